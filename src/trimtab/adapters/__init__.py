@@ -1,0 +1,1 @@
+"""How the outside does it. Only `wiring` imports from here; adapters do not know each other."""

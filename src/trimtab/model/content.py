@@ -1,0 +1,61 @@
+"""What is inside a ConfigMap or Secret, and what validation found in it. Made by sources, read by `config` and `validation`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from trimtab.model.names import ConfigKind, ConfigName
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of one ConfigMap or Secret. Secret values are decoded here, so this never goes into a record or a log."""
+
+    name: ConfigName
+    data: Mapping[str, bytes] = field(repr=False)
+    binary: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """`binaryData` of a ConfigMap."""
+    declared: bool = True
+    """False where the object has no `data` at all, which Flagger's checksum tells apart from an empty one."""
+    type: str = ""
+    """The `type` of a Secret."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    line: int = 0
+    """Where it was written; empty where it came from a cluster."""
+    key_lines: Mapping[str, int] = field(default_factory=dict)
+    """The line of each key of `data` in `file`, where known."""
+
+    @property
+    def secret(self) -> bool:
+        """True for a Secret: its values are never shown."""
+        return self.name.kind is ConfigKind.SECRET
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Only an error keeps content from being shown to anyone."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that validation found. `check` is a stable id such as `content/parses`."""
+
+    check: str
+    severity: Severity
+    problem: str
+    name: str = ""
+    """The object, for example `configmap/app`."""
+    key: str = ""
+    file: str = ""
+    line: int = 0
+    fix: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.file and self.line else self.file
+        about = f"{self.name}[{self.key}]" if self.key else self.name
+        text = ": ".join(part for part in (place, about, self.problem) if part)
+        return f"{text} ({self.check})" + (f". {self.fix}" if self.fix else "")

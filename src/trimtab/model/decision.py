@@ -1,0 +1,18 @@
+"""What one decision says: the next state, why, and when to look again. Made by `rollout`, recorded by `control`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from trimtab.model.journal import Entry
+from trimtab.model.rollout import CanaryState
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What should be next, why, and when to look again."""
+
+    state: CanaryState
+    entries: tuple[Entry, ...]
+    """Why, for the journal; empty where nothing is worth saying."""
+    wake: datetime | None
+    """None: nothing to do until something changes. A time that has passed: look again at once."""

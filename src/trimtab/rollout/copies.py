@@ -1,0 +1,27 @@
+"""Are the primary and the canary ready for what the attempt under way needs? Called by phases, checks and interrupts."""
+
+from datetime import datetime
+
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import Phase
+from trimtab.rollout import reasons
+from trimtab.rollout.readiness import Demand, Readiness, readiness
+from trimtab.rollout.turn import Turn
+
+
+def primary_ready(turn: Turn, revision: Revision, since: datetime) -> Readiness:
+    """Readiness of the primary; a first one that is not ready yet is told about."""
+    policy = turn.policy
+    name = f"{policy.target.name}-primary"
+    demand = Demand(name, revision, policy.primary_ready_threshold, policy.progress_deadline, since)
+    found = readiness(turn.facts.primary, demand, turn.now)
+    if not found.ready and turn.state.phase is Phase.INITIALIZING:
+        turn.say(reasons.not_ready(turn.names, found.text, primary=True))
+    return found
+
+
+def canary_ready(turn: Turn, since: datetime) -> Readiness:
+    """Readiness of the canary."""
+    policy = turn.policy
+    demand = Demand(policy.target.name, turn.run.to, policy.canary_ready_threshold, policy.progress_deadline, since)
+    return readiness(turn.facts.canary, demand, turn.now)

@@ -1,0 +1,143 @@
+"""Why did it roll back? What should happen next? Interrupts in a fixed order, then one short function per phase (P7).
+
+Called by `control.reconcile` with everything it may look at; pure.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from trimtab.model.decision import Decision
+from trimtab.model.facts import Facts
+from trimtab.model.policy import OnNewer
+from trimtab.model.rollout import CanaryState, Outcome, Phase, RolloutKind
+from trimtab.model.verdict import Verdict
+from trimtab.rollout import reasons
+from trimtab.rollout.copies import primary_ready
+from trimtab.rollout.endings import end, go_back, hold, usable
+from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
+from trimtab.rollout.reasons import Message
+from trimtab.rollout.turn import Turn
+from trimtab.rollout.wishes import abort_now, obey
+
+PHASES: dict[Phase, Callable[[Turn], None]] = {
+    Phase.INITIALIZING: initializing,
+    Phase.INITIALIZED: at_rest,
+    Phase.WAITING: at_rest,
+    Phase.PROGRESSING: progressing,
+    Phase.WAITING_PROMOTION: progressing,
+    Phase.PROMOTING: promoting,
+    Phase.FINALISING: finalising,
+    Phase.SUCCEEDED: at_rest,
+    Phase.FAILED: at_rest,
+}
+
+
+def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decision:
+    """The next state, why, and when to look again."""
+    turn = Turn(state, facts, verdict)
+    take_notice(turn)
+    if not suspended(turn):
+        obey(turn)
+        if not (newer(turn) or overdue(turn)):
+            PHASES[turn.state.phase](turn)
+    return turn.decision()
+
+
+def take_notice(turn: Turn) -> None:
+    """What was told is struck off, new evidence is kept, problems of the source are told."""
+    state, facts = turn.state, turn.facts
+    if facts.told and state.to_tell:
+        turn.state = replace(state, to_tell=tuple(telling for telling in state.to_tell if telling.id not in facts.told))
+    if turn.verdict is not None:
+        turn.change(evidence=turn.verdict.evidence)
+    if facts.source.policy is not None and facts.source.policy != state.policy:
+        turn.change(policy=facts.source.policy)
+    if turn.state.policy is None:
+        return
+    if not facts.source.problem:
+        turn.forget("SourceProblem")
+    for problem in (facts.source.problem, facts.source.policy_problem):
+        if problem:
+            turn.say(reasons.source_problem(problem))
+
+
+def suspended(turn: Turn) -> bool:
+    """`spec.suspend`: nothing at all happens until it is taken away (R9)."""
+    if not turn.facts.source.suspended:
+        if turn.state.suspended:
+            turn.change(suspended=False)
+            turn.forget("Suspended")
+        return False
+    turn.change(suspended=True)
+    turn.say(reasons.suspended())
+    return True
+
+
+def newer(turn: Turn) -> bool:
+    """The source says something else than what is under way (R6, R7). True where that ended the attempt."""
+    state, source = turn.state, turn.facts.source
+    revision = source.revision
+    if revision is None or not usable(source, state.policy):
+        return False
+    if state.held is not None and state.held.revision != revision.id:
+        turn.change(held=None)
+    run = state.running
+    if run is None or run.outcome is not None or run.to == revision or state.phase in (Phase.PROMOTING, Phase.FINALISING):
+        return False
+    if run.kind is RolloutKind.INITIALISATION:
+        end(turn, Outcome.SUPERSEDED, Phase.INITIALIZING, reasons.restarted(turn.names).text)
+        return True
+    taken_back = revision == state.promoted
+    if not taken_back and waits_its_turn(turn):
+        return False
+    message = reasons.withdrawn(turn.names) if taken_back else reasons.restarted(turn.names)
+    leave(turn, Outcome.WITHDRAWN if taken_back else Outcome.SUPERSEDED, message)
+    return turn.state.running is None or turn.run.outcome is not None
+
+
+def waits_its_turn(turn: Turn) -> bool:
+    """Does the policy let the attempt under way finish first?"""
+    policy, revision = turn.policy, turn.facts.source.revision
+    if policy.on_newer is OnNewer.SUPERSEDE or revision is None:
+        return False
+    if policy.on_newer is OnNewer.QUEUE:
+        turn.say(Message("Queued", f"revision {revision.id} waits until revision {turn.run.to.id} is through"))
+    else:
+        text = f"revision {revision.id} came while revision {turn.run.to.id} was under way, which the policy rejects"
+        hold(turn, revision, text)
+        turn.say(Message("Rejected", text, "warn"))
+    return True
+
+
+def leave(turn: Turn, outcome: Outcome, message: Message) -> None:
+    """Ends the attempt because the source moved on; not while only the canary serves well (S9)."""
+    run, state = turn.run, turn.state
+    routes = turn.facts.routes
+    if run.began is None:
+        turn.say(message)
+        phase = Phase.SUCCEEDED if outcome is Outcome.WITHDRAWN and state.phase is Phase.WAITING else state.phase
+        end(turn, outcome, phase, message.text)
+    elif routes is not None and routes.weight and state.promoted is not None and not primary_serves(turn):
+        turn.say(Message("Kept", f"{turn.names.primary} is not ready, so traffic stays with the canary for now", "warn"))
+    else:
+        turn.say(message)
+        go_back(turn, outcome, message.text)
+
+
+def primary_serves(turn: Turn) -> bool:
+    """Is the primary ready to take the canary's share?"""
+    promoted = turn.state.promoted
+    return promoted is not None and primary_ready(turn, promoted, turn.now).ready
+
+
+def overdue(turn: Turn) -> bool:
+    """A gate that stayed closed longer than the policy allows aborts the attempt (R9)."""
+    run = turn.state.running
+    if run is None or run.gate is None or run.policy.gate_deadline is None or run.outcome is not None:
+        return False
+    deadline = run.gate.since + run.policy.gate_deadline
+    if turn.now < deadline:
+        turn.look(deadline)
+        return False
+    abort_now(turn, "the gate's deadline", f"{run.gate.type} was not opened in time")
+    return True

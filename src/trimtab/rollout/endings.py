@@ -1,0 +1,117 @@
+"""How an attempt ends: towards rollback, promotion, refusal, and what is left behind. Called by the phases and interrupts."""
+
+from dataclasses import replace
+
+from trimtab.model.facts import Source
+from trimtab.model.policy import HookType, Policy
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import Ask, Held, Outcome, Phase, Rollout, RolloutKind
+from trimtab.model.verdict import Evidence
+from trimtab.rollout import reasons
+from trimtab.rollout.exposure import canary_left_alone
+from trimtab.rollout.steps import impossible, steps
+from trimtab.rollout.turn import Turn
+
+
+def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
+    """A new attempt, with its policy pinned (R2). What must not be shown ends here, before any pod saw it (S5)."""
+    state, facts = turn.state, turn.facts
+    policy = facts.source.policy or state.policy
+    assert policy is not None
+    skip = kind is RolloutKind.UNDO or policy.skip_analysis or facts.source.skip_analysis
+    number = state.rollout.number + 1 if state.rollout is not None else 1
+    checked = facts.findings + impossible(policy, facts.capabilities) if kind is not RolloutKind.UNDO else ()
+    attempt = Rollout(
+        number, kind, state.promoted, to, policy, turn.now, facts.source.origin, facts.changes, checked,
+        steps=steps(policy, facts.capabilities), skip=skip,
+    )  # fmt: skip
+    turn.state = replace(state, spoken=frozenset())
+    turn.change(rollout=attempt, policy=policy, evidence=Evidence(), asks=Ask.NOTHING, due=None, grid=turn.now)
+    turn.again()
+
+
+def end(turn: Turn, outcome: Outcome, phase: Phase, why: str) -> None:
+    """The attempt is over: the world was seen to match, or there was nothing to undo."""
+    turn.alter(outcome=outcome, why=turn.run.why or why, ended=turn.now, gate=None, paused=None)
+    turn.change(phase=phase, asks=Ask.NOTHING, due=None)
+    turn.again()
+
+
+def go_back(turn: Turn, outcome: Outcome, why: str) -> None:
+    """Rollback begins: from here on exposure only shrinks (S2). `ending` sees it through."""
+    turn.alter(outcome=outcome, why=why, gate=None, paused=None)
+    turn.change(asks=Ask.NOTHING, due=None)
+    turn.again()
+
+
+def roll_back(turn: Turn, outcome: Outcome, why: str) -> None:
+    """Rollback of something that must not be started again as it is (R7)."""
+    hold(turn, turn.run.to, why)
+    go_back(turn, outcome, why)
+    turn.say(reasons.scaled_down(turn.names))
+
+
+def hold(turn: Turn, revision: Revision, why: str) -> None:
+    """Keeps a revision of the source from being started until the source differs or someone says retry."""
+    turn.change(held=Held(revision.id, why, turn.now))
+
+
+def refuse(turn: Turn, problems: tuple[str, ...]) -> None:
+    """Ends an attempt that nobody saw."""
+    message, alarm = reasons.refused(turn.names, problems)
+    hold(turn, turn.run.to, message.text)
+    turn.say(message)
+    turn.alarm(alarm)
+    end(turn, Outcome.REFUSED, Phase.FAILED, message.text)
+
+
+def ending(turn: Turn) -> None:
+    """Waits until nothing reaches the canary, then until it is gone; then the attempt is over (S6)."""
+    run = turn.run
+    assert run.outcome is not None
+    if not canary_left_alone(turn.facts):
+        turn.look(turn.next_grid())
+        return
+    if run.outcome is Outcome.SUPERSEDED:
+        end(turn, run.outcome, turn.state.phase, run.why)
+        return
+    if turn.facts.canary.desired:
+        turn.look(turn.next_grid())
+        return
+    phase = Phase.SUCCEEDED if run.outcome is Outcome.WITHDRAWN else Phase.FAILED
+    turn.change(phase=phase)
+    turn.call_hooks(HookType.POST_ROLLOUT)
+    end(turn, run.outcome, phase, run.why)
+
+
+def promotion_failed(turn: Turn, text: str) -> None:
+    """The new primary did not get ready in time: everybody goes to the copy last seen healthy (SM-27, R12)."""
+    run, healthy = turn.run, turn.facts.canary
+    message, alarm = reasons.promotion_failed(turn.names, text)
+    turn.say(message)
+    turn.alarm(alarm)
+    served = run.position > 0 and not run.skip
+    serves = served and healthy.revision == run.to.id and healthy.available > 0 and turn.facts.capabilities.weights
+    hold(turn, run.to, message.text)
+    turn.change(phase=Phase.FAILED, fallback=run.to if serves else turn.state.fallback)
+    turn.call_hooks(HookType.POST_ROLLOUT)
+    end(turn, Outcome.PROMOTION_FAILED, Phase.FAILED, message.text)
+
+
+def promoted(turn: Turn) -> None:
+    """The primary runs what was judged, and nobody else is left."""
+    run, state = turn.run, turn.state
+    undo = run.kind is RolloutKind.UNDO
+    outcome = Outcome.UNDONE if undo else Outcome.SKIPPED if run.skip else Outcome.PROMOTED
+    before = () if state.promoted is None else (state.promoted,)
+    kept = tuple(revision for revision in (*before, *state.kept) if revision != run.to)
+    turn.change(phase=Phase.SUCCEEDED, promoted=run.to, kept=kept[: run.policy.keep], fallback=None)
+    turn.call_hooks(HookType.POST_ROLLOUT)
+    pair = reasons.undone(turn.names, run.to.id) if undo else reasons.promoted(turn.names, skipped=run.skip)
+    turn.say_and_alarm(pair)
+    end(turn, outcome, Phase.SUCCEEDED, pair[0].text)
+
+
+def usable(source: Source, policy: Policy | None) -> bool:
+    """Is there a revision and a policy to go by?"""
+    return source.revision is not None and not source.problem and (source.policy is not None or policy is not None)

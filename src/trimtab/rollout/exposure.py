@@ -1,0 +1,72 @@
+"""What the recorded state wants: who should see what. Rollback is one of these exposures, not a procedure.
+
+Called by `control.act`, by `safety` and by the decisions that wait until the world matches.
+"""
+
+from trimtab.model.facts import Facts
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import CanaryState, Exposure, Phase, Rollout, RolloutKind, Step
+
+NOBODY = Step()
+
+
+def wanted(state: CanaryState) -> Exposure:
+    """The exposure that the state stands for."""
+    run = state.running
+    if run is None or run.began is None or run.outcome is not None:
+        return at_rest(state)
+    if state.phase is Phase.INITIALIZING:
+        return Exposure(primary=run.to, routed=False)
+    if state.phase is Phase.PROMOTING:
+        return promoting(state, run)
+    if state.phase is Phase.FINALISING:
+        return Exposure(primary=run.to, canary=None if run.draining else copy_of(run))
+    step = reached(run)
+    return Exposure(state.promoted, run.to, step.weight, step.matched, step.mirrored)
+
+
+def at_rest(state: CanaryState) -> Exposure:
+    """Everybody on what was promoted; after a failed promotion, on the canary that is still healthy (SM-27)."""
+    if state.promoted is None:
+        return Exposure(primary=state.rollout.to if state.rollout else None, routed=False)
+    if state.fallback is not None:
+        return Exposure(state.promoted, state.fallback, weight=100)
+    return Exposure(state.promoted)
+
+
+def promoting(state: CanaryState, run: Rollout) -> Exposure:
+    """The primary changes while the share of the canary stays, or shrinks step by step."""
+    if state.fallback is not None:
+        return Exposure(run.to, state.fallback, weight=100)
+    step = reached(run)
+    return Exposure(run.to, copy_of(run), max(0, step.weight - run.shifted), step.matched)
+
+
+def copy_of(run: Rollout) -> Revision | None:
+    """What the canary runs while its revision is promoted. An undo has no canary."""
+    return None if run.kind is RolloutKind.UNDO else run.to
+
+
+def reached(run: Rollout) -> Step:
+    """The step whose exposure counts now."""
+    return run.steps[run.position - 1] if run.position else NOBODY
+
+
+def routed_as_wanted(state: CanaryState, facts: Facts) -> bool:
+    """Is traffic seen where the state wants it? Without weights there is nothing to see."""
+    exposure, routes = wanted(state), facts.routes
+    if not exposure.routed:
+        return True
+    if not facts.capabilities.weights:
+        return routes is not None
+    return routes is not None and (routes.weight, routes.matched, routes.mirrored) == (
+        exposure.weight,
+        exposure.matched,
+        exposure.mirrored,
+    )
+
+
+def canary_left_alone(facts: Facts) -> bool:
+    """No request reaches the canary: no share, no match, no mirror."""
+    routes = facts.routes
+    return routes is None or not (routes.weight or routes.matched or routes.mirrored)

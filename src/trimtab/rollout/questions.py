@@ -1,0 +1,80 @@
+"""Which question comes next (P1). Flagger's tick is a chain of questions, one kind a pass, all at one point of the grid.
+
+`observe` asks what `due_question` names; the phases walk along `chain`.
+"""
+
+from trimtab.model.facts import Facts
+from trimtab.model.policy import GATES, HookType
+from trimtab.model.rollout import Ask, CanaryState, Phase, Rollout
+from trimtab.rollout.exposure import routed_as_wanted
+from trimtab.rollout.steps import next_gates
+
+HOOKS_OF = {
+    Ask.ROLLBACK: HookType.ROLLBACK,
+    Ask.PRE_ROLLOUT: HookType.PRE_ROLLOUT,
+    Ask.ROLLOUT: HookType.ROLLOUT,
+    Ask.CONFIRM_ROLLOUT: HookType.CONFIRM_ROLLOUT,
+    Ask.CONFIRM_TRAFFIC_INCREASE: HookType.CONFIRM_TRAFFIC_INCREASE,
+    Ask.CONFIRM_PROMOTION: HookType.CONFIRM_PROMOTION,
+}
+"""The type of webhook that a question is put to."""
+
+
+def guarded(run: Rollout, gate: HookType) -> bool:
+    """Does something keep this gate, and has nobody opened it?"""
+    policy = run.policy
+    return (bool(policy.hooks_of(gate)) or gate in policy.approvals) and gate not in run.approved
+
+
+def chain(state: CanaryState) -> tuple[Ask, ...]:
+    """The questions of one tick of the attempt under way, in order, up to growth (flagger.md 2.2 steps 22 to 28)."""
+    run = state.running
+    if run is None:
+        return ()
+    if run.began is None:
+        return (Ask.CONFIRM_ROLLOUT,) if guarded(run, HookType.CONFIRM_ROLLOUT) else ()
+    if state.phase not in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
+        return ()
+    policy = run.policy
+    asks = [Ask.ROLLBACK] if policy.hooks_of(HookType.ROLLBACK) else []
+    if run.position:
+        asks += [Ask.ROLLOUT] if policy.hooks_of(HookType.ROLLOUT) else []
+        asks.append(Ask.METRICS)
+    elif policy.hooks_of(HookType.PRE_ROLLOUT):
+        asks.append(Ask.PRE_ROLLOUT)
+    return (*asks, *(gate_question(gate) for gate in next_gates(run) if guarded(run, gate) and not passed_before(state, gate)))
+
+
+def passed_before(state: CanaryState, gate: HookType) -> bool:
+    """While promotion waits for approval, growth is not asked for again (SM-11)."""
+    return gate is HookType.CONFIRM_TRAFFIC_INCREASE and state.phase is Phase.WAITING_PROMOTION
+
+
+def gate_question(gate: HookType) -> Ask:
+    """The question that opens a gate."""
+    assert gate in GATES
+    return Ask(gate.value)
+
+
+def following(state: CanaryState, asked: Ask) -> Ask:
+    """The question after `asked` in this tick; NOTHING where the tick is through."""
+    rest = chain(state)
+    if asked in rest:
+        rest = rest[rest.index(asked) + 1 :]
+    elif asked is not Ask.NOTHING:
+        order = list(Ask)
+        rest = tuple(ask for ask in rest if order.index(ask) > order.index(asked))
+    return rest[0] if rest else Ask.NOTHING
+
+
+def due_question(state: CanaryState, facts: Facts) -> Ask:
+    """What to ask now: what the state asks, once it is due and traffic is where it should be (S6)."""
+    waiting = state.asks is Ask.NOTHING or facts.source.suspended or (state.due is not None and facts.now < state.due)
+    if waiting or (state.asks is not Ask.PROVIDERS and not routed_as_wanted(state, facts)):
+        return Ask.NOTHING
+    return state.asks
+
+
+def hook_phase(state: CanaryState, ask: Ask) -> str:
+    """The phase that a webhook is told (flagger.md 5.1): most of them are always told Progressing."""
+    return state.phase if ask in (Ask.CONFIRM_ROLLOUT, Ask.ROLLBACK) else Phase.PROGRESSING

@@ -1,0 +1,208 @@
+"""One decision in the making: the state as it changes, what is said about it, and when to look again.
+
+Used inside `decide` only; everything in it is thrown away but the decision that comes out.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
+
+from trimtab.config.digest import webhook_checksum
+from trimtab.model.decision import Decision
+from trimtab.model.facts import Facts
+from trimtab.model.journal import Entry
+from trimtab.model.names import ConfigKind
+from trimtab.model.policy import Hook, HookType, Policy
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import Answer, Ask, CanaryState, Gate, Held, Outcome, Pause, Phase, Rollout
+from trimtab.model.tellings import Telling, TellingKind
+from trimtab.model.verdict import Evidence, Result, Verdict
+from trimtab.rollout.reasons import Alarm, Message, Names
+
+RECEIVERS_RETRY = timedelta(seconds=5)
+"""How soon to see whether what was to be told has been told."""
+
+SOON = timedelta(seconds=1)
+"""How soon to look again at something that should be so already."""
+
+
+class StateChanges(TypedDict, total=False):
+    """What may change in a state by `Turn.change`."""
+
+    phase: Phase
+    policy: Policy | None
+    promoted: Revision | None
+    applied: Revision | None
+    kept: tuple[Revision, ...]
+    fallback: Revision | None
+    held: Held | None
+    rollout: Rollout | None
+    asks: Ask
+    due: datetime | None
+    grid: datetime | None
+    evidence: Evidence
+    suspended: bool
+
+
+class RunChanges(TypedDict, total=False):
+    """What may change in the attempt under way by `Turn.alter`."""
+
+    began: datetime | None
+    ready: datetime | None
+    position: int
+    grown: datetime | None
+    passed: datetime | None
+    gate: Gate | None
+    approved: tuple[HookType, ...]
+    skip: bool
+    paused: Pause | None
+    shifted: int
+    promoting: datetime | None
+    draining: bool
+    outcome: Outcome | None
+    why: str
+    actor: str
+    ended: datetime | None
+
+
+class Words(TypedDict, total=False):
+    """What a telling says."""
+
+    text: str
+    reason: str
+    severity: str
+    detailed: bool
+    hooks: tuple[Hook, ...]
+
+
+class Turn:
+    """The state in the making. `state` and `run` always show it as it is now."""
+
+    def __init__(self, state: CanaryState, facts: Facts, verdict: Verdict | None) -> None:
+        self.before, self.state, self.facts, self.verdict = state, state, facts, verdict
+        self.now = facts.now
+        self.entries: list[Entry] = []
+        self.wakes: list[datetime] = []
+
+    @property
+    def run(self) -> Rollout:
+        """The attempt under way; only asked for where there is one."""
+        run = self.state.running
+        assert run is not None
+        return run
+
+    @property
+    def policy(self) -> Policy:
+        """The policy that counts now; only asked for where there is one."""
+        policy = self.state.rules
+        assert policy is not None
+        return policy
+
+    @property
+    def names(self) -> Names:
+        """How things are called in texts."""
+        return Names.of(self.state, self.policy)
+
+    def change(self, **changes: Unpack[StateChanges]) -> None:
+        """Changes the state; a new phase remembers since when."""
+        if "phase" in changes and changes["phase"] is not self.state.phase:
+            self.state = replace(self.state, phase_since=self.now)
+        self.state = replace(self.state, **changes)
+
+    def alter(self, **changes: Unpack[RunChanges]) -> None:
+        """Changes the attempt under way."""
+        self.change(rollout=replace(self.run, **changes))
+
+    def again(self) -> None:
+        """There is more to decide at this very moment."""
+        self.wakes.append(self.now)
+
+    def look(self, moment: datetime | None) -> None:
+        """Looks again at `moment` at the latest."""
+        if moment is not None:
+            self.wakes.append(moment)
+
+    def next_grid(self) -> datetime:
+        """The next point of the interval grid (P2)."""
+        start, interval = self.state.grid or self.now, self.policy.interval
+        return start + interval * ((self.now - start) // interval + 1)
+
+    def pace(self, ask: Ask) -> None:
+        """Asks `ask` at the next point of the grid."""
+        self.change(asks=ask, due=self.next_grid())
+        self.look(self.state.due)
+
+    def say(self, message: Message | None) -> None:
+        """Journals a message and has it told, once in a run."""
+        if message is not None and self.announce(message):
+            self.note(message)
+
+    def announce(self, message: Message) -> bool:
+        """Has a message told, once in a run. False where it was told before."""
+        mark = f"{message.reason}: {message.text}"
+        if mark in self.state.spoken:
+            return False
+        self.state = replace(self.state, spoken=self.state.spoken | {mark})
+        self.tell(TellingKind.EVENT, text=message.text, reason=message.reason, severity=message.severity)
+        return True
+
+    def forget(self, reason: str) -> None:
+        """Whatever is said for this reason is news again."""
+        kept = frozenset(mark for mark in self.state.spoken if not mark.startswith(f"{reason}: "))
+        if kept != self.state.spoken:
+            self.state = replace(self.state, spoken=kept)
+
+    def note(self, message: Message, actor: str = "", results: tuple[Result, ...] = ()) -> None:
+        """Journals a message without telling anyone."""
+        run = self.state.rollout
+        weight = run.steps[run.position - 1].weight if run is not None and run.ended is None and run.position else 0
+        number = run.number if run is not None else 0
+        entry = Entry(self.now, number, message.reason, message.text, self.state.phase, message.severity, actor, weight, results)
+        self.entries.append(entry)
+
+    def reply(self, answer: Answer, remembered: int) -> None:
+        """Answers a wish; only the newest answers are kept."""
+        self.state = replace(self.state, handled=(*self.state.handled, answer)[-remembered:])
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Alerts people, once in a run for the same words."""
+        mark = f"alert: {alarm.text}"
+        if mark not in self.state.spoken:
+            self.state = replace(self.state, spoken=self.state.spoken | {mark})
+            self.tell(TellingKind.ALERT, text=alarm.text, severity=alarm.severity, detailed=alarm.detailed)
+
+    def say_and_alarm(self, pair: tuple[Message, Alarm]) -> None:
+        """Both."""
+        self.say(pair[0])
+        self.alarm(pair[1])
+
+    def call_hooks(self, kind: HookType) -> None:
+        """Has notifying hooks called; their answers change nothing."""
+        hooks = self.policy.hooks_of(kind)
+        if hooks:
+            self.tell(TellingKind.HOOKS, hooks=hooks)
+
+    def tell(self, kind: TellingKind, **words: Unpack[Words]) -> None:
+        """Puts one thing on the list of what is to be told (P4)."""
+        state, count = self.state, self.state.told + 1
+        made = Telling(f"{state.key}/{count}", kind, self.now, state.phase, run=run_id(state))
+        self.state = replace(state, told=count, to_tell=(*state.to_tell, replace(made, **words)))
+
+    def decision(self) -> Decision:
+        """What came out. A state that did not change keeps its serial, so nothing is written."""
+        if self.state.to_tell:
+            self.look(self.now + RECEIVERS_RETRY)
+        if self.state != self.before:
+            self.state = replace(self.state, serial=self.before.serial + 1)
+        return Decision(self.state, tuple(self.entries), min(self.wakes, default=None))
+
+
+def run_id(state: CanaryState) -> str:
+    """The checksum that names a run to webhooks (flagger.md 5.3). Secrets take part with our keyed digest."""
+    revision = state.applied
+    if revision is None:
+        return webhook_checksum(None, "")
+    tracked = {
+        str(ref.name): ref.digest[-16:] if ref.name.kind is ConfigKind.SECRET else ref.checksum for ref in revision.configs if ref.digest
+    }
+    return webhook_checksum(tracked, revision.fingerprint)
