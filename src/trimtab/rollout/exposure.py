@@ -5,7 +5,7 @@ Called by `control.act`, by `safety` and by the decisions that wait until the wo
 
 from trimtab.model.facts import Facts
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import CanaryState, Exposure, Phase, Rollout, RolloutKind, Step
+from trimtab.model.rollout import CanaryState, Exposure, Outcome, Phase, Rollout, RolloutKind, Step
 
 NOBODY = Step()
 
@@ -31,7 +31,15 @@ def at_rest(state: CanaryState) -> Exposure:
         return Exposure(primary=state.rollout.to if state.rollout else None, routed=False)
     if state.fallback is not None:
         return Exposure(state.promoted, state.fallback, weight=100)
-    return Exposure(state.promoted)
+    return Exposure(state.promoted, superseded(state))
+
+
+def superseded(state: CanaryState) -> Revision | None:
+    """Pods of an attempt that a newer change ended: without requests, they stay until the next attempt replaces them."""
+    run = state.rollout
+    if run is None or run.outcome is not Outcome.SUPERSEDED or run.began is None or state.phase is Phase.INITIALIZING:
+        return None
+    return run.to
 
 
 def promoting(state: CanaryState, run: Rollout) -> Exposure:

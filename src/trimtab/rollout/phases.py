@@ -86,9 +86,11 @@ def primary_first(turn: Turn) -> None:
 
 def begin(turn: Turn) -> None:
     """The canary is wanted from here on."""
+    restarted = turn.state.phase is Phase.PROGRESSING
     turn.alter(began=turn.now, gate=None, approved=())
     turn.change(phase=Phase.PROGRESSING, applied=turn.run.to, grid=turn.now, asks=Ask.NOTHING, due=None)
-    turn.say_and_alarm(reasons.detected(turn.names))
+    if not restarted:
+        turn.say_and_alarm(reasons.detected(turn.names))
     turn.again()
 
 
@@ -138,6 +140,8 @@ def progressing(turn: Turn) -> None:
         settled(turn)
     elif turn.run.outcome is not None:
         ending(turn)
+    elif turn.run.began is None:
+        opening(turn)
     elif turn.run.ready is None:
         coming_up(turn)
     elif turn.run.skip or turn.facts.source.skip_analysis:
@@ -184,7 +188,7 @@ def coming_up(turn: Turn) -> None:
         turn.change(asks=following(turn.state, Ask.NOTHING))
         turn.again()
         return
-    turn.say(reasons.not_ready(turn.names, copy.text, primary=False))
+    say_at_the_grid(turn, reasons.not_ready(turn.names, copy.text, primary=False))
     if copy.overdue:
         message, alarm = reasons.deadline_passed(turn.names, copy.text)
         turn.say(message)
@@ -212,7 +216,7 @@ def promoting(turn: Turn) -> None:
         return
     share, policy = reached(run).weight, run.policy
     if not (policy.step_weight_promotion and share) or share <= run.shifted:
-        if turn.facts.capabilities.weights:
+        if turn.facts.capabilities.weights and run.position:
             turn.say(reasons.all_to_primary())
         finalise(turn)
     elif turn.state.due is not None and turn.now < turn.state.due:
@@ -264,8 +268,17 @@ def primary_came(turn: Turn, run: Rollout, since: datetime) -> bool:
     primary = primary_ready(turn, run.to, since)
     if primary.ready:
         return True
-    turn.say(reasons.not_ready(turn.names, primary.text, primary=True))
+    say_at_the_grid(turn, reasons.not_ready(turn.names, primary.text, primary=True))
     if primary.overdue:
         promotion_failed(turn, primary.text)
     turn.look(primary.deadline)
     return False
+
+
+def say_at_the_grid(turn: Turn, message: reasons.Message) -> None:
+    """What is not ready at once is not worth a word; what is not ready an interval later is (P2)."""
+    grid = turn.state.grid or turn.now
+    if turn.now >= grid + turn.policy.interval:
+        turn.say(message)
+    else:
+        turn.look(turn.next_grid())

@@ -32,7 +32,9 @@ def chain(state: CanaryState) -> tuple[Ask, ...]:
     if run is None:
         return ()
     if run.began is None:
-        return (Ask.CONFIRM_ROLLOUT,) if guarded(run, HookType.CONFIRM_ROLLOUT) else ()
+        # A run that a newer change restarts is not asked for again (QUIRK-23).
+        asked = guarded(run, HookType.CONFIRM_ROLLOUT) and state.phase is not Phase.PROGRESSING
+        return (Ask.CONFIRM_ROLLOUT,) if asked else ()
     if state.phase not in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
         return ()
     policy = run.policy

@@ -1,0 +1,145 @@
+"""The record, the journal and the commands in one SQLite file: `ports.Store` for one machine.
+
+Made by `wiring` for `up`, and by the faces that read or steer a running one from another process. One thread does all
+the work of one Store in order, so a call that was cancelled is either done before the next one begins or not at all.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from trimtab.adapters.local import store_queries as queries
+from trimtab.adapters.local.store_errors import explain
+from trimtab.adapters.local.store_schema import connect
+from trimtab.errors import SafetyError
+from trimtab.model.commands import Command
+from trimtab.model.decision import Decision
+from trimtab.model.journal import Entry
+from trimtab.model.names import CanaryKey
+from trimtab.model.rollout import Answer, CanaryState
+from trimtab.ports import Stored
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds to wait for another process that writes."""
+
+HISTORY = 20
+"""Attempts kept of each Canary."""
+
+POLL = 0.25
+"""Seconds between two looks for commands of other processes."""
+
+
+class Store:
+    """`ports.Store` on SQLite. Opens the file at the first call; `close` it at the end.
+
+    `history`: how many attempts of each Canary are kept with their journal; the newest always is.
+    """
+
+    def __init__(self, path: Path, *, history: int = HISTORY, poll: float = POLL) -> None:
+        self._path, self._history, self._poll = path, max(1, history), poll
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trimtab-store")
+        self._connection: sqlite3.Connection | None = None
+        self._listeners: set[asyncio.Event] = set()
+
+    async def load(self, key: CanaryKey) -> Stored:
+        """The record and the commands that wait; a new Canary gets an empty record."""
+        return await self._do(f"reading {key}", lambda file: queries.load(file, key))
+
+    async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
+        """Writes record, journal and answers in one transaction. Conflict if `before` is not the newest record.
+
+        A decision that changed nothing keeps the serial of `before`; any other has the next one, else SafetyError.
+        """
+        after = decision.state
+        if after.key != key or after.serial not in (before.serial, before.serial + 1):
+            raise SafetyError(f"a decision about {key} made record {after.serial} of {after.key} out of record {before.serial}")
+        if after.serial == before.serial and after != before:
+            raise SafetyError(f"a decision about {key} changed its record but kept serial {after.serial}")
+        await self._do(f"recording {key}", lambda file: queries.replace(file, before, decision, self._history))
+
+    async def submit(self, key: CanaryKey, command: Command) -> None:
+        """Keeps a command until a decision consumes it; the same id twice is one command."""
+        await self._do(f"keeping a command for {key}", lambda file: queries.submit(file, key, command))
+        for listener in self._listeners:
+            listener.set()
+
+    async def answer(self, key: CanaryKey, command: str) -> Answer | None:
+        """What became of a command; None while it waits, or if it is not known."""
+        return await self._do(f"reading an answer for {key}", lambda file: queries.answer(file, key, command))
+
+    async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
+        """The audit trail, oldest first, of one attempt or of all."""
+        return await self._do(f"reading the journal of {key}", lambda file: queries.journal(file, key, rollout))
+
+    async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
+        """The record as it was when each attempt was last written, oldest first."""
+        return await self._do(f"reading the history of {key}", lambda file: queries.attempts(file, key))
+
+    async def keys(self) -> tuple[CanaryKey, ...]:
+        """Every Canary that has a record, by namespace and name."""
+        return tuple(state.key for state in await self.states())
+
+    async def states(self) -> tuple[CanaryState, ...]:
+        """The newest record of every Canary, by namespace and name."""
+        return await self._do("reading all records", queries.states)
+
+    async def changes(self) -> AsyncIterator[CanaryKey]:
+        """A key each time a command for it came in, from this process at once, from others within the poll time.
+
+        Commands that wait already come first.
+        """
+        news, position = asyncio.Event(), 0
+        self._listeners.add(news)
+        try:
+            while True:
+                news.clear()
+                for position, key in await self._do("looking for commands", partial(queries.arrived, after=position)):
+                    yield key
+                try:
+                    await asyncio.wait_for(news.wait(), self._poll)
+                except TimeoutError:
+                    continue
+        finally:
+            self._listeners.discard(news)
+
+    async def close(self) -> None:
+        """Closes the file once everything that was begun is written. The Store is of no use afterwards."""
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._disconnect)
+        self._worker.shutdown(wait=False)
+
+    async def _do(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._run, doing, work)
+
+    def _run(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """One transaction, on the thread that owns the file."""
+        try:
+            if self._connection is None:
+                self._connection = connect(self._path, PATIENCE)
+            return _transaction(self._connection, work)
+        except (sqlite3.Error, OSError) as error:
+            # Whatever went wrong, the next call begins with a file that was opened and checked anew.
+            self._disconnect()
+            raise explain(error, doing, self._path) from error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _transaction(file: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    file.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(file)
+        file.execute("COMMIT")
+    except BaseException:
+        if file.in_transaction:
+            file.execute("ROLLBACK")
+        raise
+    return result

@@ -1,0 +1,45 @@
+"""Records as JSON text and back, for `store`. Flagger's checksum of a Secret is left out wherever it stands (C1, DESIGN §7).
+
+A short secret can be guessed from its unkeyed checksum, so the text that is written must not hold one.
+"""
+
+import json
+from typing import TypeVar
+
+import msgspec
+
+from trimtab.errors import InputError
+from trimtab.model.names import ConfigKind
+
+T = TypeVar("T")
+
+
+def to_text(record: object) -> str:
+    """A frozen dataclass of the model as JSON. Infinities, which a metric may well answer, are written as `Infinity`."""
+    return json.dumps(_without_checksums(msgspec.to_builtins(record)), separators=(",", ":"), ensure_ascii=False)
+
+
+def from_text(text: str, kind: type[T], what: str) -> T:
+    """The record that `to_text` wrote. `what` names it in the InputError that an unreadable one raises."""
+    try:
+        return msgspec.convert(json.loads(text), kind)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise InputError(
+            f"{what} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed it. "
+            "Use the version that wrote it, or move the state folder away to begin with an empty one."
+        ) from error
+
+
+def _without_checksums(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_without_checksums(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    cleaned = {key: _without_checksums(item) for key, item in value.items()}
+    if "checksum" in cleaned and _is_secret(cleaned.get("name")):
+        cleaned["checksum"] = ""
+    return cleaned
+
+
+def _is_secret(name: object) -> bool:
+    return isinstance(name, dict) and name.get("kind") == ConfigKind.SECRET.value

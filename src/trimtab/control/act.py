@@ -1,0 +1,56 @@
+"""Recorded state against the world: the calls that close the gap. Called by `reconcile` after the record was written.
+
+Traffic leaves before pods go, and comes only to pods that `decide` saw ready, so the order here is: bytes, pods, traffic
+when exposure grows; traffic, then pods in a later pass, when it shrinks.
+"""
+
+from dataclasses import replace
+
+from trimtab.model.facts import Facts
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import CanaryState, Exposure
+from trimtab.ports import Outside, Wanted
+from trimtab.rollout.exposure import canary_left_alone, wanted
+
+
+async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
+    """Works towards what the state wants. Idempotent; interrupted anywhere, the next pass goes on."""
+    policy = state.rules
+    if state.to_tell and policy is not None:
+        await outside.teller.tell(state.key, policy, state.to_tell)
+    exposure = wanted(state)
+    if policy is None or state.suspended or exposure.primary is None:
+        return
+    want = Wanted(state.serial, policy, exposure, facts.source.replicas)
+    await outside.sources.keep(state.key, needed(state))
+    if exposure.routed and shrinks(facts, exposure):
+        await outside.router.set(state.key, want)
+    await outside.workloads.set(state.key, replace(want, exposure=pods_of(state, facts)))
+    if exposure.routed and not shrinks(facts, exposure):
+        await outside.router.set(state.key, want)
+
+
+def shrinks(facts: Facts, exposure: Exposure) -> bool:
+    """Does traffic leave the canary?"""
+    return facts.routes is not None and facts.routes.weight > exposure.weight
+
+
+def pods_of(state: CanaryState, facts: Facts) -> Exposure:
+    """The exposure for the runtime: a canary that requests still reach stays as it is until they were seen to have left."""
+    exposure = wanted(state)
+    if exposure.canary is None and not canary_left_alone(facts) and facts.capabilities.weights:
+        serving = last_canary(state)
+        return replace(exposure, canary=serving)
+    return exposure
+
+
+def last_canary(state: CanaryState) -> Revision | None:
+    """What the canary served last."""
+    return state.fallback if state.fallback is not None else state.rollout.to if state.rollout is not None else None
+
+
+def needed(state: CanaryState) -> tuple[Revision, ...]:
+    """Every revision whose bytes someone runs or may go back to."""
+    run = state.rollout
+    found = [state.promoted, state.applied, state.fallback, run.to if run is not None else None, *state.kept]
+    return tuple(dict.fromkeys(revision for revision in found if revision is not None))

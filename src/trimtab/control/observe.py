@@ -1,0 +1,63 @@
+"""Ports to facts: looks at the world and asks the one kind of question that is due. Called by `reconcile`.
+
+Asking is observing (P1): hooks and metrics are asked here, when the state says so. May be cancelled at any await (P5).
+"""
+
+from dataclasses import replace
+
+from trimtab.config.difference import difference, line
+from trimtab.control.asking import ask
+from trimtab.model.facts import Facts, Source
+from trimtab.model.policy import Policy
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import CanaryState
+from trimtab.ports import Outside, Stored
+from trimtab.rollout.questions import due_question
+from trimtab.validation.checks import validate
+
+
+async def observe(stored: Stored, outside: Outside) -> Facts:
+    """Everything one decision may look at."""
+    state = stored.state
+    now = outside.clock.now()
+    source = await outside.sources.read(state.key)
+    policy = state.rules or source.policy
+    told = await outside.teller.told(state.key) if state.to_tell else frozenset[str]()
+    facts = Facts(now, source, commands=stored.commands, told=told)
+    if policy is None:
+        return facts
+    facts = await examined(state, await seen(state, facts, policy, outside), outside)
+    question = due_question(state, facts)
+    return await ask(state, facts, question, outside)
+
+
+async def seen(state: CanaryState, facts: Facts, policy: Policy, outside: Outside) -> Facts:
+    """The copies and the routes, as they are."""
+    primary, canary = await outside.workloads.look(state.key, policy)
+    routes = await outside.router.look(state.key, policy)
+    return replace(facts, primary=primary, canary=canary, routes=routes, capabilities=outside.router.capabilities(policy))
+
+
+async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
+    """Validates content that was not seen before and says what changed in it."""
+    revision = facts.source.revision
+    if revision is None or known(state, facts.source):
+        return facts
+    after = await outside.sources.contents(state.key, revision)
+    before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
+    findings = validate(after, before)
+    changes = template_changes(state.promoted, revision) + tuple(line(change) for change in difference(before, after))
+    return replace(facts, findings=findings, changes=changes)
+
+
+def known(state: CanaryState, source: Source) -> bool:
+    """Can this revision start nothing new?"""
+    revision, run = source.revision, state.running
+    if revision is None or revision == state.promoted or (run is not None and run.to == revision):
+        return True
+    return state.held is not None and state.held.revision == revision.id
+
+
+def template_changes(before: Revision | None, after: Revision) -> tuple[str, ...]:
+    """Says that the pod template changed; what in it, `diff` shows."""
+    return ("pod template changed",) if before is not None and before.fingerprint != after.fingerprint else ()

@@ -1,0 +1,149 @@
+"""A small model of the outside for one Canary: content, pods, routes, and people, in virtual time.
+
+`memory` puts ports in front of it; tests and the simulation turn its knobs.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from trimtab.model.content import Content
+from trimtab.model.facts import Capabilities, Copy, Routes, Source
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
+from trimtab.model.policy import Policy
+from trimtab.model.revision import ConfigRef, Origin, Revision
+from trimtab.model.rollout import Exposure
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Pod:
+    """One pod of the model. `ready` is None for one that never gets ready."""
+
+    copy: str
+    revision: Revision
+    started: datetime
+    ready: datetime | None
+
+
+@dataclass
+class World:
+    """Everything outside. Plain mutable fields: whoever tests turns them between passes."""
+
+    key: CanaryKey
+    policy: Policy
+    now: datetime = START
+    image: str = "app:1"
+    data: dict[str, str] = field(default_factory=lambda: {"color": "red"})
+    replicas: int = 1
+    capabilities: Capabilities = Capabilities()
+    start_up: timedelta = timedelta(seconds=1)
+    stuck: set[str] = field(default_factory=set)
+    """`COPY` or `COPY/REVISION`: pods that never get ready."""
+    suspended: bool = False
+    skip_analysis: bool = False
+    problem: str = ""
+    policy_problem: str = ""
+    routes: Routes | None = None
+    pods: list[Pod] = field(default_factory=list)
+    desired: dict[str, tuple[Revision, int]] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
+    archive: dict[str, tuple[Content, ...]] = field(default_factory=dict)
+    serials: dict[str, int] = field(default_factory=dict)
+    """The newest record that each port has seen."""
+
+    def contents(self) -> tuple[Content, ...]:
+        """What the source holds now."""
+        name = ConfigName(ConfigKind.CONFIG_MAP, "app-config")
+        return (Content(name, {key: value.encode() for key, value in self.data.items()}),)
+
+    def revision(self) -> Revision:
+        """What the source holds now, as a revision; its bytes stay in the archive."""
+        template = json.dumps({"spec": {"containers": [{"image": self.image}]}})
+        text = json.dumps(self.data, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        ref = ConfigRef(ConfigName(ConfigKind.CONFIG_MAP, "app-config"), f"sha256:{digest}", digest[:16])
+        made = Revision.of(template, "v1:" + hashlib.sha256(template.encode()).hexdigest()[:16], (ref,))
+        self.archive.setdefault(made.id, self.contents())
+        return made
+
+    def source(self) -> Source:
+        """What the source says now."""
+        revision = None if self.problem else self.revision()
+        policy = None if self.policy_problem else self.policy
+        return Source(
+            revision, self.problem, policy, self.policy_problem, self.suspended, self.skip_analysis,
+            Origin("c0ffee", "ann", "change"), self.replicas,
+        )  # fmt: skip
+
+    def set_pods(self, exposure: Exposure, replicas: int | None) -> None:
+        """What the runtime is told to work towards."""
+        count = max(1, replicas if replicas is not None else self.replicas)
+        for copy, revision in (("primary", exposure.primary), ("canary", exposure.canary)):
+            wanted = (revision, count) if revision is not None else None
+            if self.desired.get(copy) != wanted:
+                if wanted is None:
+                    self.desired.pop(copy, None)
+                else:
+                    self.desired[copy] = wanted
+                self.since[copy] = self.now
+        self.settle()
+
+    def settle(self) -> None:
+        """What a node does: starts what is missing; stops what is not wanted once its successor is ready."""
+        for copy in ("primary", "canary"):
+            wanted = self.desired.get(copy)
+            if wanted is None:
+                self.pods = [pod for pod in self.pods if pod.copy != copy]
+                continue
+            revision, count = wanted
+            mine = [pod for pod in self.pods if pod.copy == copy and pod.revision == revision]
+            for _ in range(count - len(mine)):
+                stuck = copy in self.stuck or f"{copy}/{revision.id}" in self.stuck
+                self.pods.append(Pod(copy, revision, self.now, None if stuck else self.now + self.start_up))
+            ready = [pod for pod in self.pods if pod.copy == copy and pod.revision == revision and self.is_ready(pod)]
+            if len(ready) >= count:
+                self.pods = [pod for pod in self.pods if pod.copy != copy or pod.revision == revision]
+            self.trim(copy, revision, count)
+
+    def trim(self, copy: str, revision: Revision, count: int) -> None:
+        """Stops surplus pods of the wanted revision."""
+        surplus = [pod for pod in self.pods if pod.copy == copy and pod.revision == revision][count:]
+        self.pods = [pod for pod in self.pods if not any(pod is other for other in surplus)]
+
+    def is_ready(self, pod: Pod) -> bool:
+        """Has it come up?"""
+        return pod.ready is not None and pod.ready <= self.now
+
+    def kill(self, copy: str) -> None:
+        """All pods of a copy die; the node starts new ones."""
+        self.pods = [pod for pod in self.pods if pod.copy != copy]
+        self.since[copy] = self.now
+        self.settle()
+
+    def copy(self, name: str) -> Copy:
+        """A copy of the workload as one sees it."""
+        self.settle()
+        wanted = self.desired.get(name)
+        pods = [pod for pod in self.pods if pod.copy == name]
+        if wanted is None:
+            return Copy(total=len(pods), since=self.since.get(name))
+        revision, count = wanted
+        updated = [pod for pod in pods if pod.revision == revision]
+        available = sum(self.is_ready(pod) for pod in updated)
+        return Copy(revision.id, count, len(pods), len(updated), available, since=self.since.get(name))
+
+    def next_change(self) -> datetime | None:
+        """When the next pod gets ready."""
+        moments = [pod.ready for pod in self.pods if pod.ready is not None and pod.ready > self.now]
+        return min(moments, default=None)
+
+    def edit(self, **changes: str) -> None:
+        """Someone edits the ConfigMap."""
+        self.data = {**self.data, **changes}
+
+    def allow(self, **changes: bool) -> None:
+        """Changes what the router can do."""
+        self.capabilities = replace(self.capabilities, **changes)
