@@ -49,7 +49,7 @@ class Store:
 
     async def load(self, key: CanaryKey) -> Stored:
         """The record and the commands that wait; a new Canary gets an empty record."""
-        return await self._do(f"reading {key}", lambda file: queries.load(file, key))
+        return await self._read(f"reading {key}", lambda file: queries.load(file, key))
 
     async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
         """Writes record, journal and answers in one transaction. Conflict if `before` is not the newest record.
@@ -61,25 +61,25 @@ class Store:
             raise SafetyError(f"a decision about {key} made record {after.serial} of {after.key} out of record {before.serial}")
         if after.serial == before.serial and after != before:
             raise SafetyError(f"a decision about {key} changed its record but kept serial {after.serial}")
-        await self._do(f"recording {key}", lambda file: queries.replace(file, before, decision, self._history))
+        await self._write(f"recording {key}", lambda file: queries.replace(file, before, decision, self._history))
 
     async def submit(self, key: CanaryKey, command: Command) -> None:
         """Keeps a command until a decision consumes it; the same id twice is one command."""
-        await self._do(f"keeping a command for {key}", lambda file: queries.submit(file, key, command))
+        await self._write(f"keeping a command for {key}", lambda file: queries.submit(file, key, command))
         for listener in self._listeners:
             listener.set()
 
     async def answer(self, key: CanaryKey, command: str) -> Answer | None:
         """What became of a command; None while it waits, or if it is not known."""
-        return await self._do(f"reading an answer for {key}", lambda file: queries.answer(file, key, command))
+        return await self._read(f"reading an answer for {key}", lambda file: queries.answer(file, key, command))
 
     async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
         """The audit trail, oldest first, of one attempt or of all."""
-        return await self._do(f"reading the journal of {key}", lambda file: queries.journal(file, key, rollout))
+        return await self._read(f"reading the journal of {key}", lambda file: queries.journal(file, key, rollout))
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """The record as it was when each attempt was last written, oldest first."""
-        return await self._do(f"reading the history of {key}", lambda file: queries.attempts(file, key))
+        return await self._read(f"reading the history of {key}", lambda file: queries.attempts(file, key))
 
     async def keys(self) -> tuple[CanaryKey, ...]:
         """Every Canary that has a record, by namespace and name."""
@@ -87,7 +87,7 @@ class Store:
 
     async def states(self) -> tuple[CanaryState, ...]:
         """The newest record of every Canary, by namespace and name."""
-        return await self._do("reading all records", queries.states)
+        return await self._read("reading all records", queries.states)
 
     async def changes(self) -> AsyncIterator[CanaryKey]:
         """A key each time a command for it came in, from this process at once, from others within the poll time.
@@ -99,7 +99,9 @@ class Store:
         try:
             while True:
                 news.clear()
-                for position, key in await self._do("looking for commands", partial(queries.arrived, after=position)):
+                found = await self._read("looking for commands", partial(queries.arrived, after=position))
+                for place, key in found:
+                    position = place
                     yield key
                 try:
                     await asyncio.wait_for(news.wait(), self._poll)
@@ -113,15 +115,19 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(self._worker, self._disconnect)
         self._worker.shutdown(wait=False)
 
-    async def _do(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, self._run, doing, work)
+    async def _read(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._run, "BEGIN", doing, work)
 
-    def _run(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _write(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        # The lock is taken before anything is read, or two processes could both see the serial that they expect.
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._run, "BEGIN IMMEDIATE", doing, work)
+
+    def _run(self, begin: str, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """One transaction, on the thread that owns the file."""
         try:
             if self._connection is None:
                 self._connection = connect(self._path, PATIENCE)
-            return _transaction(self._connection, work)
+            return _transaction(self._connection, begin, work)
         except (sqlite3.Error, OSError) as error:
             # Whatever went wrong, the next call begins with a file that was opened and checked anew.
             self._disconnect()
@@ -133,8 +139,8 @@ class Store:
             self._connection = None
 
 
-def _transaction(file: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
-    file.execute("BEGIN IMMEDIATE")
+def _transaction(file: sqlite3.Connection, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    file.execute(begin)
     try:
         result = work(file)
         file.execute("COMMIT")

@@ -80,9 +80,7 @@ def states(file: sqlite3.Connection) -> tuple[CanaryState, ...]:
 
 def arrived(file: sqlite3.Connection, after: int) -> tuple[tuple[int, CanaryKey], ...]:
     """Commands without an answer that came in after a position, with the key that each is for."""
-    rows = file.execute(
-        "SELECT position, namespace, name FROM command WHERE position > ? AND answer IS NULL ORDER BY position", (after,)
-    )
+    rows = file.execute("SELECT position, namespace, name FROM command WHERE position > ? AND answer IS NULL ORDER BY position", (after,))
     return tuple((int(position), CanaryKey(namespace, name)) for position, namespace, name in rows.fetchall())
 
 
