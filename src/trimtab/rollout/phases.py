@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from trimtab.model.content import Severity
+from trimtab.model.policy import HookType
 from trimtab.model.rollout import Ask, Outcome, Phase, Rollout, RolloutKind
 from trimtab.rollout import reasons
 from trimtab.rollout.checks import answered
@@ -60,6 +61,7 @@ def opening(turn: Turn) -> None:
         turn.again()
     elif turn.state.asks is not Ask.NOTHING:
         if answered(turn):
+            turn.alter(approved=(*run.approved, HookType.CONFIRM_ROLLOUT))
             turn.change(asks=Ask.NOTHING)
             turn.again()
     elif turn.state.fallback is not None:
@@ -137,7 +139,7 @@ def ask_providers(turn: Turn) -> bool:
 def progressing(turn: Turn) -> None:
     """The canary is up or coming up; between steps it is checked, and grows when a check has passed."""
     if turn.state.running is None:
-        settled(turn)
+        restart(turn)
     elif turn.run.outcome is not None:
         ending(turn)
     elif turn.run.began is None:
@@ -148,6 +150,15 @@ def progressing(turn: Turn) -> None:
         promote(turn)
     elif answered(turn):
         grow(turn)
+
+
+def restart(turn: Turn) -> None:
+    """A newer change ended the last attempt and starts the next, unless it was taken back or is held by now."""
+    settled(turn)
+    if turn.state.running is None and turn.state.phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
+        taken_back = turn.facts.source.revision == turn.state.promoted
+        turn.change(phase=Phase.SUCCEEDED if taken_back else Phase.FAILED)
+        turn.again()
 
 
 def grow(turn: Turn) -> None:

@@ -1,1 +1,1 @@
-"""Public: every port in memory, contract checks that every adapter must pass, a simulation with faults. Used by tests, also outside ones."""
+"""Public: every port in memory, contract checks for adapters, a simulation with faults. Used by tests, also those of others."""

@@ -7,7 +7,7 @@ import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from trimtab.errors import Conflict
 from trimtab.model.commands import Command
@@ -29,27 +29,35 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A moment at which a port call can be interrupted: `before` or `after` its effect."""
+    """A moment at which a port call can be interrupted: `before` its effect, or `after` it, with its `result`."""
 
     call: str
     moment: str
+    result: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """What a scheduler sends at an `after` point to have an older answer returned."""
+
+    result: object
 
 
 @types.coroutine
-def pass_point(point: Point) -> Generator[Point, None, None]:
+def pass_point(point: Point) -> Generator[Point, Stale | None, Stale | None]:
     """Suspends until the scheduler goes on, or throws what went wrong."""
-    yield point
+    return (yield point)
 
 
 async def port_call(name: str, effect: Callable[[], T]) -> T:
     """A port call: whatever drives it may strike before the effect, or after it when the answer gets lost."""
     await pass_point(Point(name, "before"))
     result = effect()
-    await pass_point(Point(name, "after"))
-    return result
+    stale = await pass_point(Point(name, "after", result))
+    return result if stale is None else cast(T, stale.result)
 
 
-def run(coroutine: Coroutine[Point, None, T]) -> T:
+def run(coroutine: Coroutine[Point, Stale | None, T]) -> T:
     """Runs a coroutine over memory ports to its end, with no faults and no event loop."""
     while True:
         try:

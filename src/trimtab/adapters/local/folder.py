@@ -1,0 +1,160 @@
+"""The state folder of one machine: where it is, who holds it, and the key for digests of Secrets (L7, C1).
+
+Used by `wiring` and by the faces before anything else; everything that `up` keeps lies in this folder.
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.config.digest import DigestKey
+from trimtab.errors import Denied, InputError, OutsideError, Unavailable
+
+KEY_BYTES = 32
+
+PATIENCE = (0.01, 0.02, 0.05, 0.1)
+"""Seconds between tries to lock: `holder` holds the lock too, for as long as it takes to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The folder and what is where in it. Make one with `open_folder`."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file with record, journal and commands."""
+        return self.path / "trimtab.db"
+
+    @property
+    def repository(self) -> Path:
+        """The bare clone of the source."""
+        return self.path / "repo"
+
+    @property
+    def lock(self) -> Path:
+        """Holds the id of the process that runs here."""
+        return self.path / "lock"
+
+    @property
+    def key(self) -> Path:
+        """The secret key of this installation."""
+        return self.path / "key"
+
+
+def locate(argument: Path | None, environment: Mapping[str, str], here: Path) -> Path:
+    """Where the state folder is: `--state`, else `TRIMTAB_STATE`, else `.trimtab` below `here`."""
+    named = argument or (Path(environment["TRIMTAB_STATE"]) if environment.get("TRIMTAB_STATE") else None)
+    return (here / (named or ".trimtab")).absolute()
+
+
+def open_folder(path: Path) -> StateFolder:
+    """Makes the folder where it is missing: only this user may enter it, and git does not see what is in it.
+
+    InputError if something else is there, Denied or Unavailable if the system does not let us.
+    """
+    if path.exists() and not path.is_dir():
+        raise InputError(f"the state folder {path} is a file. Name another folder with --state or TRIMTAB_STATE.")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+        _write_once(path / ".gitignore", b"*\n")
+    except OSError as error:
+        raise _explain(error, f"making the state folder {path}") from error
+    return StateFolder(path)
+
+
+@contextmanager
+def locked(folder: StateFolder) -> Iterator[None]:
+    """Holds the folder as long as the block runs. InputError, with the process id, if another process holds it (L7).
+
+    The system lets go of the lock when the process ends, however it ends.
+    """
+    handle = os.open(folder.lock, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if not any(_try_lock(handle, pause) for pause in PATIENCE):
+            raise InputError(
+                f"the state folder {folder.path} is in use by process {_pid(folder) or 'of another user'}. "
+                "Stop that one first, or name another folder with --state or TRIMTAB_STATE."
+            )
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def holder(folder: StateFolder) -> int | None:
+    """The id of the process that runs here, None if none does."""
+    try:
+        handle = os.open(folder.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid(folder)
+    finally:
+        os.close(handle)
+    return None
+
+
+def digest_key(folder: StateFolder) -> DigestKey:
+    """The key for digests of Secrets, made at the first call. Its id is the start of its own SHA-256 (C1)."""
+    try:
+        _write_once(folder.key, secrets.token_bytes(KEY_BYTES))
+        key = folder.key.read_bytes()
+    except OSError as error:
+        raise _explain(error, f"reading the key for digests of Secrets {folder.key}") from error
+    if len(key) != KEY_BYTES:
+        raise InputError(
+            f"the key for digests of Secrets {folder.key} has {len(key)} bytes instead of {KEY_BYTES}. Put back a copy of it, or "
+            "delete it: a new one is made, and each Secret is compared by content until its next promotion."
+        )
+    return DigestKey(hashlib.sha256(key).hexdigest()[:8], key)
+
+
+def _try_lock(handle: int, pause: float) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(pause)
+        return False
+    return True
+
+
+def _pid(folder: StateFolder) -> int | None:
+    text = folder.lock.read_text().strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Writes a file whole unless it is there; of several processes that try, one wins."""
+    if path.exists():
+        return
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()
+
+
+def _explain(error: OSError, doing: str) -> OutsideError:
+    said = f"{doing} failed: {error.strerror or error}"
+    if isinstance(error, PermissionError):
+        return Denied(f"{said}. The user that runs Trimtab needs permission there, or name another folder with --state.")
+    return Unavailable(f"{said}. See whether the disk is there and has room, or name another folder with --state.")

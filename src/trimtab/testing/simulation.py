@@ -1,0 +1,261 @@
+"""The whole loop in virtual time, with faults: crashes at any port call, lost answers, stale reads, two leaders.
+
+A seeded scheduler decides who goes on, when time jumps, which call fails and whether its effect took place; so every
+history has a number and can be run again: `simulate(SEED)`. Laws are checked at every write (DESIGN §6, §8).
+"""
+
+import random
+from collections.abc import Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from trimtab.control.reconcile import reconcile
+from trimtab.errors import OutsideError, Unavailable
+from trimtab.model.commands import Command, Verb
+from trimtab.model.decision import Decision
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
+from trimtab.model.rollout import CanaryState
+from trimtab.model.verdict import Sample
+from trimtab.rollout.exposure import wanted
+from trimtab.rollout.transitions import allowed
+from trimtab.testing.memory import Memory, Point, Stale
+from trimtab.testing.policies import any_policy
+from trimtab.testing.story import Story
+from trimtab.testing.world import World
+
+READS = frozenset({"sources.read", "workloads.look", "router.look", "store.load"})
+"""Calls whose answer may be an older one."""
+FAULTS = ("crash", "lost", "failed", "stale")
+
+
+class LawBroken(AssertionError):
+    """A history in which something happened that must not."""
+
+
+@dataclass
+class Process:
+    """One process that believes to lead: a pass under way, or none."""
+
+    name: str
+    going: Coroutine[Point, Stale | None, Decision] | None = None
+    point: Point | None = None
+
+
+@dataclass
+class Simulation:
+    """One history. `faults` is the chance of a fault at a port call."""
+
+    seed: int
+    faults: float = 0.04
+    memory: Memory = field(init=False)
+    log: list[str] = field(default_factory=list)
+    wished: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+        policy, capabilities = any_policy(self.random)
+        world = World(CanaryKey("test", "app"), policy, capabilities=capabilities, replicas=self.random.choice((1, 2)))
+        self.memory = Memory(world)
+        self.memory.store.on_replace = self.check_record
+        self.memory.metrics.script = self.measured
+        self.processes = [Process("one"), Process("two")]
+        self.seen: dict[str, list[object]] = {}
+        self.weights: dict[int, int] = {}
+        self.bad_until = world.now
+
+    # --- what must hold at every write ------------------------------------------------------------------------
+
+    def check_record(self, before: CanaryState, after: CanaryState) -> None:
+        """A record follows the table and the serials; what it wants is remembered."""
+        if after.serial != before.serial + 1 or not allowed(before.phase, after.phase):
+            raise LawBroken(self.told(f"{after.phase} {after.serial} follows {before.phase} {before.serial}"))
+        self.weights[after.serial] = wanted(after).weight
+
+    def check_routes(self) -> None:
+        """S1 in the world: traffic is only ever where the record that moved it wanted it."""
+        routes, serial = self.memory.world.routes, self.memory.world.serials.get("router", 0)
+        weighted = self.memory.world.capabilities.weights
+        if routes is not None and weighted and routes.weight != self.weights.get(serial, 0):
+            raise LawBroken(self.told(f"record {serial} wants {self.weights.get(serial)} %, routes say {routes.weight} %"))
+
+    def told(self, problem: str) -> str:
+        """A failure, with what is needed to see it again."""
+        return f"seed {self.seed}: {problem}\n" + "\n".join(self.log[-40:])
+
+    # --- the history ------------------------------------------------------------------------------------------
+
+    def run(self, moves: int = 400) -> None:
+        """Some moves with faults, then a working world left alone, in which everything must end (L1)."""
+        for _ in range(moves):
+            self.random.choices((self.step, self.time_passes, self.something_happens), weights=(60, 4, 1))[0]()
+        self.left_alone()
+
+    def step(self) -> None:
+        """One process goes on by one port call."""
+        process = self.random.choice(self.processes)
+        try:
+            self.go_on(process)
+        except OutsideError as problem:
+            self.log.append(f"{process.name}: {type(problem).__name__}")
+            process.going = process.point = None
+        self.check_routes()
+
+    def go_on(self, process: Process) -> None:
+        """To the next point, unless something strikes here."""
+        if process.going is None:
+            process.going = reconcile(self.memory.world.key, self.memory.outside)
+            process.point = process.going.send(None)
+            return
+        point = process.point
+        assert point is not None
+        try:
+            process.point = self.strike(process, point) if self.random.random() < self.faults else process.going.send(None)
+        except StopIteration:
+            process.going = process.point = None
+        if point.moment == "after" and point.call in READS:
+            self.seen.setdefault(point.call, []).append(point.result)
+
+    def strike(self, process: Process, point: Point) -> Point | None:
+        """A fault at this point."""
+        fault = self.random.choice(FAULTS)
+        self.log.append(f"{process.name}: {fault} {point.moment} {point.call}")
+        going = process.going
+        assert going is not None
+        older = self.seen.get(point.call, [])[-6:]
+        if fault == "stale" and point.moment == "after" and point.call in READS and older:
+            return going.send(Stale(self.random.choice(older)))
+        if fault == "crash":
+            going.close()
+            process.going = None
+            return None
+        if (fault == "failed" and point.moment == "before") or (fault == "lost" and point.moment == "after"):
+            return going.throw(Unavailable(f"{point.call} did not answer"))
+        return going.send(None)
+
+    def time_passes(self) -> None:
+        """A little, or until the next thing is due."""
+        world = self.memory.world
+        world.now += timedelta(seconds=self.random.choice((0.2, 1, 3, 10, 10, 30)))
+        self.log.append(f"{world.now:%H:%M:%S}")
+
+    def something_happens(self) -> None:
+        """People and machines do what they do."""
+        kinds = (self.edit, self.edit, self.take_back, self.turn_bad, self.pod_dies, self.pods_stick, self.wish, self.wish,
+                 self.gate, self.suspend, self.deploy)  # fmt: skip
+        happening = self.random.choice(kinds)
+        happening()
+        self.log.append(happening.__name__)
+
+    def edit(self) -> None:
+        """Someone commits a change."""
+        self.memory.world.edit(color=self.random.choice(("blue", "green", "black", "bad")))
+
+    def take_back(self) -> None:
+        """Someone reverts to the first content."""
+        self.memory.world.edit(color="red")
+
+    def deploy(self) -> None:
+        """Someone changes the image, too."""
+        self.memory.world.image = f"app:{self.random.randrange(3)}"
+
+    def turn_bad(self) -> None:
+        """Metrics get bad for a while, or silent."""
+        self.bad_until = self.memory.world.now + timedelta(seconds=self.random.choice((5, 20, 60)))
+
+    def measured(self, policy: Policy) -> tuple[Sample, ...]:
+        """Bad while they are bad, and for the content that is bad."""
+        world = self.memory.world
+        canary = world.desired.get("canary")
+        colour = world.archive[canary[0].id][0].data["color"] if canary else b""
+        silent = world.now < self.bad_until and self.seed % 3 == 0
+        value = None if silent else 50.0 if world.now < self.bad_until or colour == b"bad" else 100.0
+        return tuple(Sample(metric.name, metric.kind, value) for metric in policy.analysis.metrics)
+
+    def pod_dies(self) -> None:
+        """A copy loses its pods."""
+        self.memory.world.kill(self.random.choice(("primary", "canary")))
+
+    def pods_stick(self) -> None:
+        """New pods of a copy do not get ready for a while, or do again."""
+        copy = self.random.choice(("primary", "canary"))
+        self.memory.world.stuck ^= {copy}
+
+    def gate(self) -> None:
+        """Somebody closes or opens a hook."""
+        hook = self.random.choice(("gate", "check", "abort"))
+        if hook == "abort":
+            self.memory.hooks.opened ^= {"abort"}
+        elif hook in self.memory.hooks.closed:
+            del self.memory.hooks.closed[hook]
+        else:
+            self.memory.hooks.closed[hook] = "no"
+
+    def suspend(self) -> None:
+        """`spec.suspend`, or the source cannot be read, or neither."""
+        world = self.memory.world
+        world.suspended = self.random.random() < 0.4
+        world.problem = "configmap app-config not found" if self.random.random() < 0.3 else ""
+
+    def wish(self) -> None:
+        """A person says something."""
+        self.wished += 1
+        number = self.memory.state.rollout.number if self.memory.state.rollout else 0
+        verb = self.random.choice(tuple(Verb))
+        skip = verb is Verb.APPROVE and self.random.random() < 0.2
+        command = Command(f"w{self.wished}", verb, "ann", "", self.memory.world.now, number, skip_analysis=skip)
+        self.memory.store.wish(self.memory.world.key, command)
+        self.log.append(f"{verb} rollout {number}")
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def left_alone(self) -> None:
+        """The world works again and people say yes: the attempt ends, everybody was told, and the record says why."""
+        world, memory = self.memory.world, self.memory
+        for process in self.processes:
+            if process.going is not None:
+                process.going.close()
+        world.suspended, world.problem, self.bad_until = False, "", world.now
+        memory.hooks.closed.clear()
+        memory.hooks.opened.clear()
+        world.stuck.clear()
+        world.pods = [pod for pod in world.pods if pod.ready is not None]
+        world.policy = replace(world.policy, approvals=frozenset())
+        story = Story(memory)
+        memory.store.on_replace = self.check_record
+        for _ in range(12):
+            story.go_on(timedelta(minutes=30))
+            if story.state.running is None:
+                break
+            story.say(Verb.RESUME)
+            story.say(Verb.APPROVE)
+        self.check_end(story)
+
+    def check_end(self, story: Story) -> None:
+        """L1, and that nothing was lost: every telling was heard once, the journal has the outcome."""
+        state = story.state
+        story.go_on(timedelta(minutes=1))
+        state = story.state
+        self.check_routes()
+        if state.running is not None or state.rollout is None:
+            raise LawBroken(self.told(f"L1: left alone, it is {state.phase}, asks {state.asks}, gate {state.rollout}"))
+        heard = sorted(int(telling.id.rsplit("/", 1)[1]) for telling in self.memory.teller.heard)
+        if heard != list(range(1, state.told + 1)) or state.to_tell:
+            raise LawBroken(self.told(f"told {state.told}, heard {heard[-5:]}, left {len(state.to_tell)}"))
+        primary = self.memory.world.desired.get("primary")
+        if state.promoted is not None and (primary is None or primary[0] != state.promoted):
+            raise LawBroken(self.told("the primary does not run what was promoted"))
+        if state.fallback is None and self.memory.world.desired.get("canary") is not None:
+            raise LawBroken(self.told("a canary is left behind"))
+
+
+def simulate(seed: int) -> Simulation:
+    """Runs history `seed`; raises LawBroken with its seed where a law did not hold."""
+    simulation = Simulation(seed)
+    try:
+        simulation.run()
+    except LawBroken:
+        raise
+    except Exception as problem:
+        raise LawBroken(simulation.told(f"{type(problem).__name__}: {problem}")) from problem
+    return simulation
