@@ -31,16 +31,16 @@ _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "bo
 
 
 def plain(text: str) -> Scalar:
-    """The value of an unquoted scalar without a tag. Raises ValueError for infinity and not-a-number, which JSON does not have."""
+    """The value of an unquoted scalar without a tag."""
     if text in _WORDS:
-        return _finite(_WORDS[text])
+        return _WORDS[text]
     if text[0] not in _STARTS:
         return text
     digits = text.replace("_", "")
-    if len(digits) > _DIGITS:
-        return text
-    if whole := _WHOLE.fullmatch(digits):
-        value = int(whole["sign"] + whole[str(whole.lastgroup)], _BASES[str(whole.lastgroup)])
+    whole = _WHOLE.fullmatch(digits)
+    if whole is not None and len(digits) <= _DIGITS:
+        base = str(whole.lastgroup)
+        value = int(whole["sign"] + whole[base], _BASES[base])
         return value if -_LARGEST <= value < _LARGEST else float(value)
     if _FLOAT.fullmatch(digits):
         number = float(digits)
@@ -65,10 +65,15 @@ def tagged(tag: str, text: str) -> Scalar:
 
 
 def as_json(value: Scalar) -> Scalar:
-    """The value after its way through JSON: a whole float below 2^63 becomes a whole number."""
-    if isinstance(value, float) and value.is_integer() and -_LARGEST <= value < _LARGEST:
-        return int(value)
-    return value
+    """The value after its way through JSON: a whole float below 2^63 becomes a whole number.
+
+    Raises ValueError for infinity and not-a-number, which JSON does not have.
+    """
+    if not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        raise ValueError("infinity and not-a-number do not exist in JSON. Quote the text if it is one")
+    return int(value) if value.is_integer() and -_LARGEST <= value < _LARGEST else value
 
 
 def as_key(value: Scalar) -> str:
@@ -77,18 +82,10 @@ def as_key(value: Scalar) -> str:
     Raises ValueError for null, which cannot be a key.
     """
     if value is None:
-        raise ValueError("null is not a key. Quote it")
+        raise ValueError("null cannot be a key. Quote it")
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return _shortest(value)
-    return str(value)
-
-
-def _finite(value: Scalar) -> Scalar:
-    if isinstance(value, float):
-        raise ValueError("infinity and not-a-number do not exist in JSON. Quote it")
-    return value
+    return _shortest(value) if isinstance(value, float) else str(value)
 
 
 def _decoded(text: str) -> str:
@@ -99,16 +96,20 @@ def _decoded(text: str) -> str:
 
 
 def _shortest(value: float) -> str:
-    """As Go prints a 32-bit float with `%g`: the fewest digits that give the same float, an exponent from 10^21 or, in keys, 10^6 on."""
+    """As Go prints a 32-bit float with `%g`: the fewest digits that give the same float, with an exponent from 10^6 on."""
     try:
         single: float = struct.unpack("f", struct.pack("f", value))[0]
     except OverflowError:
-        return "+Inf" if value > 0 else "-Inf"
-    for precision in range(9):
-        text = f"{value:.{precision}e}"
-        if struct.unpack("f", struct.pack("f", float(text)))[0] == single:
-            break
-    mantissa, _, exponent = text.partition("e")
-    if -4 <= int(exponent) < max(len(mantissa.replace(".", "").lstrip("-")), 21 if False else 6):
-        return f"{float(text):.{max(precision - int(exponent), 0)}f}"
-    return text
+        single = math.copysign(math.inf, value)
+    if not math.isfinite(single):
+        return ".nan" if math.isnan(single) else ".inf" if single > 0 else "-.inf"
+    precision = next(digits for digits in range(10) if digits == 9 or _as_single(f"{single:.{digits}e}") == single)
+    text = f"{single:.{precision}e}"
+    exponent = int(text.partition("e")[2])
+    return f"{float(text):.{max(precision - exponent, 0)}f}" if -4 <= exponent < 6 else text
+
+
+def _as_single(text: str) -> float:
+    """The 32-bit float nearest to the number in `text`."""
+    value: float = struct.unpack("f", struct.pack("f", float(text)))[0]
+    return value

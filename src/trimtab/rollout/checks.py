@@ -25,8 +25,8 @@ def answered(turn: Turn) -> bool:
     if state.asks is not Ask.NOTHING and turn.facts.asked is not state.asks:
         turn.look(turn.now + SOON)
         return False
-    if state.asks is Ask.ROLLBACK:
-        return rollback_hooks(turn)
+    if state.asks is Ask.ROLLBACK and not rollback_hooks(turn):
+        return False
     if run.began is not None:
         if not run.position:
             turn.say(reasons.starting(turn.names))
@@ -38,7 +38,7 @@ def answered(turn: Turn) -> bool:
         return metrics(turn)
     if state.asks in (Ask.ROLLOUT, Ask.PRE_ROLLOUT):
         return check_hooks(turn)
-    return state.asks is Ask.NOTHING or gate(turn)
+    return state.asks in (Ask.NOTHING, Ask.ROLLBACK) or gate(turn)
 
 
 def go_on(turn: Turn) -> bool:

@@ -73,7 +73,7 @@ def ending(turn: Turn) -> None:
         turn.look(turn.next_grid())
         return
     if run.outcome is Outcome.SUPERSEDED:
-        end(turn, run.outcome, turn.state.phase, run.why)
+        end(turn, run.outcome, Phase.PROGRESSING, run.why)
         return
     if turn.facts.canary.desired:
         turn.look(turn.next_grid())

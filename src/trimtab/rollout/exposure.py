@@ -37,7 +37,7 @@ def at_rest(state: CanaryState) -> Exposure:
 def superseded(state: CanaryState) -> Revision | None:
     """Pods of an attempt that a newer change ended: without requests, they stay until the next attempt replaces them."""
     run = state.rollout
-    if run is None or run.outcome is not Outcome.SUPERSEDED or run.began is None or state.phase is Phase.INITIALIZING:
+    if run is None or run.outcome is not Outcome.SUPERSEDED or state.phase is not Phase.PROGRESSING:
         return None
     return run.to
 

@@ -155,7 +155,7 @@ def progressing(turn: Turn) -> None:
 def restart(turn: Turn) -> None:
     """A newer change ended the last attempt and starts the next, unless it was taken back or is held by now."""
     settled(turn)
-    if turn.state.running is None and turn.state.phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
+    if turn.state.running is None and turn.state.phase is Phase.PROGRESSING:
         taken_back = turn.facts.source.revision == turn.state.promoted
         turn.change(phase=Phase.SUCCEEDED if taken_back else Phase.FAILED)
         turn.again()

