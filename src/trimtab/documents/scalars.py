@@ -60,7 +60,7 @@ def tagged(tag: str, text: str) -> Scalar:
         return text
     value = plain(text)
     if isinstance(value, bool) is not (short == "bool") or not isinstance(value, _KINDS[short]):
-        raise ValueError(f"{text[:40]!r} is not what its tag !!{short} says")
+        raise ValueError(f"the value is not what its tag !!{short} says")
     return value
 
 

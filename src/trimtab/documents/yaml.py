@@ -4,6 +4,7 @@ Stricter than kubectl in one thing: a key that is written twice is an error, sin
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -12,6 +13,9 @@ import yaml
 
 from trimtab.documents.nodes import Builder, Path
 from trimtab.errors import DocumentError
+
+
+_ESCAPE = re.compile(r"\\(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +38,17 @@ class Document:
 
 
 def read_yaml(text: str, file: str = "") -> list[Document]:
-    """The documents in `text`, empty ones left out. A text that starts with `{` and is JSON is read as JSON.
+    """The documents in `text`, empty ones left out. JSON is read too, with all its escapes.
 
     Raises DocumentError with file and line for text that cannot be parsed, for keys written twice, for what JSON cannot
     hold, and for nesting or aliases beyond every honest use.
     """
-    if text.lstrip("\ufeff \t\r\n").startswith("{") and (documents := _read_json(text, file)):
-        return documents
-    return _read_events(text, file)
+    try:
+        return _read_events(text, file)
+    except DocumentError:
+        if not _is_json(text):
+            raise
+    return _read_events(_ESCAPE.sub(_in_yaml, text), file)
 
 
 def _read_events(text: str, file: str) -> list[Document]:
@@ -76,17 +83,18 @@ def _bad_line(text: str) -> int:
     return 0
 
 
-def _read_json(text: str, file: str) -> list[Document]:
-    """The JSON objects in `text`, one after the other; none where it is not JSON. Their lines are those that a YAML reader finds."""
-    decoder = json.JSONDecoder(parse_constant=_refuse)
-    values: list[tuple[object, int]] = []
-    position = _skip(text, 0)
+def _is_json(text: str) -> bool:
     try:
-        while position < len(text):
-            value, end = decoder.raw_decode(text, position)
-            values.append((value, text.count("\n", 0, position) + 1))
-            position = _skip(text, end)
+        json.loads(text)
     except (ValueError, RecursionError):
-        return []
-    located = _lines_of_json(text, file) if len(values) == 1 else {}
-    return [Document(value, file, line, located) for value, line in values]
+        return False
+    return True
+
+
+def _in_yaml(escape: re.Match[str]) -> str:
+    """A JSON escape as YAML would write it, without a change of lines."""
+    if escape[0] == "\\/":
+        return "/"
+    if escape["high"] is None:
+        return escape[0]
+    return f"\\U{0x10000 + ((int(escape['high'], 16) - 0xD800) << 10) + int(escape['low'], 16) - 0xDC00:08x}"

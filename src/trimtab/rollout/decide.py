@@ -10,8 +10,9 @@ from trimtab.model.decision import Decision
 from trimtab.model.facts import Facts
 from trimtab.model.policy import OnNewer
 from trimtab.model.rollout import CanaryState, Outcome, Phase, RolloutKind
-from trimtab.model.verdict import Verdict
+from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout import reasons
+from trimtab.rollout.checks import metrics
 from trimtab.rollout.copies import primary_ready
 from trimtab.rollout.endings import end, go_back, hold, usable
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
@@ -38,7 +39,7 @@ def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decisio
     take_notice(turn)
     if not suspended(turn):
         obey(turn)
-        if not (newer(turn) or overdue(turn)):
+        if not (newer(turn) or failed(turn) or overdue(turn)):
             PHASES[turn.state.phase](turn)
     return turn.decision()
 
@@ -128,6 +129,15 @@ def primary_serves(turn: Turn) -> bool:
     """Is the primary ready to take the canary's share?"""
     promoted = turn.state.promoted
     return promoted is not None and primary_ready(turn, promoted, turn.now).ready
+
+
+def failed(turn: Turn) -> bool:
+    """The judge says fail: back at once, whatever else was wished for in this pass (S4)."""
+    run, verdict = turn.state.running, turn.verdict
+    if run is None or run.outcome is not None or verdict is None or verdict.judgement is not Judgement.FAIL:
+        return False
+    metrics(turn)
+    return True
 
 
 def overdue(turn: Turn) -> bool:

@@ -1,0 +1,102 @@
+"""The source's files, commit by commit, with commits that stay available. Made by `wiring`, used by `sources`.
+
+A git repository and a plain folder look the same from here: both are read through the clone in the state folder.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.adapters.git import plain, upstream
+from trimtab.adapters.git.clone import Clone, File
+from trimtab.adapters.git.location import Local, Location, Plain, Remote, locate
+from trimtab.adapters.git.process import Git
+from trimtab.errors import InputError
+
+REMOTE_POLL = 30.0
+LOCAL_POLL = 1.0
+"""Seconds between two looks, where nothing else is asked for."""
+
+SHOWN = 12
+"""How many names a message lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What to follow and how. `branch` empty: the repository's own choice (its HEAD). Times in seconds."""
+
+    source: str
+    path: str = ""
+    branch: str = ""
+    poll: float | None = None
+    deadline: float = 30.0
+
+
+class Repository:
+    """A source and its clone. Open one with `open_repository`."""
+
+    def __init__(self, location: Location, watching: Watching, clone: Clone) -> None:
+        self.location, self.clone = location, clone
+        self.path = "" if isinstance(location, Plain) else location.path
+        self._branch, self._deadline = watching.branch, watching.deadline
+        self.poll = watching.poll or (REMOTE_POLL if isinstance(location, Remote) else LOCAL_POLL)
+        self._taken: upstream.Sight | plain.Sight | None = None
+        self._glimpsed: plain.Sight | None = None
+
+    def __str__(self) -> str:
+        return str(self.location)
+
+    async def newest(self) -> str:
+        """Brings the newest commit into the clone; its id. InputError, Denied or Unavailable, with what git said."""
+        location = self.location
+        if isinstance(location, Plain):
+            self._taken = plain.look(location.folder)
+            return await plain.take(self.clone, location.folder)
+        if isinstance(location, Local):
+            # Looked at before the fetch: what comes in between is fetched once too often rather than never.
+            before = upstream.sight(location, self._branch)
+            commit = await upstream.fetch(self.clone, location, self._branch, self._deadline)
+            self._taken = before
+            return commit
+        return await upstream.fetch(self.clone, location, self._branch, self._deadline)
+
+    def moved(self) -> bool:
+        """May there be something new since `newest`? Cheap for what is on this machine, always True for the rest.
+
+        A plain folder has moved when it looks new twice in a row, so that no half-written file is taken.
+        """
+        location = self.location
+        if isinstance(location, Local):
+            return upstream.sight(location, self._branch) != self._taken
+        if isinstance(location, Plain):
+            before, self._glimpsed = self._glimpsed, plain.look(location.folder)
+            return self._glimpsed != self._taken and self._glimpsed == before
+        return True
+
+    async def manifests(self, commit: str) -> tuple[File, ...]:
+        """The YAML and JSON files of a commit below the path. InputError that names what there is if there are none."""
+        files = await self.clone.files(commit, self.path)
+        found = tuple(file for file in files if file.path.endswith(plain.MANIFESTS))
+        if found:
+            return found
+        where = f"commit {commit[:10]} of {self}"
+        if files:
+            raise InputError(f"{where} has no YAML or JSON files below {self.path or 'its root'}. There is: {_some(file.path for file in files)}.")
+        names = await self.clone.top(commit)
+        raise InputError(f"{where} has no path {self.path}. At its root there is: {_some(names)}.")
+
+
+async def open_repository(watching: Watching, folder: Path, git: Git) -> Repository:
+    """The repository that `watching` names, with its clone in `folder`. InputError if it names nothing usable."""
+    location = await locate(watching.source, watching.path, git)
+    if isinstance(location, Plain) and watching.branch:
+        raise InputError(f"{location} is a plain folder, not a git repository, so there is no branch {watching.branch} in it.")
+    clone = Clone(folder, git)
+    await clone.prepare()
+    return Repository(location, watching, clone)
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return (", ".join(listed[:SHOWN]) or "nothing") + more
