@@ -89,7 +89,7 @@ class Builder:
             raise self._error(str(error), line) from None
 
     def _target(self, event: yaml.AliasEvent, line: int) -> _Node:
-        target = self._anchors.get(event.anchor)
+        target = self._anchors.get(event.anchor or "")
         if target is None:
             raise self._error("an alias (*) without an anchor (&) before it. Quote the value if it is text", line)
         if not isinstance(target, _Leaf) and target.open:

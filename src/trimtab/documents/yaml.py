@@ -5,15 +5,13 @@ Stricter than kubectl in one thing: a key that is written twice is an error, sin
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import yaml
 
 from trimtab.documents.nodes import Builder, Path
 from trimtab.errors import DocumentError
-
 
 _ESCAPE = re.compile(r"\\(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|.)")
 
@@ -55,7 +53,7 @@ def _read_events(text: str, file: str) -> list[Document]:
     documents: list[Document] = []
     builder = Builder(file)
     try:
-        for event in cast(Iterator[yaml.Event], yaml.parse(text, Loader=yaml.CLoader)):
+        for event in yaml.parse(text, Loader=yaml.CLoader):
             if isinstance(event, yaml.DocumentStartEvent):
                 builder = Builder(file)
             elif isinstance(event, yaml.DocumentEndEvent):
@@ -78,7 +76,7 @@ def _read_events(text: str, file: str) -> list[Document]:
 def _bad_line(text: str) -> int:
     """The first line with a character that YAML does not allow, 0 where there is none."""
     for number, line in enumerate(text.split("\n"), start=1):
-        if any(ord(character) < 32 and character not in "\t\r" or ord(character) == 127 for character in line):
+        if any((ord(character) < 32 and character not in "\t\r") or ord(character) == 127 for character in line):
             return number
     return 0
 

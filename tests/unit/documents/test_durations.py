@@ -1,5 +1,6 @@
 """Durations as Go writes them."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -51,7 +52,5 @@ def test_parts_add_up(hours: int, minutes: int, seconds: int, milliseconds: int)
 
 @given(st.text(max_size=12))
 def test_any_text_is_a_duration_or_an_input_error(text: str) -> None:
-    try:
+    with contextlib.suppress(InputError):
         assert isinstance(parse_duration(text), timedelta)
-    except InputError:
-        pass
