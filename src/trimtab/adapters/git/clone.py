@@ -96,7 +96,9 @@ class Clone:
             end = stream.index(b"\n", position)
             head = stream[position:end].decode().split()
             if len(head) != 3:
-                raise Unavailable(f"reading files in {self.folder} failed: object {' is '.join(head)}. Stop Trimtab and move the folder away.")
+                raise Unavailable(
+                    f"reading files in {self.folder} failed: object {' is '.join(head)}. Stop Trimtab and move the folder away."
+                )
             start, size = end + 1, int(head[2])
             found[head[0]] = stream[start : start + size]
             position = start + size + 1

@@ -5,7 +5,6 @@ Called by `repository`. So what was judged stays available, byte for byte, whate
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.adapters.git.clone import NEWEST, Clone
@@ -18,11 +17,6 @@ UNKNOWN = "unknown <>"
 
 Sight = tuple[tuple[str, int, int, int], ...]
 """Path, size, time of the last change and inode of every manifest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moving(Exception):
-    """The folder changed while it was read."""
 
 
 def look(folder: Path) -> Sight:

@@ -81,7 +81,9 @@ class Repository:
             return found
         where = f"commit {commit[:10]} of {self}"
         if files:
-            raise InputError(f"{where} has no YAML or JSON files below {self.path or 'its root'}. There is: {_some(file.path for file in files)}.")
+            raise InputError(
+                f"{where} has no YAML or JSON files below {self.path or 'its root'}. There is: {_some(file.path for file in files)}."
+            )
         names = await self.clone.top(commit)
         raise InputError(f"{where} has no path {self.path}. At its root there is: {_some(names)}.")
 

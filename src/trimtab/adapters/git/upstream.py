@@ -85,7 +85,9 @@ def _failed(output: Output, location: Remote | Local, branch: str) -> InputError
     if any(sign in output.errors for sign in MALFORMED):
         return InputError(f"{said}. Choose the branch by its plain name.")
     if any(sign in output.errors for sign in REFUSED):
-        return Denied(f"{said}. Git uses the credentials of the user that runs Trimtab; `git ls-remote {location}` must work for that user.")
+        return Denied(
+            f"{said}. Git uses the credentials of the user that runs Trimtab; `git ls-remote {location}` must work for that user."
+        )
     if any(sign in output.errors for sign in NO_REPOSITORY) and isinstance(location, Local):
         return Unavailable(f"{said}. The repository was there before; Trimtab looks again.")
     return Unavailable(f"{said}. Trimtab tries again; meanwhile the newest commit it has stays in force.")
