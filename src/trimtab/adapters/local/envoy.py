@@ -5,24 +5,26 @@ so it works on without Trimtab; what is true is what its admin interface says, n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import msgspec
 
-from trimtab.adapters.local import envoy_documents, envoy_ports, envoy_process
+from trimtab.adapters.local import envoy_documents, envoy_files, envoy_ports, envoy_process
 from trimtab.adapters.local.dataplane import Backend, CopyName
 from trimtab.adapters.local.envoy_admin import Admin
-from trimtab.adapters.local.envoy_documents import Document, Exposed, Shares, cluster_name, load_assignment_name
-from trimtab.errors import TrimtabError, Unavailable
+from trimtab.adapters.local.envoy_documents import Exposed, Shares, cluster_name, load_assignment_name
+from trimtab.errors import Unavailable
 
-DEADLINE = 5.0
-"""Seconds until Envoy must have taken over a file; it needs 4 ms at most (L4)."""
+START_SECONDS = 10.0
+ADOPT_SECONDS = 3.0
+BACKOFF_SECONDS = 1.0
+"""Between two attempts to start an Envoy that does not stay up."""
 
-BACKOFF = 1.0
-"""Seconds between two attempts to start an Envoy that does not stay up."""
+DRAIN_SECONDS = 60
+"""How long requests under way may take when a Service gets another port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +37,11 @@ class Address:
     canary: int
 
 
-class Rejected(Unavailable):
-    """Envoy read a file and refused what is in it; `reason` is in its own words."""
-
-    def __init__(self, file: Path, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"Envoy refuses {file}: {reason}. It goes on with what it had; its log is next to that file.")
-
-
 class Envoy:
     """One Envoy and the Services it listens for. `program` is asked for its program only when one has to be started."""
 
     def __init__(self, folder: Path, session: aiohttp.ClientSession, program: Callable[[], Path]) -> None:
-        self.folder, self._program = folder, program
+        self.folder, self._program = folder.absolute(), program
         self.admin = Admin(session, self.admin_address)
         self._address = ""
         self._process: envoy_process.Running | None = None
@@ -67,6 +61,14 @@ class Envoy:
         """A Service that Envoy listens for; None where it was never asked to."""
         return self._services.get((namespace, service))
 
+    def routes_file(self, service: Exposed) -> Path:
+        """From where Envoy reads the routes of a Service."""
+        return self.folder / "routes" / f"{service.name}.json"
+
+    def endpoints_file(self, backend: Backend) -> Path:
+        """From where Envoy reads the pods of a copy."""
+        return self.folder / "endpoints" / f"{load_assignment_name(backend)}.json"
+
     async def start(self) -> None:
         """Finds the running Envoy again or starts one; nothing happens where it is known and alive.
 
@@ -80,8 +82,11 @@ class Envoy:
             self._settled.clear()
             self._services = {(of.namespace, of.service): of for of in envoy_ports.read(self.folder / "services.json")}
             found = envoy_process.recorded(self.folder / "process")
-            self._process = found if found is not None and await self._adopt(found) else await self._launch(found)
-            self._write_services()
+            if found is not None and await self._adopt(found):
+                self._process = found
+                self._write_services()
+            else:
+                self._process = await self._launch(found)
 
     async def supervise(self) -> None:
         """Starts Envoy again whenever it is gone; runs until it is cancelled."""
@@ -89,20 +94,20 @@ class Envoy:
             try:
                 await self.start()
             except Unavailable:
-                await asyncio.sleep(BACKOFF)
+                await asyncio.sleep(BACKOFF_SECONDS)
             else:
                 if self._process is not None:
                     await envoy_process.ended(self._process)
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Takes no new connections, lets requests under way end for at most `grace` seconds, and ends Envoy. No `supervise` may run."""
+        """Takes no new connections, lets requests under way end for at most `grace` seconds, and ends Envoy. Stop `supervise` before."""
         async with self._life:
             process = self._process or envoy_process.recorded(self.folder / "process")
             if process is None or not envoy_process.alive(process):
                 return
             if await self._adopt(process):
                 self._write("listeners.json", envoy_documents.listeners((), self.folder))
-                await _until(self._quiet, grace)
+                await envoy_files.until(self._quiet, grace)
             await envoy_process.terminate(process, grace)
             self._process = None
 
@@ -115,10 +120,10 @@ class Envoy:
         async with self._changing:
             known = self.exposed(namespace, service)
             if known is None or known.wanted != wanted:
-                await self._add(namespace, service, wanted)
+                known = await self._add(known, envoy_ports.choose(namespace, service, wanted, self._ports()))
             elif known not in self._settled:
                 await self._settle(known)
-            return self._services[namespace, service]
+            return known
 
     async def withdraw(self, namespace: str, service: str) -> None:
         """Stops listening for a Service and forgets its port. Requests under way are answered."""
@@ -130,36 +135,140 @@ class Envoy:
             self._settled.discard(gone)
             envoy_ports.write(self.folder / "services.json", self._services.values())
             self._write_services()
-            for file in (self.routes_file(gone), *(self.endpoints_file(backend) for backend in _backends(gone))):
-                file.unlink(missing_ok=True)
+            for file in (self.routes_file(gone), *(self.endpoints_file(backend) for backend in backends(gone))):
+                envoy_files.remove(file)
 
-    def routes_file(self, service: Exposed) -> Path:
-        """From where Envoy reads the routes of a Service."""
-        return self.folder / "routes" / f"{service.name}.json"
+    async def _add(self, before: Exposed | None, chosen: Exposed) -> Exposed:
+        key = (chosen.namespace, chosen.service)
+        self._write_missing(chosen)
+        try:
+            self._services[key] = chosen
+            if before is not None:
+                await self._move_routes(before, chosen)
+            self._write_services()
+            await self._settle(chosen)
+        except Unavailable:
+            # Most likely somebody took the port in between: the next attempt chooses another one.
+            self._services = {**self._services, key: before} if before else {k: of for k, of in self._services.items() if k != key}
+            self._write_services()
+            raise
+        envoy_ports.write(self.folder / "services.json", self._services.values())
+        return chosen
 
-    def endpoints_file(self, backend: Backend) -> Path:
-        """From where Envoy reads the pods of a copy."""
-        return self.folder / "endpoints" / f"{load_assignment_name(backend)}.json"
+    async def _move_routes(self, before: Exposed, chosen: Exposed) -> None:
+        """Names of clusters hold the port: the routes go over to the new ones before the old ones are taken away."""
+        names = [
+            (cluster_name(old, before.wanted), cluster_name(new, chosen.wanted))
+            for old, new in zip(backends(before), backends(chosen), strict=True)
+        ]
+        self._write("clusters.json", envoy_documents.clusters((*self._services.values(), before), self.folder))
 
-    async def replace(self, file: Path, document: Document, seen: Callable[[], Awaitable[bool]], refusals: str) -> None:
-        """Replaces a file and returns when `seen` says that Envoy goes by it, within 5 s; else the old file is put back.
+        async def known() -> bool:
+            return {new for _, new in names} <= await self.admin.clusters()
 
-        `refusals` is a regular expression for the counters that move when Envoy refuses it. Raises Rejected or Unavailable.
-        """
-        before = file.read_bytes() if file.exists() else None
-        counted = await self.admin.counters(refusals)
-        envoy_ports.replace(file, msgspec.json.encode(document))
+        if not await envoy_files.until(known, envoy_files.DEADLINE):
+            raise Unavailable(f"Envoy does not know {names[0][1]} after {envoy_files.DEADLINE:g} s: {self._why()}")
+        text = self.routes_file(before).read_bytes()
+        for old, new in names:
+            text = text.replace(f'"{old}"'.encode(), f'"{new}"'.encode())
+        envoy_files.replace(self.routes_file(chosen), text.rstrip())
 
-        async def over() -> bool:
-            return await seen() or await self.admin.counters(refusals) != counted
+        async def moved() -> bool:
+            routes = await self.admin.routes(chosen.name)
+            return routes is not None and names[0][1].encode() in msgspec.json.encode(routes)
 
-        await _until(over, DEADLINE)
-        if await seen():
-            return
-        moved = await self.admin.counters(refusals)
-        # What Envoy refused must not be what it finds when it starts again.
+        if not await envoy_files.until(moved, envoy_files.DEADLINE):
+            raise Unavailable(f"Envoy does not send requests to {names[0][1]} after {envoy_files.DEADLINE:g} s: {self._why()}")
+
+    async def _settle(self, service: Exposed) -> None:
+        expected = envoy_documents.listener_names(service)
+
+        async def listening() -> bool:
+            return expected <= await self.admin.listeners() and await self.admin.routes(service.name) is not None
+
+        if not await envoy_files.until(listening, envoy_files.DEADLINE):
+            ports = f"{service.port}, {service.primary_port} and {service.canary_port}"
+            raise Unavailable(
+                f"Envoy does not listen on 127.0.0.1 ports {ports} for Service {service.service}.{service.namespace}: {self._why()}"
+            )
+        self._settled.add(service)
+
+    async def _adopt(self, found: envoy_process.Running) -> bool:
+        if not envoy_process.alive(found):
+            return False
+        self._address = self._read_address()
+        return bool(self._address) and await envoy_files.until(self.admin.ready, ADOPT_SECONDS)
+
+    async def _launch(self, before: envoy_process.Running | None) -> envoy_process.Running:
+        program = self._program()
         if before is not None:
-            envoy_ports.replace(file, before)
-        if moved != counted:
-            raise Rejected(file, _last_refusal(self.folder / "envoy.log"))
-        raise Unavailable(f"Envoy has not taken over {file} within {DEADLINE:g} s; counters of refusals: {dict(moved) or 'none'}.")
+            await envoy_process.terminate(before, ADOPT_SECONDS)
+        if before is None or before.boot != envoy_process.boot_id():
+            # Pods do not live longer than the machine, and others may listen on their ports now.
+            for file in (self.folder / "endpoints").glob("*.json"):
+                envoy_files.remove(file)
+        self._services = {key: self._still_free(of) for key, of in self._services.items()}
+        envoy_ports.write(self.folder / "services.json", self._services.values())
+        for service in self._services.values():
+            self._write_missing(service)
+        self._write("bootstrap.json", envoy_documents.bootstrap(self.folder))
+        self._write_services()
+        return await self._spawn(program)
+
+    async def _spawn(self, program: Path) -> envoy_process.Running:
+        (self.folder / "admin").unlink(missing_ok=True)
+        command = (str(program), "--config-path", str(self.folder / "bootstrap.json"), "--admin-address-path", str(self.folder / "admin"))
+        # One worker is exact, cheap, and faster than what a laptop's services need.
+        options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS), "--drain-strategy", "immediate")
+        log = self.folder / "envoy.log"
+        process = await envoy_process.launch((*command, *options, "--log-level", "warning"), self.folder / "process", log)
+
+        async def up_or_gone() -> bool:
+            self._address = self._read_address()
+            return not envoy_process.alive(process) or (bool(self._address) and await self.admin.ready())
+
+        if not await envoy_files.until(up_or_gone, START_SECONDS) or not envoy_process.alive(process):
+            await envoy_process.terminate(process, ADOPT_SECONDS)
+            raise Unavailable(f"starting {program}: it did not come up. Its log {log} ends with: {envoy_files.last_line(log)}")
+        return process
+
+    def _still_free(self, service: Exposed) -> Exposed:
+        if all(envoy_ports.free(port) for port in (service.port, service.primary_port, service.canary_port)):
+            return service
+        return envoy_ports.choose(service.namespace, service.service, service.wanted, self._ports())
+
+    def _ports(self) -> frozenset[int]:
+        return frozenset(port for of in self._services.values() for port in (of.port, of.primary_port, of.canary_port))
+
+    def _write_missing(self, service: Exposed) -> None:
+        if not self.routes_file(service).exists():
+            self._write(f"routes/{service.name}.json", envoy_documents.routes(service, Shares(), {}))
+        for backend in backends(service):
+            if not self.endpoints_file(backend).exists():
+                self._write(f"endpoints/{load_assignment_name(backend)}.json", envoy_documents.endpoints(backend, (), ()))
+
+    def _write_services(self) -> None:
+        services = tuple(self._services.values())
+        self._write("clusters.json", envoy_documents.clusters(services, self.folder))
+        self._write("listeners.json", envoy_documents.listeners(services, self.folder))
+
+    def _write(self, name: str, document: envoy_documents.Document) -> None:
+        envoy_files.replace(self.folder / name, msgspec.json.encode(document))
+
+    def _read_address(self) -> str:
+        try:
+            return f"http://{(self.folder / 'admin').read_text().strip()}"
+        except OSError:
+            return ""
+
+    async def _quiet(self) -> bool:
+        active = await self.admin.counters(r"^http\..*\.downstream_rq_active$")
+        return not any(value for name, value in active.items() if not name.startswith("http.admin."))
+
+    def _why(self) -> str:
+        return f"{envoy_files.last_refusal(self.folder / 'envoy.log')}. See {self.folder / 'envoy.log'}."
+
+
+def backends(service: Exposed) -> Sequence[Backend]:
+    """The two copies behind a Service."""
+    return tuple(Backend(service.namespace, service.service, copy) for copy in CopyName)

@@ -11,7 +11,6 @@ from pathlib import Path
 from trimtab.adapters.local.dataplane import Backend, CopyName, Endpoint
 from trimtab.model.policy import Match, Policy, StringMatch
 
-type_ = "@type"
 PACKAGE = "type.googleapis.com/envoy"
 MANAGER = f"{PACKAGE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 ROUTER = f"{PACKAGE}.extensions.filters.http.router.v3.Router"
@@ -22,7 +21,35 @@ CLUSTER = f"{PACKAGE}.config.cluster.v3.Cluster"
 ROUTES = f"{PACKAGE}.config.route.v3.RouteConfiguration"
 ASSIGNMENT = f"{PACKAGE}.config.endpoint.v3.ClusterLoadAssignment"
 
-LATENCY_BUCKETS = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 400, 500, 750, 1000, 1500, 2000, 2500, 3000, 5000)
+LATENCY_BUCKETS = (
+    0.5,
+    1,
+    2,
+    3,
+    5,
+    7.5,
+    10,
+    15,
+    20,
+    30,
+    40,
+    50,
+    75,
+    100,
+    150,
+    200,
+    250,
+    300,
+    400,
+    500,
+    750,
+    1000,
+    1500,
+    2000,
+    2500,
+    3000,
+    5000,
+)
 """Milliseconds. Twice as fine as Envoy's own, which holds no limit between 250 and 500 ms; all of its limits up to 5 s are among them."""
 SLOW_BUCKETS = (7500, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)
 
@@ -57,6 +84,18 @@ def load_assignment_name(backend: Backend) -> str:
 def cluster_name(backend: Backend, port: int) -> str:
     """The name in Envoy's statistics, `NAMESPACE_SERVICE-COPY_PORT` as Contour has it (MET-3), so that its queries fit here too."""
     return f"{load_assignment_name(backend)}_{port}"
+
+
+def listener_name(name: str, port: int) -> str:
+    """How a listener is called; the same Service at another port is another listener."""
+    return f"{name}_{port}"
+
+
+def listener_names(service: Exposed) -> frozenset[str]:
+    """The listeners of one Service: its own and those of its copies."""
+    copies = ((CopyName.PRIMARY, service.primary_port), (CopyName.CANARY, service.canary_port))
+    found = {listener_name(load_assignment_name(Backend(service.namespace, service.service, copy)), port) for copy, port in copies}
+    return frozenset(found | {listener_name(service.name, service.port)})
 
 
 def bootstrap(folder: Path) -> Document:
@@ -102,7 +141,7 @@ def endpoints(backend: Backend, serving: Sequence[Endpoint], draining: Sequence[
     """The pods of a copy. Draining ones get no new requests, but stay known, so that their requests under way can be counted (L4)."""
     hosts = [_host(endpoint, "HEALTHY") for endpoint in sorted(serving)] + [_host(endpoint, "DRAINING") for endpoint in sorted(draining)]
     return _resources(
-        [{type_: ASSIGNMENT, "cluster_name": load_assignment_name(backend), "endpoints": [{"lb_endpoints": hosts}] if hosts else []}]
+        [{"@type": ASSIGNMENT, "cluster_name": load_assignment_name(backend), "endpoints": [{"lb_endpoints": hosts}] if hosts else []}]
     )
 
 
@@ -134,7 +173,9 @@ def routes(service: Exposed, shares: Shares, marks: Document) -> Document:
         "route": {"weighted_clusters": split, **({"request_mirror_policies": mirrors} if shares.mirror else {}), **_patience()},
     }
     host = {"name": service.name, "domains": ["*"], "routes": [*matched, everyone]}
-    return _resources([{type_: ROUTES, "name": service.name, "virtual_hosts": [host], "metadata": {"filter_metadata": {"trimtab": marks}}}])
+    return _resources(
+        [{"@type": ROUTES, "name": service.name, "virtual_hosts": [host], "metadata": {"filter_metadata": {"trimtab": marks}}}]
+    )
 
 
 def mirror_share(policy: Policy) -> int:
@@ -176,7 +217,7 @@ def _patience() -> Document:
             "retry_on": "connect-failure,refused-stream,reset-before-request",
             "num_retries": 2,
             "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
-            "retry_host_predicate": [{"name": "previous_hosts", "typed_config": {type_: OMIT_HOST}}],
+            "retry_host_predicate": [{"name": "previous_hosts", "typed_config": {"@type": OMIT_HOST}}],
             "host_selection_retry_max_attempts": 3,
         },
     }
@@ -185,9 +226,9 @@ def _patience() -> Document:
 def _cluster(backend: Backend, port: int, folder: Path) -> Document:
     limits = {"max_connections": UNLIMITED, "max_pending_requests": UNLIMITED, "max_requests": UNLIMITED, "max_retries": UNLIMITED}
     name = load_assignment_name(backend)
-    protocol = {"http_protocol_options": {}, "http2_protocol_options": {}}
+    protocol: Document = {"http_protocol_options": {}, "http2_protocol_options": {}}
     return {
-        type_: CLUSTER,
+        "@type": CLUSTER,
         "name": cluster_name(backend, port),
         "type": "EDS",
         "eds_cluster_config": {"service_name": name, "eds_config": _from_file(folder / "endpoints" / f"{name}.json")},
@@ -198,7 +239,7 @@ def _cluster(backend: Backend, port: int, folder: Path) -> Document:
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                type_: HTTP_OPTIONS,
+                "@type": HTTP_OPTIONS,
                 # Shorter than any server's own, so that no request meets a connection that its server is just closing.
                 "common_http_protocol_options": {"idle_timeout": "1s"},
                 "use_downstream_protocol_config": protocol,
@@ -209,11 +250,11 @@ def _cluster(backend: Backend, port: int, folder: Path) -> Document:
 
 def _listener(name: str, port: int, source: Document) -> Document:
     manager = {
-        type_: MANAGER,
+        "@type": MANAGER,
         "stat_prefix": name,
         "codec_type": "AUTO",
         **source,
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {type_: ROUTER, "suppress_envoy_headers": True}}],
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": ROUTER, "suppress_envoy_headers": True}}],
         "http_protocol_options": {"accept_http_10": True},
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "stream_idle_timeout": "0s",
@@ -222,9 +263,9 @@ def _listener(name: str, port: int, source: Document) -> Document:
         "skip_xff_append": True,
     }
     return {
-        type_: LISTENER,
+        "@type": LISTENER,
         # Envoy cannot move a listener that it knows, so another port is another listener.
-        "name": f"{name}_{port}",
+        "name": listener_name(name, port),
         "address": _address(port),
         # A second program on the same port must fail, not take a part of the connections.
         "enable_reuse_port": False,

@@ -1,12 +1,12 @@
 """Which port on the loopback interface a Service gets, and how that is remembered (L5). Called by `envoy`."""
 
-import os
 import socket
 from collections.abc import Iterable, Set
 from pathlib import Path
 
 import msgspec
 
+from trimtab.adapters.local import envoy_files
 from trimtab.adapters.local.envoy_documents import Exposed
 from trimtab.errors import InputError, Unavailable
 
@@ -49,26 +49,14 @@ def read(file: Path) -> tuple[Exposed, ...]:
     except FileNotFoundError:
         return ()
     except (msgspec.DecodeError, OSError) as error:
-        raise InputError(f"{file}: the ports of the Services cannot be read ({error}). Remove the file: they are assigned anew then.") from error
+        raise InputError(
+            f"{file}: the ports of the Services cannot be read ({error}). Remove the file: they are assigned anew then."
+        ) from error
 
 
 def write(file: Path, services: Iterable[Exposed]) -> None:
     """Remembers, so that an assigned port stays the same whatever happens."""
-    replace(file, msgspec.json.format(msgspec.json.encode(list(services))), durable=True)
-
-
-def replace(file: Path, content: bytes, *, durable: bool = False) -> None:
-    """Puts `content` in place of a file in one step, which is also how Envoy takes notice (L4). Unavailable if the disk does not let us."""
-    new = file.with_name(f".{file.name}.new")
-    try:
-        with open(new, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:
-            handle.write(content)
-            if durable:
-                handle.flush()
-                os.fsync(handle.fileno())
-        os.replace(new, file)
-    except OSError as error:
-        raise Unavailable(f"writing {file}: {error.strerror}") from error
+    envoy_files.replace(file, msgspec.json.format(msgspec.json.encode(list(services))), durable=True)
 
 
 def _next(first: int, taken: Set[int]) -> int:

