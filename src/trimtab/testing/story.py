@@ -11,6 +11,7 @@ from trimtab.control.reconcile import reconcile
 from trimtab.model.commands import Command, Verb
 from trimtab.model.decision import Decision
 from trimtab.model.rollout import CanaryState, Phase
+from trimtab.model.verdict import Sample
 from trimtab.testing.memory import Memory, run
 
 BUSY = 200
@@ -76,6 +77,12 @@ class Story:
         self.look()
         answer = self.memory.store.reply(self.memory.world.key, command.id)
         return answer.text if answer is not None else ""
+
+    def turn_bad(self, value: float | None = 80.0) -> None:
+        """From now on every metric answers this; None for an empty answer."""
+        self.memory.metrics.script = lambda policy: tuple(
+            Sample(metric.name, metric.kind, value) for metric in policy.analysis.metrics
+        )
 
     def said(self) -> list[str]:
         """Every event, as the event webhook would get it."""

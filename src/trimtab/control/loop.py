@@ -1,0 +1,120 @@
+"""Watches, queue and workers in one task group: the asyncio shell around `reconcile`. Run by the faces.
+
+When a watcher dies the process dies, loudly; the store has everything. A pass that is under way is cancelled by a command
+or a change of the source (P5), so a slow hook never delays an abort.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from trimtab.control.queue import Queue
+from trimtab.control.reconcile import reconcile
+from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError
+from trimtab.model.decision import Decision
+from trimtab.model.names import CanaryKey
+from trimtab.ports import Outside
+
+WORKERS = 4
+HELD = timedelta(seconds=30)
+"""How soon to look again at what needs a person."""
+
+Report = Callable[[CanaryKey, TrimtabError | None], None]
+
+
+@dataclass
+class Loop:
+    """Keeps every Canary reconciled until it is cancelled. `report` hears of each pass that went wrong, and of the next that did not."""
+
+    outside: Outside
+    report: Report
+    seen: Callable[[CanaryKey, Decision], None]
+    """Hears of each decision."""
+    chance: random.Random = field(default_factory=random.SystemRandom)
+    queue: Queue = field(init=False)
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    passes: dict[CanaryKey, asyncio.Task[None]] = field(default_factory=dict)
+    interrupted: set[CanaryKey] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.queue = Queue(self.chance)
+
+    async def run(self) -> None:
+        """Until cancelled, or until something breaks that must not."""
+        for key in await self.outside.sources.keys():
+            self.queue.add(key, self.outside.clock.now())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch(self.outside.sources.changes(), interrupts=True))
+            group.create_task(self.watch(self.outside.store.changes(), interrupts=True))
+            group.create_task(self.watch(self.outside.workloads.changes(), interrupts=False))
+            await self.dispatch(group)
+
+    async def watch(self, changes: AsyncIterator[CanaryKey], *, interrupts: bool) -> None:
+        """Wakes a key at each change."""
+        async for key in changes:
+            self.wake(key)
+            if interrupts and key in self.passes:
+                self.interrupted.add(key)
+                self.passes[key].cancel()
+
+    def wake(self, key: CanaryKey) -> None:
+        """Looks at a key now."""
+        self.queue.add(key, self.outside.clock.now())
+        self.woken.set()
+
+    async def dispatch(self, group: asyncio.TaskGroup) -> None:
+        """Hands out keys as they get due, to at most WORKERS at a time."""
+        while True:
+            self.woken.clear()
+            now = self.outside.clock.now()
+            while len(self.passes) < WORKERS and (key := self.queue.take(now)) is not None:
+                self.passes[key] = group.create_task(self.work(key))
+            await self.until_due()
+
+    async def until_due(self) -> None:
+        """Until the next key is due and a worker is free, or something wakes."""
+        moment = self.queue.next() if len(self.passes) < WORKERS else None
+        if moment is None:
+            await self.woken.wait()
+            return
+        delay = (moment - self.outside.clock.now()).total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, delay)):
+                await self.woken.wait()
+        except TimeoutError:
+            pass
+
+    async def work(self, key: CanaryKey) -> None:
+        """One pass for a key, and what follows from how it went."""
+        try:
+            decision = await reconcile(key, self.outside)
+        except asyncio.CancelledError:
+            if key not in self.interrupted:
+                raise
+            self.interrupted.discard(key)
+            self.queue.done(key, self.outside.clock.now(), self.outside.clock.now())
+        except TrimtabError as problem:
+            self.failed(key, problem)
+        else:
+            self.report(key, None)
+            self.seen(key, decision)
+            self.queue.done(key, decision.wake, self.outside.clock.now())
+        finally:
+            self.passes.pop(key, None)
+            self.woken.set()
+
+    def failed(self, key: CanaryKey, problem: TrimtabError) -> None:
+        """The class of the error says what happens next (DESIGN §7)."""
+        now = self.outside.clock.now()
+        if isinstance(problem, Conflict):
+            self.queue.done(key, now, now)
+            return
+        self.report(key, problem)
+        if isinstance(problem, Throttled):
+            self.queue.failed(key, now, timedelta(seconds=problem.after))
+        elif isinstance(problem, InputError | Denied | SafetyError):
+            self.queue.failed(key, now, HELD)
+        else:
+            self.queue.failed(key, now)

@@ -1,0 +1,144 @@
+"""The kinds of `trimtab.dev/v1alpha1`: RolloutPolicy, which says what a Canary cannot, and ConfigRollout, the record of one attempt.
+
+Read by `documents.decode`, translated into the model's Policy, and turned into CRDs by `documents.schema`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from trimtab.documents.fields import Fields, ObjectMeta
+from trimtab.documents.flagger import PhaseName
+
+API_VERSION = "trimtab.dev/v1alpha1"
+
+LongDuration = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$")]
+GateName = Literal["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]
+WhenUnknownName = Literal["fail", "hold"]
+OutcomeName = Literal[
+    "Promoted",
+    "RolledBack",
+    "Refused",
+    "Inconclusive",
+    "Superseded",
+    "Withdrawn",
+    "Aborted",
+    "Undone",
+    "PromotionFailed",
+    "Skipped",
+]
+
+
+class Gates(Fields, frozen=True, kw_only=True):
+    """The points at which a rollout waits for a person or a webhook to say yes."""
+
+    approvals: Annotated[
+        tuple[GateName, ...],
+        Meta(description="Gates that a person opens with `trimtab approve`, besides those that a webhook of the Canary guards."),
+    ] = ()
+    deadline: (
+        Annotated[
+            LongDuration,
+            Meta(description="How long a gate may stay closed, for example 30m or 24h. Without it, a gate waits for as long as it takes."),
+        ]
+        | None
+    ) = None
+    outcome: Annotated[Literal["abort"], Meta(description="What becomes of the attempt when the deadline passes.")] = "abort"
+
+
+class RolloutPolicySpec(Fields, frozen=True, kw_only=True):
+    """What a Canary cannot say. Every default is what Flagger does, where Flagger does it at all."""
+
+    on_newer_change: Annotated[
+        Literal["supersede", "queue", "reject"],
+        Meta(
+            description=(
+                "What a newer change does to a rollout that is under way: it ends it and takes its place, waits for its end, "
+                "or is held. queue and reject exist on one machine only: in a cluster the target has the new content already."
+            )
+        ),
+    ] = "supersede"
+    gates: Gates | None = None
+    no_data: Annotated[
+        WhenUnknownName,
+        Meta(description="What an empty answer to a metric query means: a failed check, or a reason to wait."),
+    ] = "fail"
+    provider_down: Annotated[
+        WhenUnknownName,
+        Meta(description="What a metric server that does not answer means: a failed check, or a reason to wait."),
+    ] = "fail"
+    keep_revisions: Annotated[int, Meta(ge=1, le=100, description="How many promoted revisions stay available for undo.")] = 5
+    history: Annotated[int, Meta(ge=1, le=1000, description="How many finished rollouts are kept; the newest always is.")] = 20
+
+
+class RolloutPolicy(Fields, frozen=True, kw_only=True):
+    """What a Canary cannot say. A Canary names it in the annotation `trimtab.dev/policy`."""
+
+    api_version: Literal["trimtab.dev/v1alpha1"]
+    kind: Literal["RolloutPolicy"]
+    metadata: ObjectMeta
+    spec: RolloutPolicySpec
+
+
+class RevisionRecord(Fields, frozen=True, kw_only=True):
+    """One immutable content: the fingerprint of a pod template and the digest of everything it reads."""
+
+    id: str
+    template: str
+    configs: Mapping[str, str] = {}
+
+
+class ChangeSource(Fields, frozen=True, kw_only=True):
+    """Where a change came from, as far as it is known."""
+
+    commit: str | None = None
+    author: str | None = None
+    message: str | None = None
+
+
+class ConfigRolloutSpec(Fields, frozen=True, kw_only=True):
+    """What is attempted. Written once, when the change is detected."""
+
+    canary: str
+    number: Annotated[int, Meta(ge=1)]
+    kind: Literal["initialisation", "change", "undo"]
+    from_: RevisionRecord | None = field(name="from", default=None)
+    to: RevisionRecord
+    changed_keys: tuple[str, ...] = ()
+    policy: Annotated[Mapping[str, object], Meta(description="The rules of this attempt, as they were when it began.")] = {}
+    source: ChangeSource | None = None
+
+
+class TimelineEntry(Fields, frozen=True, kw_only=True):
+    """One thing that happened, as the journal has it."""
+
+    at: datetime
+    reason: str
+    text: str
+    phase: PhaseName | None = None
+    weight: int | None = None
+    actor: str | None = None
+
+
+class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
+    """Where the attempt stands, and how it ended."""
+
+    phase: PhaseName | None = None
+    outcome: OutcomeName | None = None
+    reason: str | None = None
+    weight: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    timeline: tuple[TimelineEntry, ...] = ()
+
+
+class ConfigRollout(Fields, frozen=True, kw_only=True):
+    """One attempt to take a target from one revision to another: the audit record."""
+
+    api_version: Literal["trimtab.dev/v1alpha1"]
+    kind: Literal["ConfigRollout"]
+    metadata: ObjectMeta
+    spec: ConfigRolloutSpec
+    status: ConfigRolloutStatus | None = None

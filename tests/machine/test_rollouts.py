@@ -1,0 +1,434 @@
+"""What a Canary does, told from outside: the whole loop over memory ports, no faults."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from trimtab.model.commands import Verb
+from trimtab.model.facts import Capabilities
+from trimtab.model.policy import Hook, HookType, OnNewer
+from trimtab.model.rollout import Outcome, Phase
+from trimtab.model.tellings import TellingKind
+from trimtab.testing.story import Story
+
+Tell = Callable[..., Story]
+
+
+def test_sm9_the_first_revision_is_not_analysed(told: Tell) -> None:
+    story = told()
+    assert story.phases() == [Phase.INITIALIZING, Phase.INITIALIZED]
+    assert story.weights() == [0]
+    assert story.said()[-1] == "Initialization done! app.test"
+
+
+def test_sm12_a_good_change_goes_up_step_by_step_and_is_promoted(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.PROMOTED
+    assert story.weights() == [0, 20, 40, 0]
+    assert story.phases()[1:] == [Phase.INITIALIZED, Phase.PROGRESSING, Phase.PROMOTING, Phase.FINALISING, Phase.SUCCEEDED]
+    assert state.promoted == story.memory.world.revision()
+    assert story.memory.world.copy("canary").total == 0
+
+
+def test_s4_the_last_allowed_failed_check_rolls_back_in_the_same_decision(told: Tell) -> None:
+    story = told()
+    story.turn_bad()
+    story.memory.world.edit(color="bad")
+    state = story.until_settled()
+    assert state.phase is Phase.FAILED and state.rollout is not None and state.rollout.outcome is Outcome.ROLLED_BACK
+    assert story.said()[-3:] == [
+        "Halt app.test advancement success rate 80.00% < 99%",
+        "Rolling back app.test failed checks threshold reached 2",
+        "Canary failed! Scaling down app.test",
+    ]
+    rollback = next(entry for entry in story.memory.store.entries[state.key] if entry.reason == "ThresholdReached")
+    checks = [entry.at for entry in story.memory.store.entries[state.key] if entry.reason == "CheckFailed"]
+    assert len(checks) == 2 and checks[-1] == rollback.at
+
+
+def test_sm26_r7_a_failed_revision_is_not_started_again_until_someone_says_retry(told: Tell) -> None:
+    story = told()
+    story.turn_bad()
+    story.memory.world.edit(color="bad")
+    story.until_settled()
+    story.go_on(timedelta(hours=2))
+    assert story.state.rollout is not None and story.state.rollout.number == 2
+    story.memory.metrics.script = None
+    assert story.say(Verb.RETRY) == "trying again"
+    assert story.until_settled().promoted == story.memory.world.revision()
+
+
+def test_a_held_revision_that_comes_back_after_another_one_is_started(told: Tell) -> None:
+    story = told()
+    story.turn_bad()
+    story.memory.world.edit(color="bad")
+    story.until_settled()
+    story.memory.metrics.script = None
+    story.memory.world.edit(color="red")
+    story.go_on(timedelta(minutes=1))
+    assert story.state.running is None, "putting back the promoted content starts nothing"
+    story.memory.world.edit(color="bad")
+    story.go_on(timedelta(minutes=5))
+    assert story.state.phase is Phase.SUCCEEDED and story.state.promoted == story.memory.world.revision()
+
+
+def test_sm8_putting_back_the_promoted_content_ends_a_run_and_starts_nothing(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.edit(color="red")
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.WITHDRAWN and state.rollout.number == 2
+    assert story.weights() == [0, 20, 40, 0]
+    story.go_on(timedelta(hours=1))
+    assert story.state.rollout is not None and story.state.rollout.number == 2
+
+
+def test_quirk_9_a_second_edit_mid_run_restarts_the_canary_pods(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.edit(color="green")
+    story.go_on(until=lambda state: state.rollout is not None and state.rollout.ready is not None and state.rollout.number == 3)
+    pods = [pod for pod in story.memory.world.pods if pod.copy == "canary"]
+    assert [pod.revision for pod in pods] == [story.memory.world.revision()]
+    assert story.weights()[:4] == [0, 20, 40, 0]
+    assert story.memory.store.attempts[story.state.key, 2].rollout.outcome is Outcome.SUPERSEDED  # type: ignore[union-attr]
+    assert story.until_settled().promoted == story.memory.world.revision()
+
+
+def test_quirk_16_a_change_during_promotion_waits_its_turn_and_is_judged_itself(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.PROMOTING)
+    judged = story.state.rollout
+    assert judged is not None
+    story.memory.world.edit(color="green")
+    story.go_on(timedelta(minutes=5))
+    assert story.memory.store.attempts[story.state.key, 2].promoted == judged.to
+    assert story.state.promoted == story.memory.world.revision()
+    assert story.state.rollout is not None and story.state.rollout.number == 3
+
+
+def test_quirk_5_a_canary_that_never_gets_ready_is_rolled_back_with_an_alert(told: Tell) -> None:
+    story = told()
+    story.memory.world.stuck.add("canary")
+    story.memory.world.edit(color="blue")
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.ROLLED_BACK
+    alerts = [telling.text for telling in story.memory.teller.heard if telling.kind is TellingKind.ALERT]
+    assert alerts[-1].startswith("Progress deadline exceeded")
+    assert story.weights() == [0]
+
+
+def test_quirk_25_a_canary_that_stops_being_ready_fails_its_checks(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.stuck.add("canary")
+    story.memory.world.kill("canary")
+    state = story.until_settled(timedelta(minutes=2))
+    assert state.rollout is not None and state.rollout.outcome is Outcome.ROLLED_BACK
+    assert "not ready" in story.said()[-3]
+
+
+def test_quirk_24_s9_a_broken_primary_does_not_block_its_own_fix(told: Tell) -> None:
+    story = told()
+    story.memory.world.stuck.add("primary")
+    story.memory.world.kill("primary")
+    story.memory.world.edit(color="fixed")
+    story.go_on(until=lambda state: state.phase is Phase.PROMOTING)
+    assert story.weights()[-1] == 40
+    story.memory.world.stuck.clear()
+    story.memory.world.kill("primary")
+    assert story.until_settled().promoted == story.memory.world.revision()
+
+
+def test_sm27_after_a_failed_promotion_everybody_is_on_the_healthy_canary(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.stuck.add(f"primary/{story.memory.world.revision().id}")
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.PROMOTION_FAILED
+    assert story.weights()[-1] == 100
+    assert story.memory.world.copy("canary").available == 1
+
+
+def test_quirk_31_r12_the_fix_after_a_failed_promotion_waits_for_the_old_primary_and_then_rolls_out(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.stuck.add(f"primary/{story.memory.world.revision().id}")
+    story.until_settled()
+    story.memory.world.stuck.add("primary")
+    story.memory.world.kill("primary")
+    story.memory.world.edit(color="green")
+    story.go_on(timedelta(minutes=5))
+    assert story.weights()[-1] == 100, "the only healthy copy goes on serving"
+    story.memory.world.stuck.clear()
+    story.memory.world.kill("primary")
+    assert story.until_settled().promoted == story.memory.world.revision()
+    assert story.weights()[-4:] == [0, 20, 40, 0]
+
+
+def test_quirk_1_r10_an_initialisation_that_fails_scales_and_reroutes_nothing(told: Tell) -> None:
+    from trimtab.model.names import CanaryKey
+    from trimtab.testing.memory import Memory
+    from trimtab.testing.policies import BASE
+    from trimtab.testing.world import World
+
+    story = Story(Memory(World(CanaryKey("test", "app"), BASE)))
+    story.memory.world.stuck.add("primary")
+    state = story.until_settled()
+    assert state.phase is Phase.FAILED and story.memory.world.routes is None
+    story.memory.world.stuck.clear()
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.INITIALIZED)
+
+
+def test_sm16_sm17_blue_green_iterates_then_routes_everything_then_promotes(told: Tell) -> None:
+    story = told(weights=(), iterations=2)
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    assert story.weights() == [0, 100, 0]
+    told_words = [text for text in story.said() if "iteration" in text or "Routing" in text]
+    assert told_words == [
+        "Advance app.test canary iteration 1/2",
+        "Advance app.test canary iteration 2/2",
+        "Routing all traffic to canary",
+        "Routing all traffic to primary",
+    ]
+
+
+def test_sm14_mirroring_comes_before_the_first_weight(told: Tell) -> None:
+    story = told(mirror=True)
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    moves = [(routes.weight, routes.mirrored) for _, routes in story.memory.router.moves]
+    assert moves == [(0, False), (0, True), (20, False), (40, False), (0, False)]
+
+
+def test_quirk_13_mirroring_that_the_router_cannot_do_is_ignored_and_said(told: Tell) -> None:
+    story = told(mirror=True)
+    story.memory.world.capabilities = Capabilities(mirror=False)
+    story.memory.world.edit(color="blue")
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
+    assert any("cannot mirror" in text for text in story.said())
+
+
+def test_sm19_quirk_3_promotion_moves_traffic_by_steps(told: Tell) -> None:
+    story = told(weights=(100,), step_weight_promotion=50)
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    assert story.weights() == [0, 100, 50, 0]
+    assert [text for text in story.said() if "primary weight" in text] == [
+        "Advance app.test primary weight 50",
+        "Advance app.test primary weight 100",
+    ]
+
+
+def test_weights_on_a_router_without_weights_become_ten_iterations(told: Tell) -> None:
+    story = told()
+    story.memory.world.capabilities = Capabilities(weights=False, match=False, mirror=False)
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    assert "Advance app.test canary iteration 10/10" in story.said()
+    assert story.weights() == [0]
+
+
+def test_sm22_a_closed_gate_keeps_the_canary_from_being_started(told: Tell) -> None:
+    story = told(hooks=(Hook("gate", HookType.CONFIRM_ROLLOUT, "http://hook"),))
+    story.memory.hooks.closed["gate"] = "Forbidden"
+    story.memory.world.edit(color="blue")
+    story.go_on(timedelta(minutes=5))
+    assert story.state.phase is Phase.WAITING and story.memory.world.copy("canary").total == 0
+    story.memory.hooks.closed.clear()
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
+
+
+def test_sm4_a_change_taken_back_while_waiting_starts_nothing(told: Tell) -> None:
+    story = told(hooks=(Hook("gate", HookType.CONFIRM_ROLLOUT, "http://hook"),))
+    story.memory.hooks.closed["gate"] = "Forbidden"
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING)
+    story.memory.world.edit(color="red")
+    story.look()
+    assert story.state.running is None and story.state.rollout.outcome is Outcome.WITHDRAWN  # type: ignore[union-attr]
+
+
+def test_quirk_4_while_promotion_waits_the_weight_is_reported_as_it_is(told: Tell) -> None:
+    from trimtab.rollout.status import status
+
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    assert (status(story.state).weight, status(story.state).iterations) == (40, 0)
+
+
+def test_sm21_a_bad_metric_while_promotion_waits_rolls_back(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    story.turn_bad()
+    assert story.until_settled().rollout.outcome is Outcome.ROLLED_BACK  # type: ignore[union-attr]
+
+
+def test_approve_acts_at_once_when_the_last_check_passed(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    assert story.say(Verb.APPROVE) == "approved"
+    assert story.state.phase is Phase.PROMOTING
+
+
+def test_approve_after_a_failed_check_waits_for_a_check_that_passes(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    story.turn_bad()
+    story.go_on(until=lambda state: state.evidence.failed_checks == 1)
+    story.memory.metrics.script = None
+    assert story.say(Verb.APPROVE) == "approved"
+    assert story.state.phase is Phase.WAITING_PROMOTION
+    story.until_phase(Phase.SUCCEEDED, timedelta(minutes=1))
+
+
+def test_r9_pause_stops_growth_but_not_rollback(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    assert story.say(Verb.PAUSE).startswith("paused")
+    story.go_on(timedelta(minutes=30))
+    assert story.weights()[-1] == 20
+    story.turn_bad()
+    assert story.until_settled().rollout.outcome is Outcome.ROLLED_BACK  # type: ignore[union-attr]
+
+
+def test_resume_lets_it_grow_again(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.say(Verb.PAUSE)
+    story.go_on(timedelta(minutes=3))
+    assert story.say(Verb.RESUME) == "resumed"
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
+
+
+def test_abort_takes_traffic_back_and_holds_the_content(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.say(Verb.ABORT, reason="looks odd")
+    assert story.weights()[-1] == 0
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.ABORTED and state.rollout.actor == "ann"
+    story.go_on(timedelta(hours=1))
+    assert story.state.rollout is not None and story.state.rollout.number == 2
+
+
+def test_r5_a_command_for_a_rollout_that_is_over_changes_nothing(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    before = story.state.rollout
+    assert story.say(Verb.ABORT, rollout=1).startswith("too late")
+    assert story.state.rollout == before
+
+
+def test_r8_undo_goes_back_without_analysis_and_holds_what_the_source_says(told: Tell) -> None:
+    story = told()
+    first = story.state.promoted
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    assert story.say(Verb.UNDO) == "going back"
+    state = story.until_settled()
+    assert state.promoted == first and state.rollout is not None and state.rollout.outcome is Outcome.UNDONE
+    assert story.weights() == [0, 20, 40, 0], "undo exposes nobody to a canary"
+    story.go_on(timedelta(hours=1))
+    assert story.state.promoted == first
+    assert story.say(Verb.RETRY) == "trying again"
+    assert story.until_settled().promoted == story.memory.world.revision()
+
+
+def test_sm23_r10_skip_analysis_exposes_nobody_and_waits_for_a_ready_primary(told: Tell) -> None:
+    story = told(skip_analysis=True)
+    story.memory.world.edit(color="blue")
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.SKIPPED
+    assert story.weights() == [0]
+    assert story.memory.world.copy("primary").available == 1
+
+
+def test_suspend_means_nothing_at_all_happens(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.suspended = True
+    story.go_on(timedelta(hours=1))
+    assert story.weights()[-1] == 20
+    story.memory.world.suspended = False
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
+
+
+def test_queue_lets_the_attempt_under_way_finish_first(told: Tell) -> None:
+    story = told(on_newer=OnNewer.QUEUE)
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    first = story.memory.world.revision()
+    story.memory.world.edit(color="green")
+    story.go_on(timedelta(minutes=5))
+    assert story.memory.store.attempts[story.state.key, 2].promoted == first
+    assert story.state.promoted == story.memory.world.revision()
+
+
+def test_reject_holds_the_newer_change(told: Tell) -> None:
+    story = told(on_newer=OnNewer.REJECT)
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    first = story.memory.world.revision()
+    story.memory.world.edit(color="green")
+    story.go_on(timedelta(hours=1))
+    assert story.state.promoted == first and story.state.held is not None
+
+
+def test_a_gate_past_its_deadline_aborts_the_attempt(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}), gate_deadline=timedelta(minutes=5))
+    story.memory.world.edit(color="blue")
+    assert story.until_settled().rollout.outcome is Outcome.ABORTED  # type: ignore[union-attr]
+
+
+def test_quirk_19_sm25_failures_of_every_cause_add_up_over_the_run(told: Tell) -> None:
+    story = told(hooks=(Hook("check", HookType.ROLLOUT, "http://hook"),), weights=(10, 20, 30, 40, 50))
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.turn_bad()
+    story.go_on(until=lambda state: state.evidence.failed_checks == 1)
+    story.memory.metrics.script = None
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    assert story.state.evidence.failed_checks == 1
+    story.memory.hooks.closed["check"] = "not now"
+    assert story.until_settled().rollout.outcome is Outcome.ROLLED_BACK  # type: ignore[union-attr]
+
+
+def test_ops_3_a_settled_canary_writes_nothing(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    story.go_on(timedelta(minutes=1))
+    serial = story.state.serial
+    story.go_on(timedelta(days=1))
+    assert story.look() is None
+    assert story.state.serial == serial
+
+
+def test_p4_what_was_told_while_receivers_are_away_is_told_when_they_are_back(told: Tell) -> None:
+    story = told()
+    story.memory.teller.silent = True
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    assert story.state.to_tell
+    story.memory.teller.silent = False
+    story.go_on(timedelta(minutes=1))
+    assert not story.state.to_tell
