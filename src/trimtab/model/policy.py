@@ -185,6 +185,10 @@ class Policy:
     on_newer: OnNewer = OnNewer.SUPERSEDE
     keep: int = 5
     """How many promoted revisions stay available for undo."""
+    history: int = 20
+    """How many finished attempts are kept on record; the newest always is."""
+    metrics_server: str = ""
+    """Prometheus for built-in and inline queries; empty for the default."""
     routing: str = field(default="", compare=False)
     """How traffic moves, in words, for alerts: `Weight step: 10 max: 50`, `Blue/Green`, `A/B Testing` (AL-3)."""
 

@@ -5,7 +5,6 @@ Called by stores and faces; the record stays the truth.
 
 from dataclasses import dataclass
 
-from trimtab.model.policy import Policy
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import SETTLED, CanaryState, Phase
 from trimtab.rollout.exposure import reached
@@ -62,10 +61,3 @@ def progress(state: CanaryState) -> tuple[int, int]:
     if step.iteration:
         return 0, step.iteration
     return max(0, step.weight - run.shifted), 0
-
-
-def routing(policy: Policy) -> str:
-    """How traffic moves, in the words of alerts (AL-3)."""
-    if policy.iterations:
-        return "A/B Testing" if policy.match else "Blue/Green"
-    return policy.routing

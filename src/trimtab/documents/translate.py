@@ -1,0 +1,218 @@
+"""From a Canary and what it names to the model's Policy: the one translation, at the border (DESIGN §5).
+
+Called by sources with the documents of one commit or one namespace. What Flagger forgives is forgiven with its defaults; what
+could not work is an InputError that names the field.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from trimtab.documents import checks
+from trimtab.documents.analysis import CanaryAlert, CanaryAnalysis, CanaryWebhook, ObjectRef
+from trimtab.documents.durations import parse_duration
+from trimtab.documents.flagger import POLICY_ANNOTATION, AlertProvider, Canary, CanarySpec, MetricTemplate
+from trimtab.documents.matches import AnalysisMatch, HeaderMatch
+from trimtab.documents.matches import StringMatch as StringDocument
+from trimtab.documents.trimtab import RolloutPolicy, RolloutPolicySpec
+from trimtab.errors import InputError
+from trimtab.model.names import Target
+from trimtab.model.policy import (
+    AlertTarget,
+    Analysis,
+    Hook,
+    HookType,
+    Match,
+    OnNewer,
+    Policy,
+    Service,
+    StringMatch,
+    WhenUnknown,
+)
+
+Name = tuple[str, str]
+"""Namespace and name."""
+
+MINIMUM_INTERVAL = timedelta(seconds=10)
+DEFAULT_INTERVAL = timedelta(seconds=60)
+DEFAULT_DEADLINE = 600
+ALERT_TYPES = {"msteams": "teams"}
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """The documents that a Canary may name, by namespace and name."""
+
+    templates: Mapping[Name, MetricTemplate] = field(default_factory=dict)
+    alerts: Mapping[Name, AlertProvider] = field(default_factory=dict)
+    policies: Mapping[Name, RolloutPolicy] = field(default_factory=dict)
+
+
+def translate(canary: Canary, companions: Companions, minimum_interval: timedelta = MINIMUM_INTERVAL) -> Policy:
+    """The rules of a Canary. `minimum_interval` is what a shorter `analysis.interval` is raised to (flagger.md 1.4).
+
+    Raises InputError, which names the field and what it may be.
+    """
+    spec, namespace = canary.spec, canary.metadata.namespace or "default"
+    analysis = spec.analysis
+    extra = rollout_policy(canary, companions, namespace)
+    gates = extra.gates
+    return Policy(
+        target=Target(spec.target_ref.kind, spec.target_ref.name, spec.target_ref.api_version),
+        service=service(spec),
+        provider=spec.provider or "",
+        interval=interval(analysis, minimum_interval),
+        weights=weights(analysis),
+        max_weight=max_weight(analysis),
+        step_weight_promotion=analysis.step_weight_promotion or 0,
+        iterations=analysis.iterations or 0,
+        match=tuple(match(found) for found in analysis.match),
+        mirror=analysis.mirror,
+        mirror_weight=100 if analysis.mirror_weight is None else analysis.mirror_weight,
+        primary_ready_threshold=percent(analysis.primary_ready_threshold, 100),
+        canary_ready_threshold=percent(analysis.canary_ready_threshold, 100),
+        progress_deadline=timedelta(seconds=spec.progress_deadline_seconds or DEFAULT_DEADLINE),
+        skip_analysis=spec.skip_analysis,
+        analysis=Analysis(
+            checks.metrics(analysis.metrics, companions.templates, namespace),
+            max(1, analysis.threshold or 1),
+            WhenUnknown(extra.no_data),
+            WhenUnknown(extra.provider_down),
+        ),
+        hooks=tuple(hook(found) for found in analysis.webhooks),
+        alerts=tuple(alert(found, companions.alerts, namespace) for found in analysis.alerts),
+        approvals=frozenset(HookType(name) for name in gates.approvals) if gates else frozenset(),
+        gate_deadline=parse_duration(gates.deadline) if gates and gates.deadline else None,
+        on_newer=OnNewer(extra.on_newer_change),
+        keep=extra.keep_revisions,
+        history=extra.history,
+        metrics_server=spec.metrics_server or "",
+        routing=routing(analysis),
+    )
+
+
+def rollout_policy(canary: Canary, companions: Companions, namespace: str) -> RolloutPolicySpec:
+    """What the annotation names; without it, what Flagger does."""
+    name = canary.metadata.annotations.get(POLICY_ANNOTATION)
+    if name is None:
+        return RolloutPolicySpec()
+    found = companions.policies.get((namespace, name))
+    if found is None:
+        there = ", ".join(sorted(known for space, known in companions.policies if space == namespace)) or "none"
+        raise InputError(f"annotation {POLICY_ANNOTATION} names RolloutPolicy {name!r}, which does not exist; there are: {there}")
+    return found.spec
+
+
+def service(spec: CanarySpec) -> Service:
+    """The Service in front of the target."""
+    written = spec.service
+    if written is None:
+        raise InputError("spec.service is missing: give at least spec.service.port, the port of the Service in front of the target")
+    name = written.name or spec.target_ref.name
+    target = str(written.target_port) if written.target_port not in (None, 0, "0", "") else str(written.port)
+    return Service(name, written.port, target, written.port_name or "http")
+
+
+def interval(analysis: CanaryAnalysis, minimum: timedelta) -> timedelta:
+    """60 s where it cannot be parsed; never below the minimum."""
+    try:
+        written = parse_duration(analysis.interval or "")
+    except InputError:
+        written = DEFAULT_INTERVAL
+    return max(written, minimum)
+
+
+def weights(analysis: CanaryAnalysis) -> tuple[int, ...]:
+    """The canary's weights: up by steps until the maximum is reached or passed, never over 100 (SM-12, SM-13)."""
+    if analysis.step_weights is not None:
+        listed = tuple(min(100, weight) for weight in analysis.step_weights)
+        if not listed or listed[0] < 1 or any(later <= earlier for earlier, later in zip(listed, listed[1:], strict=False)):
+            raise InputError(f"spec.analysis.stepWeights {list(analysis.step_weights)} must rise from at least 1, for example [1, 10, 50]")
+        return listed
+    if analysis.step_weight is None:
+        return ()
+    if analysis.step_weight < 1:
+        raise InputError(f"spec.analysis.stepWeight is {analysis.step_weight}; it must be at least 1")
+    count = -(-max_weight(analysis) // analysis.step_weight)
+    return tuple(min(100, analysis.step_weight * (number + 1)) for number in range(count))
+
+
+def max_weight(analysis: CanaryAnalysis) -> int:
+    """Where the weights end."""
+    if analysis.step_weights:
+        return min(100, analysis.step_weights[-1])
+    return percent(analysis.max_weight, 100) or 100
+
+
+def percent(value: int | None, default: int) -> int:
+    """A percentage, or its default."""
+    if value is not None and not 0 <= value <= 100:
+        raise InputError(f"{value} is not a percentage; it must be between 0 and 100")
+    return default if value is None else value
+
+
+def routing(analysis: CanaryAnalysis) -> str:
+    """How traffic moves, in the words of alerts (AL-3)."""
+    if analysis.iterations:
+        return "A/B Testing" if analysis.match else "Blue/Green"
+    if analysis.step_weights:
+        return f"Weight steps: {','.join(map(str, analysis.step_weights))} max: {analysis.max_weight or 0}"
+    return f"Weight step: {analysis.step_weight or 0} max: {analysis.max_weight or 0}"
+
+
+def match(written: AnalysisMatch) -> Match:
+    """One alternative of an A/B test."""
+    if written.source_labels:
+        raise InputError("spec.analysis.match.sourceLabels matches pods of a mesh, which is not supported; match headers or queryParams")
+    headers = tuple(string_match(name, value) for name, value in sorted(written.headers.items()))
+    return Match(headers, tuple(string_match(name, value) for name, value in sorted(written.query_params.items())))
+
+
+def string_match(name: str, written: HeaderMatch | StringDocument) -> StringMatch:
+    """The one way in which a text is matched."""
+    for kind in ("exact", "prefix", "suffix", "regex"):
+        value = getattr(written, kind, None)
+        if value is not None:
+            return StringMatch(name, kind, str(value))
+    raise InputError(f"the match on {name!r} says neither exact nor prefix nor regex")
+
+
+def hook(written: CanaryWebhook) -> Hook:
+    """A webhook with its defaults (HOOK-6, HOOK-7)."""
+    timeout = written.timeout if written.timeout and len(written.timeout) > 1 else "10s"
+    return Hook(
+        written.name,
+        HookType(written.type or "rollout"),
+        written.url,
+        parse_duration(timeout),
+        written.retries or 0,
+        written.mute_alert,
+        written.disable_tls,
+        tuple(sorted(written.metadata.items())),
+    )
+
+
+def alert(written: CanaryAlert, providers: Mapping[Name, AlertProvider], namespace: str) -> AlertTarget:
+    """Where an alert goes; without a severity everything is sent (QUIRK-10)."""
+    where = of(written.provider_ref, namespace)
+    severity = written.severity or "info"
+    found = providers.get(where)
+    if found is None:
+        return AlertTarget(written.name, severity, problem=f'alertprovider.flagger.app "{where[1]}" not found in {where[0]}')
+    spec = found.spec
+    return AlertTarget(
+        written.name,
+        severity,
+        ALERT_TYPES.get(spec.type or "", spec.type or ""),
+        spec.address or "",
+        spec.channel or "general",
+        spec.username or "flagger",
+        spec.proxy or "",
+        spec.secret_ref.name if spec.secret_ref else "",
+        where[0],
+    )
+
+
+def of(reference: ObjectRef, namespace: str) -> Name:
+    """Namespace and name of what is referred to."""
+    return reference.namespace or namespace, reference.name
