@@ -181,10 +181,13 @@ class Envoy:
             raise Unavailable(f"Envoy does not send requests to {names[0][1]} after {envoy_files.DEADLINE:g} s: {self._why()}")
 
     async def _settle(self, service: Exposed) -> None:
-        expected = envoy_documents.listener_names(service)
+        names = envoy_documents.listener_names(service)
+        clusters = {cluster_name(backend, service.wanted) for backend in backends(service)}
 
         async def listening() -> bool:
-            return expected <= await self.admin.listeners() and await self.admin.routes(service.name) is not None
+            if not (names <= await self.admin.listeners() and clusters <= await self.admin.clusters()):
+                return False
+            return await self.admin.routes(service.name) is not None
 
         if not await envoy_files.until(listening, envoy_files.DEADLINE):
             ports = f"{service.port}, {service.primary_port} and {service.canary_port}"

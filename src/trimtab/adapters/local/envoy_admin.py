@@ -184,7 +184,8 @@ class Admin:
     async def _read(self, path: str, query: Mapping[str, str], kind: type[T]) -> T:
         body = await self._get(path, query)
         try:
-            return msgspec.json.decode(body, type=kind)
+            # 64-bit numbers are texts in the JSON of protocol buffers.
+            return msgspec.json.decode(body, type=kind, strict=False)
         except msgspec.DecodeError as error:
             raise Unavailable(f"asking Envoy for {path}: its answer is not what Envoy 1.40 says ({error})") from error
 

@@ -125,7 +125,8 @@ def listeners(services: Sequence[Exposed], folder: Path) -> Document:
             name = load_assignment_name(Backend(service.namespace, service.service, copy))
             cluster = cluster_name(Backend(service.namespace, service.service, copy), service.wanted)
             everything = {"match": {"prefix": "/"}, "route": {"cluster": cluster, **_patience()}}
-            fixed = {"virtual_hosts": [{"name": name, "domains": ["*"], "routes": [everything]}]}
+            # Envoy may read the listeners before the clusters.
+            fixed = {"validate_clusters": False, "virtual_hosts": [{"name": name, "domains": ["*"], "routes": [everything]}]}
             found.append(_listener(name, port, {"route_config": fixed}))
     return _resources(found)
 
@@ -218,7 +219,7 @@ def _patience() -> Document:
             "num_retries": 2,
             "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.02s"},
             "retry_host_predicate": [{"name": "previous_hosts", "typed_config": {"@type": OMIT_HOST}}],
-            "host_selection_retry_max_attempts": 3,
+            "host_selection_retry_max_attempts": 10,
         },
     }
 
@@ -233,7 +234,7 @@ def _cluster(backend: Backend, port: int, folder: Path) -> Document:
         "type": "EDS",
         "eds_cluster_config": {"service_name": name, "eds_config": _from_file(folder / "endpoints" / f"{name}.json")},
         "connect_timeout": "2s",
-        "lb_policy": "LEAST_REQUEST",
+        "lb_policy": "ROUND_ROBIN",
         "circuit_breakers": {"thresholds": [limits]},
         # Without panic Envoy never sends anything to a draining pod, not even where it is the last one.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
