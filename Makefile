@@ -1,0 +1,39 @@
+# Everything sets itself up: a virtual environment in .venv, filled from the locked files. Needs Python >= 3.11, git and make.
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock crds
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/'
+
+setup:
+	@tools/setup
+
+demo: setup  ## a rollout of configuration on this machine, in a minute
+	@$(BIN)/trimtab demo
+
+test: setup  ## all tests
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: setup  ## format, lint, types, contracts, generated files
+	@$(BIN)/ruff format --check --quiet . || { echo "make check: run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python tools/write_crds.py --check
+
+format: setup  ## lay out the code
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+crds: setup  ## write crds/ from the types
+	@$(BIN)/python tools/write_crds.py
+
+lock: setup  ## resolve requirements/ anew (needs uv and the network)
+	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local \
+	  --custom-compile-command "make lock" -o requirements/runtime.txt pyproject.toml
+	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local --group dev \
+	  --custom-compile-command "make lock" -o requirements/dev.txt pyproject.toml
