@@ -27,6 +27,7 @@ from trimtab.model.rollout import Exposure
 from trimtab.ports import Router, Wanted
 
 KEY = CanaryKey("shop", "web")
+NOBODY = Exposure()
 PRIMARY, CANARY = (Backend("shop", "web", copy) for copy in CopyName)
 
 
@@ -70,10 +71,9 @@ class World:
         self.plane: DataPlane = EnvoyDataPlane(self.envoy)
         self.serial = 0
 
-    async def expose(self, policy: Policy | None = None, **exposure: object) -> Routes | None:
+    async def expose(self, policy: Policy | None = None, exposure: Exposure = NOBODY) -> Routes | None:
         self.serial += 1
-        wanted = replace(Exposure(), **exposure)  # type: ignore[arg-type]
-        await self.router.set(KEY, Wanted(self.serial, policy or self.policy, wanted, None))
+        await self.router.set(KEY, Wanted(self.serial, policy or self.policy, exposure, None))
         return await self.router.look(KEY, self.policy)
 
     @property
@@ -111,7 +111,7 @@ async def one_machine(folder: Path) -> AsyncIterator[World]:
         envoy = Envoy(folder / "envoy", session, lambda: find_program(os.environ))
         try:
             world = World(envoy, session, policy, primary, canary)
-            await world.expose(routed=False)
+            await world.expose(exposure=Exposure(routed=False))
             await world.plane.publish(PRIMARY, [primary.endpoint])
             await world.plane.publish(CANARY, [canary.endpoint])
             yield world
@@ -147,13 +147,13 @@ def test_a_service_that_was_never_routed_has_no_routes(tmp_path: Path) -> None:
 
 def test_requests_are_shared_by_weight(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        assert await world.expose(weight=20) == Routes(20)
+        assert await world.expose(exposure=Exposure(weight=20)) == Routes(20)
         counted = await world.split(600)
         # Envoy draws each request: six standard deviations of a binomial with 600 draws of 0.2 are 59.
         assert 60 <= counted["canary"] <= 180
-        assert await world.expose(weight=100) == Routes(100)
+        assert await world.expose(exposure=Exposure(weight=100)) == Routes(100)
         assert await world.split(50) == {"canary": 50}
-        assert await world.expose(weight=0) == Routes(0)
+        assert await world.expose(exposure=Exposure(weight=0)) == Routes(0)
         assert await world.split(50) == {"primary": 50}
 
     on_one_machine(tmp_path, story)
@@ -161,16 +161,16 @@ def test_requests_are_shared_by_weight(tmp_path: Path) -> None:
 
 def test_traffic_that_is_not_routed_by_us_yet_is_left_alone(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await world.expose(weight=30)
-        assert await world.expose(routed=False) == Routes(30)
+        await world.expose(exposure=Exposure(weight=30))
+        assert await world.expose(exposure=Exposure(routed=False)) == Routes(30)
 
     on_one_machine(tmp_path, story)
 
 
 def test_an_older_record_moves_nothing(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await world.expose(weight=30)
-        await world.expose(weight=0)
+        await world.expose(exposure=Exposure(weight=30))
+        await world.expose(exposure=Exposure(weight=0))
         with pytest.raises(Conflict, match=r"moving traffic of web\.shop by record 2: record 3"):
             await world.router.set(KEY, Wanted(2, world.policy, Exposure(weight=30), None))
         assert await world.router.look(KEY, world.policy) == Routes(0)
@@ -184,7 +184,7 @@ def test_only_requests_that_match_reach_the_canary_of_an_ab_test(tmp_path: Path)
         regex = Match(headers=(StringMatch("cookie", "regex", "^(.*?;)?(canary=always)(;.*)?$"),))
         query = Match(query=(StringMatch("try", "exact", "new"),), headers=(StringMatch("x-browser", "prefix", "Fire"),))
         policy = replace(world.policy, match=(header, regex, query), iterations=3)
-        assert await world.expose(policy, matched=True) == Routes(0, matched=True)
+        assert await world.expose(policy, exposure=Exposure(matched=True)) == Routes(0, matched=True)
         assert await world.get() == "primary"
         assert await world.get(**{"x-user": "insider"}) == "canary"
         assert await world.get(**{"x-user": "insider2"}) == "primary"
@@ -200,7 +200,7 @@ def test_only_requests_that_match_reach_the_canary_of_an_ab_test(tmp_path: Path)
 def test_for_nginx_a_cookie_is_matched_by_its_name(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         policy = replace(world.policy, provider="nginx", match=(Match(headers=(StringMatch("cookie", "exact", "beta"),)),))
-        await world.expose(policy, matched=True)
+        await world.expose(policy, exposure=Exposure(matched=True))
         assert await world.get(Cookie="x=y; beta=always") == "canary"
         assert await world.get(Cookie="beta=never") == "primary"
 
@@ -209,14 +209,14 @@ def test_for_nginx_a_cookie_is_matched_by_its_name(tmp_path: Path) -> None:
 
 def test_a_condition_that_envoy_refuses_is_an_input_error_in_its_words_and_changes_nothing(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await world.expose(weight=10)
+        await world.expose(exposure=Exposure(weight=10))
         policy = replace(world.policy, match=(Match(headers=(StringMatch("x", "regex", "(("),)),))
         with pytest.raises(InputError, match=r"refuses spec\.analysis\.match of Canary web\.shop: missing \)"):
-            await world.expose(policy, matched=True)
+            await world.expose(policy, exposure=Exposure(matched=True))
         assert await world.router.look(KEY, world.policy) == Routes(10)
         file = json.loads((world.envoy.folder / "routes" / "shop_web.json").read_bytes())
         assert len(file["resources"][0]["virtual_hosts"][0]["routes"]) == 1
-        assert await world.expose(weight=0) == Routes(0)
+        assert await world.expose(exposure=Exposure(weight=0)) == Routes(0)
 
     on_one_machine(tmp_path, story)
 
@@ -224,18 +224,18 @@ def test_a_condition_that_envoy_refuses_is_an_input_error_in_its_words_and_chang
 def test_mirrored_requests_are_answered_by_the_primary_and_seen_by_the_canary_unchanged(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         policy = replace(world.policy, mirror=True)
-        assert await world.expose(policy, mirrored=True) == Routes(0, mirrored=True)
+        assert await world.expose(policy, exposure=Exposure(mirrored=True)) == Routes(0, mirrored=True)
         assert await world.get("/hello", Host="shop.example") == "primary"
         await world.canary.arrived.wait()
         assert world.canary.seen == ["shop.example/hello"]
-        assert await world.expose(policy, weight=10) == Routes(10)
+        assert await world.expose(policy, exposure=Exposure(weight=10)) == Routes(10)
 
     on_one_machine(tmp_path, story)
 
 
 def test_the_mirrored_share_is_the_policys(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await world.expose(replace(world.policy, mirror=True, mirror_weight=30), mirrored=True)
+        await world.expose(replace(world.policy, mirror=True, mirror_weight=30), Exposure(mirrored=True))
         assert await world.split(300) == {"primary": 300}
         assert 40 <= len(world.canary.seen) <= 140
 
@@ -247,7 +247,7 @@ def test_the_kubernetes_provider_keeps_everybody_on_the_primary(tmp_path: Path) 
         plain = replace(world.policy, provider="kubernetes")
         assert world.router.capabilities(plain) == Capabilities(weights=False, match=False, mirror=False)
         assert world.router.capabilities(replace(plain, provider="")) == Capabilities()
-        assert await world.expose(plain, weight=100) == Routes(0)
+        assert await world.expose(plain, exposure=Exposure(weight=100)) == Routes(0)
         assert await world.split(20) == {"primary": 20}
 
     on_one_machine(tmp_path, story)
@@ -327,7 +327,7 @@ def test_no_request_is_lost_while_weights_and_pods_change_under_load(tmp_path: P
             for _ in range(8):
                 tasks.create_task(client())
             for change in range(50):
-                await world.expose(weight=(change * 7) % 101)
+                await world.expose(exposure=Exposure(weight=(change * 7) % 101))
                 await world.plane.publish(PRIMARY, [newer.endpoint if change % 2 else world.primary.endpoint])
             done.set()
         assert set(answers) == {"primary", "canary", "next"}
@@ -338,12 +338,12 @@ def test_no_request_is_lost_while_weights_and_pods_change_under_load(tmp_path: P
 
 def test_a_route_survives_a_change_of_the_services_port(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await world.expose(weight=100)
+        await world.expose(exposure=Exposure(weight=100))
         moved = replace(world.policy, service=Service("web", free_port()))
         await world.envoy.expose("shop", "web", moved.service.port)
         assert await world.get() == "canary"
         assert await world.router.look(KEY, moved) == Routes(100)
-        assert await world.expose(moved, weight=0) == Routes(0)
+        assert await world.expose(moved, exposure=Exposure(weight=0)) == Routes(0)
         assert await world.get() == "primary"
 
     on_one_machine(tmp_path, story)

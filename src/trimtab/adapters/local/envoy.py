@@ -5,6 +5,7 @@ so it works on without Trimtab; what is true is what its admin interface says, n
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,14 +91,15 @@ class Envoy:
 
     async def supervise(self) -> None:
         """Starts Envoy again whenever it is gone; runs until it is cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
-            try:
+            tried = loop.time()
+            with contextlib.suppress(Unavailable):
                 await self.start()
-            except Unavailable:
-                await asyncio.sleep(BACKOFF_SECONDS)
-            else:
                 if self._process is not None:
                     await envoy_process.ended(self._process)
+            if loop.time() - tried < BACKOFF_SECONDS:
+                await asyncio.sleep(BACKOFF_SECONDS)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Takes no new connections, lets requests under way end for at most `grace` seconds, and ends Envoy. Stop `supervise` before."""

@@ -146,9 +146,9 @@ class Admin:
         self._session, self._address = session, address
 
     async def ready(self) -> bool:
-        """Does Envoy serve with all it read from its files?"""
+        """Does Envoy serve with all it read from its files? It calls itself ready a moment before it listens."""
         try:
-            return b"LIVE" in await self._get("/ready", {})
+            return b"LIVE" in await self._get("/ready", {}) and any((await self.counters("^listener_manager.workers_started$")).values())
         except Unavailable:
             return False
 

@@ -70,7 +70,7 @@ async def take_over(admin: Admin, file: Path, document: Document, seen: Callable
 
     `refusals` is a regular expression for the counters that move when Envoy refuses it. Raises Rejected or Unavailable.
     """
-    before = file.read_bytes() if file.exists() else None
+    before = _content(file)
     counted = await admin.counters(refusals)
     replace(file, msgspec.json.encode(document))
 
@@ -99,6 +99,10 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float) -> bool:
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_LOOK)
     return True
+
+
+def _content(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
 def last_refusal(log: Path) -> str:

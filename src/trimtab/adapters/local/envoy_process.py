@@ -66,11 +66,7 @@ def recorded(file: Path) -> Running | None:
 
 def alive(running: Running) -> bool:
     """Is it still there? A dead process that nobody has taken leave of is not."""
-    try:
-        state, started = _start_of(Path(f"/proc/{running.pid}/stat").read_text())
-    except (OSError, IndexError):
-        return False
-    return started == running.started and state not in "ZX" and boot_id() == running.boot
+    return _state(running) not in ("", "Z", "X")
 
 
 def boot_id() -> str:
@@ -80,7 +76,7 @@ def boot_id() -> str:
 
 async def launch(command: tuple[str, ...], file: Path, log: Path) -> Running:
     """Starts `command` in a session of its own, with its output in `log`; returns when it has written `file`. Unavailable otherwise."""
-    file.unlink(missing_ok=True)
+    _forget(file)
     inner = ("/bin/sh", "-c", BECOME, "sh", str(file), *command)
     process = await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", LAUNCH, "sh", str(log), *inner),
@@ -98,30 +94,42 @@ async def launch(command: tuple[str, ...], file: Path, log: Path) -> Running:
 
 
 async def ended(running: Running) -> None:
-    """Returns when the process is gone."""
+    """Returns when the process is gone with all its threads, so that nothing holds its ports any more."""
     try:
         descriptor = os.pidfd_open(running.pid)
     except ProcessLookupError:
         return
     try:
-        # Only what is looked at after the descriptor was made is about the process that the descriptor stands for.
-        if alive(running):
+        # Only what is looked at after the descriptor was made is about the process that the descriptor stands for. Its first
+        # thread may be dead before the others are.
+        if _state(running):
             await _readable(descriptor)
     finally:
         os.close(descriptor)
 
 
 async def terminate(running: Running, seconds: float) -> None:
-    """Asks the process to end; kills it after `seconds`."""
+    """Asks the process to end, kills it after `seconds`, and returns when it is gone."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if not alive(running):
-            return
-        os.kill(running.pid, number)
+        if alive(running):
+            os.kill(running.pid, number)
         try:
             async with asyncio.timeout(seconds):
-                await ended(running)
+                return await ended(running)
         except TimeoutError:
             continue
+
+
+def _state(running: Running) -> str:
+    try:
+        state, started = _start_of(Path(f"/proc/{running.pid}/stat").read_text())
+    except (OSError, IndexError):
+        return ""
+    return state if started == running.started and boot_id() == running.boot else ""
+
+
+def _forget(file: Path) -> None:
+    file.unlink(missing_ok=True)
 
 
 async def _readable(descriptor: int) -> None:
