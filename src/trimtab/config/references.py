@@ -1,0 +1,166 @@
+"""Which ConfigMaps and Secrets a pod template reads, and how to point it at copies (CFG-1 to CFG-6, CFG-14).
+
+Called by sources, which read what is named, and by the runtimes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from trimtab.config.digest import short
+from trimtab.model.content import Content
+from trimtab.model.names import ConfigKind, ConfigName
+
+TRACKING = "flagger.app/config-tracking"
+TRACKED_TYPES = frozenset({"", "Opaque", "kubernetes.io/basic-auth", "kubernetes.io/ssh-auth", "kubernetes.io/tls"})
+LONGEST_NAME = 253
+WHOLE = (("configMap", "name", ConfigKind.CONFIG_MAP), ("secret", "secretName", ConfigKind.SECRET), ("secret", "name", ConfigKind.SECRET))
+BY_KEY = (("configMapKeyRef", ConfigKind.CONFIG_MAP), ("secretKeyRef", ConfigKind.SECRET))
+BY_OBJECT = (("configMapRef", ConfigKind.CONFIG_MAP), ("secretRef", ConfigKind.SECRET))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A ConfigMap or Secret that a pod template reads. `places` are the fields that name it."""
+
+    name: ConfigName
+    optional: bool
+    places: tuple[str, ...]
+    keys: frozenset[str] = frozenset()
+    """Keys that must be there, because a variable or a volume item names them and is not optional."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One place that names a ConfigMap or Secret."""
+
+    name: ConfigName
+    optional: bool
+    place: str
+    keys: tuple[str, ...] = ()
+
+
+def references(template: Mapping[str, object]) -> tuple[Reference, ...]:
+    """Everything a pod of this template reads, first mention first; the last mention decides what is optional (CFG-4)."""
+    found: dict[ConfigName, Reference] = {}
+    for mention in mentions(template):
+        before = found.get(mention.name)
+        places = (*before.places, mention.place) if before else (mention.place,)
+        keys = (before.keys if before else frozenset()) | (frozenset() if mention.optional else frozenset(mention.keys))
+        found[mention.name] = Reference(mention.name, mention.optional, places, keys)
+    return tuple(found.values())
+
+
+def mentions(template: Mapping[str, object]) -> Iterator[Mention]:
+    """Volumes, then containers, then init containers; variables before whole objects (CFG-4)."""
+    spec = mapping(template.get("spec"))
+    for index, volume in enumerate(items(spec.get("volumes"))):
+        place = f"volumes[{volume.get('name', index)}]"
+        yield from of_volume(volume, place)
+        for source in items(mapping(volume.get("projected")).get("sources")):
+            yield from of_volume(source, f"{place}.projected")
+    for kind in ("containers", "initContainers"):
+        for index, container in enumerate(items(spec.get(kind))):
+            yield from of_container(container, f"{kind}[{container.get('name', index)}]")
+
+
+def of_volume(volume: Mapping[str, object], place: str) -> Iterator[Mention]:
+    """A volume, or one source of a projected one."""
+    for kind, key, config_kind in WHOLE:
+        source = mapping(volume.get(kind))
+        name = source.get(key)
+        if isinstance(name, str) and name:
+            keys = tuple(str(item["key"]) for item in items(source.get("items")) if "key" in item)
+            yield Mention(ConfigName(config_kind, name), source.get("optional") is True, f"{place}.{kind}", keys)
+
+
+def of_container(container: Mapping[str, object], place: str) -> Iterator[Mention]:
+    """The variables of a container."""
+    for variable in items(container.get("env")):
+        origin = mapping(variable.get("valueFrom"))
+        for kind, config_kind in BY_KEY:
+            source = mapping(origin.get(kind))
+            if isinstance(name := source.get("name"), str) and name:
+                keys = (str(source["key"]),) if "key" in source else ()
+                where = f"{place}.env[{variable.get('name')}]"
+                yield Mention(ConfigName(config_kind, name), source.get("optional") is True, where, keys)
+    for entry in items(container.get("envFrom")):
+        for kind, config_kind in BY_OBJECT:
+            source = mapping(entry.get(kind))
+            if isinstance(name := source.get("name"), str) and name:
+                yield Mention(ConfigName(config_kind, name), source.get("optional") is True, f"{place}.envFrom")
+
+
+def tracked(content: Content) -> bool:
+    """Does a change of this object start a rollout? Not for other types of Secrets (CFG-5), nor where it is switched off (CFG-6)."""
+    if content.annotations.get(TRACKING, "").startswith("disable"):
+        return False
+    return not content.secret or content.type in TRACKED_TYPES
+
+
+def copy_name(name: str, digest: str) -> str:
+    """What the primary's immutable copy is called: `NAME-primary-DIGEST`, NAME cut so that it fits (C2)."""
+    suffix = f"-primary-{short(digest)}"
+    return f"{name[: LONGEST_NAME - len(suffix)]}{suffix}"
+
+
+def rewrite(template: Mapping[str, object], names: Mapping[ConfigName, str]) -> dict[str, object]:
+    """The template with references pointed at copies; what is not in `names` stays (CFG-14). The input is not changed."""
+    spec = mapping(template.get("spec"))
+    new: dict[str, object] = dict(spec)
+    if "volumes" in spec:
+        new["volumes"] = [volume_rewritten(volume, names) for volume in items(spec["volumes"])]
+    for kind in ("containers", "initContainers"):
+        if kind in spec:
+            new[kind] = [container_rewritten(container, names) for container in items(spec[kind])]
+    return {**template, "spec": new}
+
+
+def volume_rewritten(volume: Mapping[str, object], names: Mapping[ConfigName, str]) -> dict[str, object]:
+    """A volume, or one source of a projected one."""
+    new = dict(volume)
+    for kind, key, config_kind in WHOLE:
+        renamed(new, kind, key, config_kind, names)
+    projected = mapping(volume.get("projected"))
+    if projected:
+        new["projected"] = {**projected, "sources": [volume_rewritten(source, names) for source in items(projected.get("sources"))]}
+    return new
+
+
+def container_rewritten(container: Mapping[str, object], names: Mapping[ConfigName, str]) -> dict[str, object]:
+    """The variables of a container."""
+    new = dict(container)
+    if "env" in container:
+        variables = []
+        for variable in items(container["env"]):
+            origin = dict(mapping(variable.get("valueFrom")))
+            for kind, config_kind in BY_KEY:
+                renamed(origin, kind, "name", config_kind, names)
+            variables.append({**variable, "valueFrom": origin} if origin else dict(variable))
+        new["env"] = variables
+    if "envFrom" in container:
+        entries = []
+        for entry in items(container["envFrom"]):
+            changed = dict(entry)
+            for kind, config_kind in BY_OBJECT:
+                renamed(changed, kind, "name", config_kind, names)
+            entries.append(changed)
+        new["envFrom"] = entries
+    return new
+
+
+def renamed(holder: dict[str, object], kind: str, key: str, config_kind: ConfigKind, names: Mapping[ConfigName, str]) -> None:
+    """Points one reference in `holder`, which is ours to change, at its copy."""
+    source = mapping(holder.get(kind))
+    name = source.get(key)
+    if isinstance(name, str) and (new := names.get(ConfigName(config_kind, name))) is not None:
+        holder[kind] = {**source, key: new}
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """The value if it is a mapping, else an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def items(value: object) -> Sequence[Mapping[str, object]]:
+    """The mappings in a list, or none."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
