@@ -1,0 +1,73 @@
+"""How is "worse" computed? Samples and evidence in, verdict and new evidence out (P3). Called by `control.reconcile`.
+
+Thresholds as Flagger means them (MET-5 to MET-7). Judging the same answers twice counts them once.
+"""
+
+import math
+from dataclasses import replace
+from datetime import datetime
+
+from trimtab.model.policy import Analysis, Metric, MetricKind, WhenUnknown
+from trimtab.model.verdict import Evidence, Judgement, Reading, Result, Sample, Samples, Verdict
+
+UNKNOWN = frozenset({Reading.EMPTY, Reading.UNREACHABLE})
+
+
+def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: datetime) -> Verdict | None:
+    """What one check says; None where nothing was asked, or where these answers were judged before.
+
+    A bad check below the threshold is inconclusive, or no-data where answers were missing; the one that reaches it is a fail.
+    Missing answers that the policy wants to hold for are no-data and are not counted.
+    """
+    if samples is None or (evidence.upto is not None and samples.asked <= evidence.upto):
+        return None
+    answers = {index: answer for index, answer in enumerate(samples.answers)}
+    results = tuple(read(metric, answers.get(index)) for index, metric in enumerate(analysis.metrics))
+    bad = next((result for result in results if not result.good), None)
+    counted = bad is not None and not held(analysis, results)
+    failed = evidence.failed_checks + counted
+    carried = replace(
+        evidence, failed_checks=failed, checks=evidence.checks + 1, upto=min(samples.asked, now), results=results
+    )  # fmt: skip
+    return Verdict(judgement(analysis, bad, counted, failed), results, carried)
+
+
+def judgement(analysis: Analysis, bad: Result | None, counted: bool, failed: int) -> Judgement:
+    """The word for a check."""
+    if bad is None:
+        return Judgement.PASS
+    if counted and failed >= analysis.threshold:
+        return Judgement.FAIL
+    return Judgement.NO_DATA if bad.reading in UNKNOWN else Judgement.INCONCLUSIVE
+
+
+def held(analysis: Analysis, results: tuple[Result, ...]) -> bool:
+    """Is everything that is bad merely unknown, and does the policy want to wait for it?"""
+    wants = {Reading.EMPTY: analysis.no_data, Reading.UNREACHABLE: analysis.provider_down}
+    return all(result.good or wants.get(result.reading) is WhenUnknown.HOLD for result in results)
+
+
+def read(metric: Metric, answer: Sample | None) -> Result:
+    """One metric against its limits; both limits are allowed values (MET-6)."""
+    made = Result(metric.name, metric.kind, Reading.EMPTY, None, metric.minimum, metric.maximum)
+    if metric.kind is MetricKind.UNUSABLE:
+        return replace(made, reading=Reading.UNUSABLE, problem=metric.problem)
+    if answer is None:
+        return made
+    if answer.value is None or math.isnan(answer.value):
+        return replace(made, reading=Reading.UNREACHABLE if answer.problem else Reading.EMPTY, problem=answer.problem)
+    value, least, most = comparable(metric, answer.value)
+    reading = Reading.BELOW if least is not None and value < least else Reading.ABOVE if most is not None and value > most else Reading.WITHIN
+    return replace(made, reading=reading, value=answer.value)
+
+
+def comparable(metric: Metric, value: float) -> tuple[float, float | None, float | None]:
+    """Value and limits in one unit. Durations come in seconds, are limited in milliseconds and cut to whole ones (MET-5)."""
+    if metric.kind is not MetricKind.DURATION:
+        return value, metric.minimum, metric.maximum
+    return whole(value * 1000), *(None if limit is None else whole(limit) for limit in (metric.minimum, metric.maximum))
+
+
+def whole(milliseconds: float) -> float:
+    """Cut towards zero; infinity stays. Rounded first, since 0.8 s is 800.0000000000001 ms in binary."""
+    return milliseconds if math.isinf(milliseconds) else float(math.trunc(round(milliseconds, 6)))
