@@ -273,7 +273,7 @@ def test_a_repository_that_vanishes_is_unavailable(tmp_path: Path, origin: Path)
     async def work() -> None:
         repository = await opened(tmp_path, origin)
         await repository.newest()
-        origin.rename(tmp_path / "moved")
+        os.rename(origin, tmp_path / "moved")
         assert repository.moved()
         await repository.newest()
 
@@ -377,18 +377,19 @@ def test_a_plain_folder_without_manifests_or_with_a_branch_is_refused(tmp_path: 
     assert "no folder deploy" in problem(opened(tmp_path, folder, "deploy"), InputError)
 
 
-def test_a_cancelled_command_leaves_no_process_behind(tmp_path: Path, origin: Path) -> None:
-    commit(origin, "one", {"a.yaml": "1"})
+def test_a_fetch_that_is_cancelled_can_be_done_again(tmp_path: Path, origin: Path) -> None:
+    newest = commit(origin, "one", {"a.yaml": "1"})
 
     async def work() -> None:
         repository = await opened(tmp_path, origin)
-        fetching = asyncio.ensure_future(repository.newest())
-        while not any((tmp_path / "clone").rglob("*.lock")) and not fetching.done():
-            await asyncio.sleep(0)
-        fetching.cancel()
-        await asyncio.wait([fetching])
+        for turns in range(30):
+            fetching = asyncio.ensure_future(repository.newest())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            fetching.cancel()
+            await asyncio.wait([fetching])
         repository = await opened(tmp_path, origin)
-        await repository.newest()
+        assert await repository.newest() == newest
 
     run(work())
 

@@ -20,6 +20,8 @@ from trimtab.model.revision import Origin
 NEWEST = "refs/trimtab/source"
 """Where the newest commit of the source is kept."""
 
+SOURCE_SETTING = "trimtab.source"
+
 PINS = "refs/trimtab/keep"
 """Commits of kept revisions: `refs/trimtab/keep/NAMESPACE/NAME/REVISION` (L6)."""
 
@@ -52,6 +54,13 @@ class Clone:
             with suppress(FileNotFoundError):
                 os.unlink(lock)
         await self.run("-c", "gc.auto=5000", "-c", "gc.autoDetach=false", "gc", "--quiet", "--auto", deadline=HOUSEKEEPING_DEADLINE)
+
+    async def follow(self, source: str) -> None:
+        """Notes which source this clone is of. What was fetched from another one is not its newest commit; pins stay."""
+        noted = await self.run("config", "--get", SOURCE_SETTING)
+        if noted.out.decode(errors="replace").strip() != source:
+            await self.must("update-ref", "-d", NEWEST, doing="leaving another source")
+            await self.must("config", SOURCE_SETTING, source, doing="noting the source")
 
     async def run(self, *arguments: str, stdin: bytes = b"", deadline: float = 30.0) -> Output:
         """A git command in the clone, whatever comes of it."""

@@ -59,14 +59,21 @@ async def locate(source: str, path: str, git: Git) -> Location:
     `path` is the folder below it that holds the manifests. InputError if there is no such thing.
     """
     below = _inside(path)
-    folder = Path(source)
-    if folder.is_dir():
-        return await _on_this_machine(folder.resolve(), below, git)
-    if folder.exists():
-        raise InputError(f"{source} is a file. Name the folder or the repository that it lies in.")
+    folder = _folder(source)
+    if folder is not None:
+        return await _on_this_machine(folder, below, git)
     if source.startswith("-") or not REMOTE.match(source):
         raise InputError(f"{without_credentials(source)} is neither a folder on this machine nor the address of a git repository.")
     return Remote(source, below)
+
+
+def _folder(source: str) -> Path | None:
+    folder = Path(source)
+    if folder.is_dir():
+        return folder.resolve()
+    if folder.exists():
+        raise InputError(f"{source} is a file. Name the folder or the repository that it lies in.")
+    return None
 
 
 def _inside(path: str) -> str:
@@ -81,10 +88,7 @@ async def _on_this_machine(folder: Path, below: str, git: Git) -> Local | Plain:
         folder, "rev-parse", "--path-format=absolute", "--is-inside-work-tree", "--git-dir", "--git-common-dir", "--show-prefix"
     )
     if asked.code != 0 and OUTSIDE in asked.errors:
-        plain = folder / below
-        if not plain.is_dir():
-            raise InputError(f"{folder} has no folder {below}.")
-        return Plain(plain)
+        return _plain(folder, below)
     if asked.code != 0:
         raise Denied(f"git does not let us read the repository of {folder}: {asked.complaint}")
     inside, own, common, *prefix = asked.out.decode().splitlines()
@@ -95,3 +99,10 @@ async def _on_this_machine(folder: Path, below: str, git: Git) -> Local | Plain:
     for _ in Path(shown).parts:
         root = root.parent
     return Local(root, Path(own), Path(common), "/".join(part for part in (shown, below) if part))
+
+
+def _plain(folder: Path, below: str) -> Plain:
+    found = folder / below
+    if not found.is_dir():
+        raise InputError(f"{folder} has no folder {below}.")
+    return Plain(found)

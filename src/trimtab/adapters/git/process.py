@@ -78,8 +78,8 @@ class Git:
             async with asyncio.timeout(deadline):
                 out, errors = await process.communicate(stdin)
         except TimeoutError as error:
-            words = without_credentials(" ".join(arguments[:1]))
-            raise Unavailable(f"git {words} in {folder} did not finish within {deadline:g} s and was stopped.") from error
+            verb = next((word for word in arguments if not word.startswith("-") and "=" not in word), "")
+            raise Unavailable(f"git {verb} in {folder} did not finish within {deadline:g} s and was stopped.") from error
         finally:
             await _stop(process)
         said = without_credentials(errors.decode(errors="replace")).strip()

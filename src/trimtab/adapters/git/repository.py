@@ -41,37 +41,43 @@ class Repository:
         self._branch, self._deadline = watching.branch, watching.deadline
         self.poll = watching.poll or (REMOTE_POLL if isinstance(location, Remote) else LOCAL_POLL)
         self._taken: upstream.Sight | plain.Sight | None = None
-        self._glimpsed: plain.Sight | None = None
+        self._glimpsed: upstream.Sight | plain.Sight | None = None
 
     def __str__(self) -> str:
         return str(self.location)
 
     async def newest(self) -> str:
         """Brings the newest commit into the clone; its id. InputError, Denied or Unavailable, with what git said."""
-        location = self.location
-        if isinstance(location, Plain):
-            self._taken = plain.look(location.folder)
-            return await plain.take(self.clone, location.folder)
-        if isinstance(location, Local):
-            # Looked at before the fetch: what comes in between is fetched once too often rather than never.
-            before = upstream.sight(location, self._branch)
-            commit = await upstream.fetch(self.clone, location, self._branch, self._deadline)
+        # Looked at before the fetch: what comes in between is fetched once too often rather than never.
+        before, self._taken = self._look(), None
+        try:
+            commit = await self._fetch()
+        except InputError:
+            # Looking again does not help until something there changes.
             self._taken = before
-            return commit
-        return await upstream.fetch(self.clone, location, self._branch, self._deadline)
+            raise
+        self._taken = before
+        return commit
 
     def moved(self) -> bool:
         """May there be something new since `newest`? Cheap for what is on this machine, always True for the rest.
 
         A plain folder has moved when it looks new twice in a row, so that no half-written file is taken.
         """
-        location = self.location
-        if isinstance(location, Local):
-            return upstream.sight(location, self._branch) != self._taken
-        if isinstance(location, Plain):
-            before, self._glimpsed = self._glimpsed, plain.look(location.folder)
-            return self._glimpsed != self._taken and self._glimpsed == before
-        return True
+        glimpsed, self._glimpsed = self._glimpsed, self._look()
+        settled = self._glimpsed == glimpsed or not isinstance(self.location, Plain)
+        return self._glimpsed is None or (settled and self._glimpsed != self._taken)
+
+    def _look(self) -> upstream.Sight | plain.Sight | None:
+        """What can be seen without reading much; None for what is far away."""
+        if isinstance(self.location, Plain):
+            return plain.look(self.location.folder)
+        return upstream.sight(self.location, self._branch) if isinstance(self.location, Local) else None
+
+    async def _fetch(self) -> str:
+        if isinstance(self.location, Plain):
+            return await plain.take(self.clone, self.location.folder)
+        return await upstream.fetch(self.clone, self.location, self._branch, self._deadline)
 
     async def manifests(self, commit: str) -> tuple[File, ...]:
         """The YAML and JSON files of a commit below the path. InputError that names what there is if there are none."""
@@ -95,6 +101,7 @@ async def open_repository(watching: Watching, folder: Path, git: Git) -> Reposit
         raise InputError(f"{location} is a plain folder, not a git repository, so there is no branch {watching.branch} in it.")
     clone = Clone(folder, git)
     await clone.prepare()
+    await clone.follow(f"{location} {watching.branch}".strip())
     return Repository(location, watching, clone)
 
 

@@ -7,7 +7,6 @@ import fcntl
 import hashlib
 import os
 import secrets
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from trimtab.errors import Denied, InputError, OutsideError, Unavailable
 
 KEY_BYTES = 32
 
-PATIENCE = (0.01, 0.02, 0.05, 0.1)
-"""Seconds between tries to lock: `holder` holds the lock too, for as long as it takes to look."""
+TRIES = 1000
+"""How often to try while nobody but a passing `holder` has the lock, which it has for some microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def locked(folder: StateFolder) -> Iterator[None]:
     """
     handle = os.open(folder.lock, os.O_CREAT | os.O_RDWR, 0o600)
     try:
-        if not any(_try_lock(handle, pause) for pause in PATIENCE):
+        if not _locked_by_us(handle):
             raise InputError(
                 f"the state folder {folder.path} is in use by process {_pid(folder) or 'of another user'}. "
                 "Stop that one first, or name another folder with --state or TRIMTAB_STATE."
@@ -98,12 +97,9 @@ def holder(folder: StateFolder) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _pid(folder)
+        return None if _take(handle, fcntl.LOCK_SH) else _pid(folder)
     finally:
         os.close(handle)
-    return None
 
 
 def digest_key(folder: StateFolder) -> DigestKey:
@@ -121,11 +117,20 @@ def digest_key(folder: StateFolder) -> DigestKey:
     return DigestKey(hashlib.sha256(key).hexdigest()[:8], key)
 
 
-def _try_lock(handle: int, pause: float) -> bool:
+def _locked_by_us(handle: int) -> bool:
+    """Takes the lock for ourselves. False as soon as it is certain that another process holds it for itself."""
+    for _ in range(TRIES):
+        if _take(handle, fcntl.LOCK_EX):
+            return True
+        if not _take(handle, fcntl.LOCK_SH):
+            return False
+    return False
+
+
+def _take(handle: int, kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        time.sleep(pause)
         return False
     return True
 
