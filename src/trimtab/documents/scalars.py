@@ -8,7 +8,8 @@ import base64
 import binascii
 import math
 import re
-import struct
+
+from trimtab.documents.floats import shortest
 
 Scalar = str | int | float | bool | None
 
@@ -28,6 +29,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _STARTS = frozenset("+-.0123456789")
 _LARGEST = 2**63
 _DIGITS = 400
+_NOT_FINITE = {"NaN": ".nan", "+Inf": ".inf", "-Inf": "-.inf"}
 _TAGS = "tag:yaml.org,2002:"
 _KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
 
@@ -87,7 +89,7 @@ def as_key(value: Scalar) -> str:
         raise ValueError("null cannot be a key. Quote it")
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _shortest(value) if isinstance(value, float) else str(value)
+    return _NOT_FINITE.get(text := shortest(value, single=True), text) if isinstance(value, float) else str(value)
 
 
 def _decoded(text: str) -> str:
@@ -95,23 +97,3 @@ def _decoded(text: str) -> str:
         return base64.b64decode("".join(text.split()), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("the value tagged !!binary is not base64 of UTF-8 text") from None
-
-
-def _shortest(value: float) -> str:
-    """As Go prints a 32-bit float with `%g`: the fewest digits that give the same float, with an exponent from 10^6 on."""
-    try:
-        single: float = struct.unpack("f", struct.pack("f", value))[0]
-    except OverflowError:
-        single = math.copysign(math.inf, value)
-    if not math.isfinite(single):
-        return ".nan" if math.isnan(single) else ".inf" if single > 0 else "-.inf"
-    precision = next(digits for digits in range(10) if digits == 9 or _as_single(f"{single:.{digits}e}") == single)
-    text = f"{single:.{precision}e}"
-    exponent = int(text.partition("e")[2])
-    return f"{float(text):.{max(precision - exponent, 0)}f}" if -4 <= exponent < 6 else text
-
-
-def _as_single(text: str) -> float:
-    """The 32-bit float nearest to the number in `text`."""
-    value: float = struct.unpack("f", struct.pack("f", float(text)))[0]
-    return value
