@@ -5,7 +5,7 @@ Called by `documents.decode`. msgspec stops at the first error and does not say 
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,8 @@ from msgspec import Struct, inspect
 from trimtab.documents.nodes import Path
 
 T = TypeVar("T", bound=Struct)
+
+TRUTH = "true or false, as an unquoted y, n, yes, no, on or off is too"
 
 _MESSAGE = re.compile(r"(?P<problem>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>[0-9]+)\]|\[\.\.\.\]")
@@ -84,7 +86,7 @@ def _pruned(value: object, expected: inspect.Type, path: Path, found: list[Misfi
         return value
     if isinstance(value, Mapping) and isinstance(expected, inspect.StructType | inspect.DictType):
         steps = value.items()
-    elif isinstance(value, Sequence) and isinstance(expected, inspect.VarTupleType):
+    elif isinstance(value, list) and isinstance(expected, inspect.VarTupleType):
         steps = enumerate(value)
     else:
         return value
@@ -152,7 +154,7 @@ def _culprit(message: str, value: object, path: Path, kind: type[Struct]) -> str
 def _at(value: object, step: str | int) -> object:
     if isinstance(value, Mapping):
         return value.get(step)
-    return value[step] if isinstance(value, Sequence) and isinstance(step, int) else None
+    return value[step] if isinstance(value, list) and isinstance(step, int) else None
 
 
 def _replaced(value: object, path: Path, new: object) -> object:
@@ -160,7 +162,7 @@ def _replaced(value: object, path: Path, new: object) -> object:
         return new
     if isinstance(value, Mapping):
         return {**value, path[0]: _replaced(value[path[0]], path[1:], new)}
-    items = list(value) if isinstance(value, Sequence) else []
+    items = value if isinstance(value, list) else []
     return [_replaced(item, path[1:], new) if index == path[0] else item for index, item in enumerate(items)]
 
 
@@ -191,9 +193,9 @@ def _seen(found: object, expected: inspect.Type) -> str:
     """What was found, in words. Shown as it is only where nothing secret is ever written: numbers for numbers, texts with a pattern."""
     texts = isinstance(expected, inspect.StrType)
     if isinstance(found, bool):
-        return "true or false. Quote it" if texts else str(found).lower()
+        return f"{TRUTH}. Quote it" if texts else str(found).lower()
     if isinstance(found, int | float):
         return "a number. Quote it" if texts else str(found)
     if isinstance(found, str):
         return repr(found[:40]) if isinstance(expected, inspect.StrType) and expected.pattern else "text"
-    return "a mapping" if isinstance(found, Mapping) else "a list" if isinstance(found, Sequence) else "nothing"
+    return "a mapping" if isinstance(found, Mapping) else "a list" if isinstance(found, list) else "nothing"

@@ -12,7 +12,7 @@ from typing import TypeVar
 from msgspec import Struct, inspect
 
 from trimtab.documents.fields import ObjectMeta
-from trimtab.documents.fitting import Misfit, convert, dotted, prune
+from trimtab.documents.fitting import TRUTH, Misfit, convert, dotted, prune
 from trimtab.documents.nodes import Path
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError
@@ -23,7 +23,7 @@ T = TypeVar("T", bound=Struct)
 
 _QUOTE = "Values are text: quote it"
 _KINDS = {
-    bool: f"true or false. {_QUOTE}",
+    bool: f"{TRUTH}. {_QUOTE}",
     int: f"a number. {_QUOTE}",
     float: f"a number. {_QUOTE}",
     list: "a list. Write it as text, after `|`",

@@ -6,7 +6,7 @@ Stricter than kubectl in one thing: a key that is written twice is an error, sin
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import yaml
 
@@ -20,7 +20,7 @@ _ESCAPE = re.compile(r"\\(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD]
 class Document:
     """One YAML or JSON document: its value as JSON would have it, and where things were written."""
 
-    value: object
+    value: object = field(repr=False)
     file: str
     line: int
     """The line on which it begins, from 1."""
