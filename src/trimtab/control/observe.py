@@ -5,7 +5,7 @@ Asking is observing (P1): hooks and metrics are asked here, when the state says 
 
 from dataclasses import replace
 
-from trimtab.config.difference import difference, line
+from trimtab.config.difference import difference, lines
 from trimtab.control.asking import ask
 from trimtab.model.facts import Facts, Source
 from trimtab.model.policy import Policy
@@ -46,7 +46,7 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     after = await outside.sources.contents(state.key, revision)
     before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
     findings = validate(after, before)
-    changes = template_changes(state.promoted, revision) + tuple(line(change) for change in difference(before, after))
+    changes = template_changes(state.promoted, revision) + lines(difference(before, after))
     return replace(facts, findings=findings, changes=changes)
 
 

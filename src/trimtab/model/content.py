@@ -23,6 +23,8 @@ class Content:
     file: str = ""
     line: int = 0
     """Where it was written; empty where it came from a cluster."""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Of a Secret: one keyed fingerprint for each key of `data`, by which two values can be told apart."""
     key_lines: Mapping[str, int] = field(default_factory=dict)
     """The line of each key of `data` in `file`, where known."""
 

@@ -1,0 +1,1 @@
+"""May this content be shown to anyone? Checks to findings; pure."""
