@@ -99,7 +99,7 @@ def test_a_commit_says_who_when_and_why(tmp_path: Path, origin: Path) -> None:
         said = await repository.clone.origin(newest, ["a.yaml"])
         assert (said.commit, said.author, said.message) == (first, "Ada <ada@example.org>", "Raise the limit\n\nAsked for by sales.")
         assert said.at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        assert (await repository.clone.origin(newest, ["a.yaml"], first)).commit == second
+        assert (await repository.clone.origin(newest, ["gone.yaml"])).commit == second
 
     run(work())
 

@@ -320,6 +320,8 @@ async def test_a_kept_revision_is_read_byte_for_byte_after_a_force_push_and_a_re
     assert await limit(again, third) == ["3"]
     await again.keep(APP, ())
     again = await started(tmp_path, clock)
+    origin.commit("Next", settings=settings("4"))
+    await again.refresh()
     assert await limit(again, second) == []
     assert await limit(again, third) == ["3"]
 
@@ -339,6 +341,22 @@ async def test_a_revision_that_cannot_be_pinned_starts_nothing(tmp_path: Path, o
     source = await sources.read(APP)
     assert source.revision is None
     assert "pinning revisions of app.default" in source.problem
+
+
+async def test_letting_go_of_pins_never_stops_a_pass(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
+    origin.commit("First", app=canary(APP) + "---" + deployment(APP), settings=settings("1"))
+    sources = await started(tmp_path, clock)
+    first = known(await sources.read(APP))
+    origin.commit("Second", settings=settings("2"))
+    await sources.refresh()
+    known(await sources.read(APP))
+    lock = tmp_path / f"clone/refs/trimtab/keep/default/app/{first.id}.lock"
+    lock.write_text("")
+    await sources.keep(APP, ())
+    assert await limit(sources, first) == ["1"]
+    lock.unlink()
+    await sources.keep(APP, ())
+    assert await limit(sources, first) == []
 
 
 async def test_no_value_of_a_secret_shows_in_a_source(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:

@@ -35,11 +35,11 @@ class Archive:
             pins[revision.id] = manifests.commit
 
     async def keep(self, key: CanaryKey, ids: set[str]) -> None:
-        """Lets go of the pins of other revisions. Never fails for lack of space: then they stay until the next call (L8)."""
-        pins = await self._pinned(key)
-        others = [revision for revision in pins if revision not in ids]
-        if others:
-            with suppress(OutsideError):
+        """Lets go of the pins of other revisions. Never fails: those that stay are let go by a later call (L8)."""
+        with suppress(OutsideError):
+            pins = await self._pinned(key)
+            others = [revision for revision in pins if revision not in ids]
+            if others:
                 await self._clone.pin(key, dict.fromkeys(others))
                 self._pins[key] = {revision: commit for revision, commit in pins.items() if revision in ids}
 

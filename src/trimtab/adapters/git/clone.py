@@ -113,15 +113,11 @@ class Clone:
             position = start + size + 1
         return found
 
-    async def origin(self, commit: str, files: Sequence[str] = (), since: str = "") -> Origin:
-        """Who made a commit, when and why: the newest up to `commit` that touched one of `files`, else `commit` itself.
-
-        Commits that `since` has already are not looked at.
-        """
+    async def origin(self, commit: str, files: Sequence[str] = ()) -> Origin:
+        """Who made a commit, when and why: the newest up to `commit` that touched one of `files`, else `commit` itself."""
         shape = "--format=%H%x00%an <%ae>%x00%cI%x00%B"
         if files:
-            reach = (commit, f"^{since}") if since else (commit,)
-            said = await self.must("log", "-1", shape, *reach, "--", *files, doing=f"reading the history of {commit[:10]}")
+            said = await self.must("log", "-1", shape, commit, "--", *files, doing=f"reading the history of {commit[:10]}")
             if said.strip():
                 return _origin(said)
         return _origin(await self.must("log", "-1", shape, commit, doing=f"reading commit {commit[:10]}"))

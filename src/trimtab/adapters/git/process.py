@@ -74,6 +74,8 @@ class Git:
             )  # fmt: skip
         except FileNotFoundError as error:
             raise InputError(_missing(folder)) from error
+        except OSError as error:
+            raise Unavailable(f"starting git in {folder} failed: {error.strerror or error}. Trimtab tries again.") from error
         try:
             async with asyncio.timeout(deadline):
                 out, errors = await process.communicate(stdin)

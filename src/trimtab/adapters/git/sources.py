@@ -54,7 +54,6 @@ class GitSources:
         self._reader = Reader(repository)
         self._archive = Archive(repository.clone, self._reader, secret)
         self._meanings: dict[CanaryKey, Meaning] = {}
-        self._since: dict[CanaryKey, str] = {}
         self._origins: dict[CanaryKey, tuple[str, Origin]] = {}
         self._refusals: tuple[Refusal, ...] = ()
         self._refused: Refusal | None = None
@@ -108,7 +107,7 @@ class GitSources:
         """What the commit in force says. The commit is pinned before its revision is told to anyone (S7)."""
         found = self._meanings.get(key) or self._mean(key)
         # A newer commit may come into force at any await below; this answer is about one commit from end to end.
-        manifests, since = self._manifests, self._since.get(key, "")
+        manifests = self._manifests
         source = found.source
         if self._refused is not None:
             told = f"{self._refused}. Commit {manifests.commit[:10]} stays in force."
@@ -122,7 +121,7 @@ class GitSources:
             return replace(source, revision=None, problem=str(error))
         known = self._origins.get(key)
         if known is None or known[0] != source.revision.id:
-            known = source.revision.id, await self._origin(manifests.commit, found.files, since)
+            known = source.revision.id, await self._origin(manifests.commit, found.files)
             self._origins[key] = known
         return replace(source, origin=known[1])
 
@@ -167,14 +166,12 @@ class GitSources:
     def _take(self, manifests: Manifests) -> None:
         """Puts a commit in force. Canaries that have become invalid keep the target that they named last."""
         last = {key: self._manifests.canaries[key] for key in manifests.invalid if key in self._manifests.canaries}
-        before, old = self._manifests.commit, self._meanings
         self._manifests = replace(manifests, canaries={**last, **manifests.canaries})
         self._refused = None
         shared = shared_targets(self._manifests)
         self._meanings = {key: self._mean(key) for key in self._manifests.known()}
         for key, text in shared.items():
             self._meanings[key] = Meaning(replace(self._meanings[key].source, revision=None, problem=text))
-        self._since = {key: before for key in self._meanings if key in old}
 
     def _mean(self, key: CanaryKey) -> Meaning:
         return meaning(self._manifests, key, self._translate, self._secret)
@@ -194,15 +191,15 @@ class GitSources:
             self._refusals = (*self._refusals, refusal)[-REMEMBERED:]
         self._refused = refusal
 
-    async def _origin(self, commit: str, files: Sequence[str], since: str) -> Origin:
+    async def _origin(self, commit: str, files: Sequence[str]) -> Origin:
         """Who made a revision: the newest commit that touched one of its files."""
         try:
-            return await self._author(commit, files, since)
+            return await self._author(commit, files)
         except Unavailable:
             # A long history may take longer than the deadline; whose commit it was is not worth stopping for.
             return Origin(commit)
 
-    async def _author(self, commit: str, files: Sequence[str] = (), since: str = "") -> Origin:
+    async def _author(self, commit: str, files: Sequence[str] = ()) -> Origin:
         if isinstance(self._repository.location, Plain):
             return Origin(commit, UNKNOWN_AUTHOR, f"content of {self._repository}")
-        return await self._repository.clone.origin(commit, files, since)
+        return await self._repository.clone.origin(commit, files)
