@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import yaml
-from msgspec import NODEFAULT, inspect
+from msgspec import inspect
 
 from trimtab.documents import flagger, trimtab
 from trimtab.documents.fields import ObjectMeta, Shapes
@@ -168,28 +168,26 @@ def _union(expected: inspect.UnionType) -> Schema:
 
 
 def _object(expected: inspect.StructType) -> Schema:
-    if expected.cls is ObjectMeta:
-        return {"type": "object"}
-    properties = {field.encode_name: _property(field) for field in expected.fields}
-    required = [field.encode_name for field in expected.fields if field.required and field.encode_name not in _ALWAYS_THERE]
+    whole = any(isinstance(field.type, inspect.StructType) and field.type.cls is ObjectMeta for field in expected.fields)
+    named = _NAMES if whole else {}
+    required = [field.encode_name for field in expected.fields if field.required and field.encode_name not in named]
     return {
         "type": "object",
         "description": (expected.cls.__doc__ or "").partition("\n")[0],
         **({"required": required} if required else {}),
         **_one_of(getattr(expected.cls, "SHAPES", ())),
-        "properties": properties,
+        "properties": {field.encode_name: named.get(field.encode_name) or _property(field) for field in expected.fields},
     }
 
 
-_ALWAYS_THERE = frozenset({"apiVersion", "kind", "metadata"})
+_NAMES: Mapping[str, Schema] = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+"""What every object has, which the API server checks itself."""
 
 
 def _property(field: inspect.Field) -> Schema:
-    if field.encode_name in ("apiVersion", "kind") and isinstance(field.type, inspect.LiteralType) and len(field.type.values) == 1:
-        return {"type": "string"}
     found = schema(field.type)
-    published = field.default is not NODEFAULT and field.default is not None and isinstance(field.default, str | int)
-    return found | ({"default": field.default} if published and field.default not in (False, 0) else {})
+    default = field.default
+    return found | ({"default": default} if isinstance(default, str | int) and default not in (False, 0) else {})
 
 
 def _one_of(shapes: Shapes) -> Schema:
