@@ -55,7 +55,7 @@ def take_notice(turn: Turn) -> None:
         turn.change(policy=facts.source.policy)
     if turn.state.policy is None:
         return
-    if not facts.source.problem:
+    if not facts.source.problem and not facts.source.policy_problem:
         turn.forget("SourceProblem")
     for problem in (facts.source.problem, facts.source.policy_problem):
         if problem:
