@@ -7,7 +7,7 @@ so it works on without Trimtab; what is true is what its admin interface says, n
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -131,31 +131,34 @@ class Envoy:
         """Stops listening for a Service and forgets its port. Requests under way are answered."""
         await self.start()
         async with self._changing:
-            gone = self._services.pop((namespace, service), None)
+            gone = self.exposed(namespace, service)
             if gone is None:
                 return
             self._settled.discard(gone)
-            envoy_ports.write(self.folder / "services.json", self._services.values())
+            self._remember({key: of for key, of in self._services.items() if of != gone})
             self._write_services()
             for file in (self.routes_file(gone), *(self.endpoints_file(backend) for backend in backends(gone))):
                 envoy_files.remove(file)
 
     async def _add(self, before: Exposed | None, chosen: Exposed) -> Exposed:
-        key = (chosen.namespace, chosen.service)
         self._write_missing(chosen)
         try:
-            self._services[key] = chosen
+            self._remember({**self._services, (chosen.namespace, chosen.service): chosen})
             if before is not None:
                 await self._move_routes(before, chosen)
             self._write_services()
             await self._settle(chosen)
         except Unavailable:
             # Most likely somebody took the port in between: the next attempt chooses another one.
-            self._services = {**self._services, key: before} if before else {k: of for k, of in self._services.items() if k != key}
+            others = {key: of for key, of in self._services.items() if of != chosen}
+            self._remember({**others, (before.namespace, before.service): before} if before else others)
             self._write_services()
             raise
-        envoy_ports.write(self.folder / "services.json", self._services.values())
         return chosen
+
+    def _remember(self, services: dict[tuple[str, str], Exposed]) -> None:
+        envoy_ports.write(self.folder / "services.json", services.values())
+        self._services = services
 
     async def _move_routes(self, before: Exposed, chosen: Exposed) -> None:
         """Names of clusters hold the port: the routes go over to the new ones before the old ones are taken away."""
@@ -212,8 +215,8 @@ class Envoy:
             # Pods do not live longer than the machine, and others may listen on their ports now.
             for file in (self.folder / "endpoints").glob("*.json"):
                 envoy_files.remove(file)
-        self._services = {key: self._still_free(of) for key, of in self._services.items()}
-        envoy_ports.write(self.folder / "services.json", self._services.values())
+        for service in tuple(self._services.values()):
+            self._remember({**self._services, (service.namespace, service.service): self._still_free(service)})
         for service in self._services.values():
             self._write_missing(service)
         self._write("bootstrap.json", envoy_documents.bootstrap(self.folder))
@@ -226,7 +229,7 @@ class Envoy:
         # One worker is exact, cheap, and faster than what a laptop's services need.
         options = ("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", str(DRAIN_SECONDS), "--drain-strategy", "immediate")
         log = self.folder / "envoy.log"
-        process = await envoy_process.launch((*command, *options, "--log-level", "warning"), self.folder / "process", log)
+        process = envoy_process.launch((*command, *options, "--log-level", "warning"), self.folder / "process", log)
 
         async def up_or_gone() -> bool:
             self._address = self._read_address()
@@ -238,9 +241,13 @@ class Envoy:
         return process
 
     def _still_free(self, service: Exposed) -> Exposed:
-        if all(envoy_ports.free(port) for port in (service.port, service.primary_port, service.canary_port)):
-            return service
-        return envoy_ports.choose(service.namespace, service.service, service.wanted, self._ports())
+        anew = envoy_ports.choose(service.namespace, service.service, service.wanted, self._ports())
+        return replace(
+            service,
+            port=service.port if envoy_ports.free(service.port) else anew.port,
+            primary_port=service.primary_port if envoy_ports.free(service.primary_port) else anew.primary_port,
+            canary_port=service.canary_port if envoy_ports.free(service.canary_port) else anew.canary_port,
+        )
 
     def _ports(self) -> frozenset[int]:
         return frozenset(port for of in self._services.values() for port in (of.port, of.primary_port, of.canary_port))

@@ -9,19 +9,20 @@ import importlib.util
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trimtab.errors import InputError, Unavailable
 
+START_SECONDS = 10.0
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# The outer shell ends at once, so the inner one belongs to nobody; `$$` stays the same through `exec`.
-LAUNCH = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 &'
+# The outer shell ends when the inner one has written the file or is gone, so the inner one belongs to nobody; `$$` stays through `exec`.
+LAUNCH = 'umask 077; log=$1 file=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 & while [ ! -e "$file" ] && kill -0 $!; do sleep 0.002; done'
 BECOME = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
-
-START_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,29 @@ def boot_id() -> str:
     return BOOT_ID.read_text().strip()
 
 
-async def launch(command: tuple[str, ...], file: Path, log: Path) -> Running:
-    """Starts `command` in a session of its own, with its output in `log`; returns when it has written `file`. Unavailable otherwise."""
-    _forget(file)
+def launch(command: Sequence[str], file: Path, log: Path) -> Running:
+    """Starts `command` in a session of its own, with its output in `log`; returns when it has written `file`, after some 10 ms.
+
+    Nothing can cancel this, so there never is a process that nobody knows. Raises Unavailable where it cannot be started.
+    """
+    file.unlink(missing_ok=True)
     inner = ("/bin/sh", "-c", BECOME, "sh", str(file), *command)
-    process = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", LAUNCH, "sh", str(log), *inner),
-        start_new_session=True,
-        env={"PATH": os.defpath},
-        stdin=asyncio.subprocess.DEVNULL,
-    )
-    await process.wait()
-    end = asyncio.get_running_loop().time() + START_SECONDS
-    while (running := recorded(file)) is None:
-        if asyncio.get_running_loop().time() > end:
-            raise Unavailable(f"starting {command[0]}: it did not come up within {START_SECONDS:g} s. See {log}.")
-        await asyncio.sleep(0.005)
+    try:
+        subprocess.run(
+            ["/bin/sh", "-c", LAUNCH, "sh", str(log), str(file), *inner],
+            start_new_session=True,
+            env={"PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=START_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"starting {command[0]}: {error}") from error
+    running = recorded(file)
+    if running is None:
+        raise Unavailable(f"starting {command[0]}: it could not write {file}. Is the disk full? See {log}.")
     return running
 
 
@@ -126,10 +134,6 @@ def _state(running: Running) -> str:
     except (OSError, IndexError):
         return ""
     return state if started == running.started and boot_id() == running.boot else ""
-
-
-def _forget(file: Path) -> None:
-    file.unlink(missing_ok=True)
 
 
 async def _readable(descriptor: int) -> None:
