@@ -1,0 +1,105 @@
+"""The node of one machine: every copy of every workload, and how a new pod is made. Desired state is held in memory (L2);
+what is there is what the folders say. Run beside the loop; told what to do by `workloads`.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from trimtab.adapters.local.copyset import CopySet, Means, Want
+from trimtab.adapters.local.dataplane import CopyName, DataPlane
+from trimtab.adapters.local.podfolder import PodRecord, create, free_ports, read_all
+from trimtab.adapters.local.podspec import Place, container_ports, plan
+from trimtab.model.content import Content
+from trimtab.model.names import CanaryKey
+from trimtab.model.revision import Revision
+from trimtab.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the node needs from others. `services` gives the variables by which a namespace's Services are found."""
+
+    plane: DataPlane
+    session: aiohttp.ClientSession
+    clock: Clock
+    contents: Callable[[CanaryKey, Revision], Awaitable[Sequence[Content]]]
+    services: Callable[[str], Mapping[str, str]]
+    images: Mapping[str, Sequence[str]]
+    report: Callable[[str], None]
+
+
+@dataclass
+class Node:
+    """Every pod on this machine. `run` keeps them; without it nothing moves."""
+
+    state: Path
+    around: Surroundings
+    copies: dict[tuple[CanaryKey, CopyName], CopySet] = field(default_factory=dict)
+    changes: "asyncio.Queue[CanaryKey]" = field(default_factory=asyncio.Queue)
+    fresh: "asyncio.Queue[CopySet]" = field(default_factory=asyncio.Queue)
+    shown: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for record, folder in read_all(self.state):
+            self.copy(record.key, record.copy).adopt(record, folder)
+
+    def copy(self, key: CanaryKey, name: CopyName) -> CopySet:
+        """The pods of one copy; a new one is taken into care by `run`."""
+        found = self.copies.get((key, name))
+        if found is None:
+            around = self.around
+            means = Means(around.plane, around.session, self.make, around.report, self.changes.put_nowait, around.clock.now)
+            found = self.copies[key, name] = CopySet(key, name, means)
+            self.fresh.put_nowait(found)
+        return found
+
+    def keys(self) -> tuple[CanaryKey, ...]:
+        """Every workload that has pods or should have some."""
+        return tuple(dict.fromkeys(key for key, _ in self.copies))
+
+    async def run(self) -> None:
+        """Keeps all pods until cancelled; their processes go on."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                group.create_task((await self.fresh.get()).run())
+
+    async def stop_all(self) -> None:
+        """Drains and stops every pod; returns when they are gone. `run` must be running."""
+        for copies in self.copies.values():
+            backend, port = (copies.want.backend, copies.want.target_port) if copies.want is not None else (None, "")
+            copies.set(Want(None, 0, backend, port))
+        while any(copies.pods for copies in self.copies.values()):
+            await self.changes.get()
+
+    def forget(self, key: CanaryKey) -> None:
+        """Stops the pods of a workload that the source does not have any more."""
+        for name in CopyName:
+            if (key, name) in self.copies:
+                copies = self.copies[key, name]
+                backend, port = (copies.want.backend, copies.want.target_port) if copies.want is not None else (None, "")
+                copies.set(Want(None, 0, backend, port))
+
+    async def make(self, key: CanaryKey, copy: CopyName, revision: Revision) -> tuple[PodRecord, Path]:
+        """Writes a new pod to disk. InputError where its template cannot run here, Unavailable where there is no room."""
+        contents = await self.around.contents(key, revision)
+        numbers = container_ports(revision.template)
+        ports = dict(zip(numbers, free_ports(len(numbers)), strict=True))
+        name = f"{key.name}-{copy}-{revision.id[:5]}-{uuid.uuid4().hex[:5]}"
+        root = str(self.state / "revisions" / f"{key.namespace}.{key.name}" / revision.id / name / "root")
+        place = Place(root, name, key.namespace, ports, self.around.images, self.around.services(key.namespace))
+        made = plan(revision.template, contents, place)
+        self.show(revision, made.substitutions)
+        record = PodRecord(key, copy, revision.id, name, ports, made, self.around.clock.now())
+        return record, create(self.state, record)
+
+    def show(self, revision: Revision, substitutions: Sequence[str]) -> None:
+        """Says what was substituted, once for each revision."""
+        if revision.id not in self.shown and substitutions:
+            self.shown.add(revision.id)
+            for text in substitutions:
+                self.around.report(f"revision {revision.id}: {text}")

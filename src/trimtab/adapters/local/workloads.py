@@ -1,0 +1,49 @@
+"""`ports.Workloads` over the node: what a record wants, as pods of two copies. Also Deployments without a Canary. Made by `wiring`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from trimtab.adapters.local.copyset import Want
+from trimtab.adapters.local.dataplane import Backend, CopyName
+from trimtab.adapters.local.node import Node
+from trimtab.errors import Conflict
+from trimtab.model.facts import Copy
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
+from trimtab.model.revision import Revision
+from trimtab.ports import Wanted
+
+
+@dataclass
+class LocalWorkloads:
+    """Pods as processes. A copy has as many pods as the target asks for, at least one (WL-1, WL-4)."""
+
+    node: Node
+    serials: dict[CanaryKey, int] = field(default_factory=dict)
+
+    async def look(self, key: CanaryKey, policy: Policy) -> tuple[Copy, Copy]:
+        """The primary and the canary."""
+        return self.node.copy(key, CopyName.PRIMARY).look(), self.node.copy(key, CopyName.CANARY).look()
+
+    async def set(self, key: CanaryKey, wanted: Wanted) -> None:
+        """Takes over what is wanted; the node works towards it."""
+        if wanted.serial < self.serials.get(key, 0):
+            raise Conflict(f"pods of {key}: record {wanted.serial} is stale, {self.serials[key]} was seen; look again")
+        self.serials[key] = wanted.serial
+        for name, revision in ((CopyName.PRIMARY, wanted.exposure.primary), (CopyName.CANARY, wanted.exposure.canary)):
+            copies = self.node.copy(key, name)
+            before = copies.want.count if copies.want is not None and copies.want.count else 1
+            count = max(1, wanted.replicas) if wanted.replicas is not None else before
+            service = wanted.policy.service
+            backend = Backend(key.namespace, service.name, name)
+            copies.set(Want(revision, count if revision is not None else 0, backend, service.target_port))
+
+    def set_plain(self, key: CanaryKey, revision: Revision, count: int, service: tuple[str, str] | None) -> None:
+        """A Deployment without a Canary: a plain rolling update (L6). `service` is its Service's name and target port."""
+        backend = Backend(key.namespace, service[0], CopyName.PRIMARY) if service is not None else None
+        self.node.copy(key, CopyName.PRIMARY).set(Want(revision, count, backend, service[1] if service is not None else ""))
+
+    async def changes(self) -> AsyncIterator[CanaryKey]:
+        """A key each time its pods changed. One reader."""
+        while True:
+            yield await self.node.changes.get()
