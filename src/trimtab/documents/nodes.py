@@ -171,7 +171,7 @@ class Builder:
 
     def _count(self, node: _Node) -> None:
         self._built += 1 + (len(node.pairs) if isinstance(node, _Mapping) else 0)
-        if self._built > 10**9:
+        if self._built > _ALWAYS_FINE + 4 * self._taken:
             raise self._error("its aliases (*) and merges (<<) stand for far more than is written", node.line)
 
     def _error(self, problem: str, line: int) -> DocumentError:
