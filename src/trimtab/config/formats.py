@@ -53,7 +53,7 @@ def parse(key: str, text: str) -> Parsed:
 def attempt(format: Format, text: str) -> Parsed:
     """Reads a value in one format."""
     try:
-        return Parsed(format, READERS[format](text))
+        return Parsed(format, tuple(bounded(document) for document in READERS[format](text)))
     except Unreadable as why:
         return Parsed(format, (), why.problem, why.line)
 
@@ -92,7 +92,7 @@ def read_json(text: str) -> tuple[Tree, ...]:
         raise Unreadable(error.msg, error.lineno) from None
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
-    return (bounded(value),)
+    return (value,)
 
 
 def _refuse_constants(text: str) -> Tree:
@@ -121,7 +121,7 @@ def read_toml(text: str) -> tuple[Tree, ...]:
         raise Unreadable(_AT.sub("", str(error)), line) from None
     except (ValueError, RecursionError):
         raise Unreadable("it is nested too deeply, or has a number or a date that does not exist") from None
-    return (bounded(value),)
+    return (value,)
 
 
 READERS: dict[Format, Callable[[str], tuple[Tree, ...]]] = {

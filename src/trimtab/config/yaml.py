@@ -78,8 +78,10 @@ class _Builder:
             tree = _tagged(event.tag, self._mapping(depth))
         elif isinstance(event, yaml.SequenceStartEvent):
             tree = _tagged(event.tag, self._sequence(depth))
-        else:
+        elif isinstance(event, yaml.ScalarEvent):
             tree = _leaf(event)
+        else:
+            return None
         if event.anchor:
             self._anchors[event.anchor] = (tree, self._built - before)
         return tree
@@ -127,7 +129,7 @@ class _Builder:
             raise Unreadable("its aliases (*) and merges (<<) stand for far more than is written", _line(event))
 
 
-def _leaf(event: yaml.Event) -> Tree:
+def _leaf(event: yaml.ScalarEvent) -> Tree:
     text: str = event.value
     tag: str | None = event.tag
     if tag is None:
@@ -149,7 +151,7 @@ def _plain(text: str) -> Scalar:
 
 
 def _merges(key: yaml.Event) -> bool:
-    return isinstance(key, yaml.ScalarEvent) and key.value == "<<" and key.implicit[0]
+    return isinstance(key, yaml.ScalarEvent) and key.value == "<<" and bool(key.implicit[0])
 
 
 def _mappings(value: Tree) -> list[dict[str, Tree]]:

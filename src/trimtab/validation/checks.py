@@ -1,69 +1,107 @@
-"""Content to findings: format, size, UTF-8 (C3). Called by `control.observe` before anything is shown to anyone.
+"""Content to findings: format, size, UTF-8, and whether a pod finds what it needs (C3).
 
-That what a pod needs is there at all is seen where references are resolved: by the source.
+Called by `control.observe` before anything is shown to anyone, and by `check`. Values of Secrets are in no finding, nor is their length.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from trimtab.config.formats import named_format, parse
+from trimtab.config.pairs import pairs
+from trimtab.config.references import Reference
+from trimtab.config.trees import Parsed
 from trimtab.model.content import Content, Finding, Severity
 
+BROKEN = "Correct the value; the promoted one parses."
+DOUBTFUL = "Correct it, unless something fills or strips it before it is read."
 LARGEST = 1024 * 1024
-"""Bytes of one ConfigMap or Secret, as the API server limits them."""
+"""Bytes of all values of one ConfigMap or Secret, as the API server limits them; keys do not count."""
 
 
-def validate(after: Sequence[Content], promoted: Sequence[Content]) -> tuple[Finding, ...]:
-    """The findings of new content, compared with what is promoted. Values of Secrets are in none of them."""
-    before = {content.name: content for content in promoted}
-    return tuple(finding for content in after for finding in examine(content, before.get(content.name)))
+def validate(after: Sequence[Content], promoted: Sequence[Content], needed: Sequence[Reference] = ()) -> tuple[Finding, ...]:
+    """The findings of new content, compared with what is promoted.
+
+    `needed` is what the pod template reads (`config.references`); without it references are not looked at.
+    """
+    there = [(pair.new, pair.old) for pair in pairs(promoted, after) if pair.new]
+    found = [_located(new, finding) for new, old in there for finding in _examine(new, old)]
+    return (*found, *missing(after, needed))
 
 
-def examine(content: Content, promoted: Content | None) -> Iterator[Finding]:
-    """One object."""
-    size = sum(len(key.encode()) + len(value) for values in (content.data, content.binary) for key, value in values.items())
+def missing(contents: Sequence[Content], needed: Sequence[Reference]) -> Iterator[Finding]:
+    """Objects and keys without which a pod does not start (`reference/missing`)."""
+    there = {content.name: content for content in contents}
+    for reference in needed:
+        content = there.get(reference.name)
+        read_by = f"read by {', '.join(reference.places)}"
+        if content is None:
+            if not reference.optional or reference.keys:
+                fix = "Add it, or mark the reference as optional."
+                yield Finding("reference/missing", Severity.ERROR, f"does not exist; {read_by}", str(reference.name), fix=fix)
+            continue
+        for key in sorted(reference.keys - {*content.data, *content.binary}):
+            fix = f"Add it, or use one of: {', '.join(sorted({*content.data, *content.binary})) or 'none, there is no key'}."
+            finding = Finding("reference/missing", Severity.ERROR, f"the key does not exist; {read_by}", key=key, fix=fix)
+            yield _located(content, finding)
+
+
+def _examine(content: Content, promoted: Content | None) -> Iterator[Finding]:
+    values = [*content.data.items(), *content.binary.items()]
+    size = sum(len(value) for _, value in values)
     if size > LARGEST:
-        problem = f"has {size} bytes; a {content.name.kind} may have {LARGEST}"
-        yield found(content, Finding("content/size", Severity.ERROR, problem, fix="Split it, or mount what is large from elsewhere."))
+        is_there = "has more than may be stored" if content.secret else f"has {size} bytes"
+        problem = f"{is_there}; all values of a {content.name.kind} together may have {LARGEST}"
+        largest = max(values, key=lambda item: len(item[1]))[0]
+        yield Finding("content/size", Severity.ERROR, problem, fix=f"Split it, or mount {largest}, the largest, from elsewhere.")
     for key, value in sorted(content.data.items()):
-        yield from examine_value(content, key, value, promoted)
+        yield from _examine_value(content, key, value, promoted)
 
 
-def examine_value(content: Content, key: str, value: bytes, promoted: Content | None) -> Iterator[Finding]:
+def _examine_value(content: Content, key: str, value: bytes, promoted: Content | None) -> Iterator[Finding]:
     """One value: text is UTF-8, and what the suffix promises is kept if it was before."""
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
         if not content.secret:
-            problem = f"is not UTF-8: byte {error.start} cannot be read"
-            yield found(content, Finding("content/utf8", Severity.ERROR, problem, key=key, fix="Put binary values under binaryData."))
+            line = value.count(b"\n", 0, error.start) + 1
+            problem = f"is not UTF-8: byte {error.start} cannot be read, line {line} of the value"
+            yield _at(content, key, line, Finding("content/utf8", Severity.ERROR, problem, fix="Put binary values under binaryData."))
         return
     if named_format(key) is None:
         return
     parsed = parse(key, text)
     if parsed.problem:
-        parsed_before = promoted is not None and key in promoted.data and parses(key, promoted.data[key])
-        severity = Severity.ERROR if parsed_before else Severity.WARNING
-        problem = says_nothing(parsed.problem) if content.secret else parsed.problem
-        where = f", line {parsed.line} of the value" if parsed.line else ""
-        fix = "Correct the value; the promoted one parses." if parsed_before else ""
-        yield found(content, Finding("content/parses", severity, f"{problem}{where}", key=key, fix=fix), parsed.line)
+        broken = promoted is not None and _parses(key, promoted.data.get(key))
+        severity, fix = (Severity.ERROR, BROKEN) if broken else (Severity.WARNING, DOUBTFUL)
+        yield _at(content, key, parsed.line, Finding("content/parses", severity, _problem(content, parsed), fix=fix))
 
 
-def says_nothing(problem: str) -> str:
-    """The part of a problem that holds nothing of the value, not even a character that was met (C1)."""
-    return problem.split(":")[0]
+def _problem(content: Content, parsed: Parsed) -> str:
+    """What is wrong; of a Secret only where, for what was found there is part of the value (C1)."""
+    why = "" if content.secret else f": {parsed.problem}"
+    return f"is not {parsed.format}{why}" + (f", line {parsed.line} of the value" if parsed.line else "")
 
 
-def parses(key: str, value: bytes) -> bool:
-    """Was it in its format?"""
+def _parses(key: str, value: bytes | None) -> bool:
+    if value is None:
+        return False
     try:
         return not parse(key, value.decode()).problem
     except UnicodeDecodeError:
         return False
 
 
-def found(content: Content, finding: Finding, line: int = 0) -> Finding:
-    """The finding with object, file and line, where they are known; `line` is one within the value."""
-    start = content.key_lines.get(finding.key, 0) if finding.key else content.line
-    return replace(finding, name=str(content.name), file=content.file, line=start + line if start and line else start)
+def _at(content: Content, key: str, line: int, finding: Finding) -> Finding:
+    """The finding with key and line of the file.
+
+    A value of several lines is taken to begin below its key, as after `|`. A Secret's value may stand in the file as base64,
+    which has other lines, so there the key's line has to do.
+    """
+    start = content.key_lines.get(key, 0)
+    below = start and not content.secret and b"\n" in content.data[key].removesuffix(b"\n")
+    return replace(finding, key=key, line=start + line if below else start)
+
+
+def _located(content: Content, finding: Finding) -> Finding:
+    """The finding with object and file; with the object's line where there is no better one."""
+    return replace(finding, name=str(content.name), file=content.file, line=finding.line or content.line)

@@ -26,19 +26,28 @@ def changed(key: str, old: str, new: str) -> tuple[str, ...]:
         ("a.yaml", "a: 10\n", 'a: "10"\n', ['a.yaml: a: 10 -> "10" (type changed)']),
         ("a.yaml", "a: 500ms\n", "a: 5s\n", ["a.yaml: a: 500ms -> 5s (x10)"]),
         ("a.json", '{"a": "64Mi"}', '{"a": "16Mi"}', ["a.json: a: 64Mi -> 16Mi (x0.25)"]),
-        ("a.yaml", "l:\n- name: x\n  v: 1\n- name: y\n  v: 2\n", "l:\n- name: y\n  v: 3\n- name: x\n  v: 1\n", ["a.yaml: l[y].v: 2 -> 3 (x1.5)"]),
+        (
+            "a.yaml",
+            "l:\n- name: x\n  v: 1\n- name: y\n  v: 2\n",
+            "l:\n- name: y\n  v: 3\n- name: x\n  v: 1\n",
+            ["a.yaml: l[y].v: 2 -> 3 (x1.5)", 'a.yaml: l: ["x", "y"] -> ["y", "x"] (order changed)'],
+        ),
         ("a.toml", "[a]\nb = 1\n", "[a]\nb = 1\nc = true\n", ["a.toml: a.c: added true"]),
-        ("a.ini", "[a]\nb = 1\n", "[a]\nc = 1\n", ["a.ini: a.c: added 1", 'a.ini: a.b: removed (was "1")']),
-        ("a.properties", "x=1\n", "x = 2\n", ['a.properties: x: "1" -> "2" (x2)']),
+        ("a.ini", "[a]\nb = 1\n", "[a]\nc = 1\n", ["a.ini: a.c: added 1", "a.ini: a.b: removed (was 1)"]),
+        ("a.properties", "x=1\n", "x = 2\n", ["a.properties: x: 1 -> 2 (x2)"]),
         (".env", "A=1\n", "A='1'\n", []),
         ("LEVEL", "10", "20", ["LEVEL: 10 -> 20 (x2)"]),
-        ("nginx.conf", "server {\n  listen 80;\n}\n", "server {\n  listen 81;\n}\n", ["nginx.conf: line 2:   listen 80; ->   listen 81;"]),
+        (
+            "nginx.conf",
+            "server {\n  listen 80;\n}\n",
+            "server {\n  listen 8080;\n}\n",
+            ["nginx.conf: line 2: listen 80; -> listen 8080; (x101)"],
+        ),
         ("a.yaml", "a: on\n", "a: true\n", ["a.yaml: a: on -> true (type changed)"]),
     ],
 )
 def test_a_change_is_said_by_key_and_path(key: str, old: str, new: str, expected: list[str]) -> None:
-    found = list(changed(key, old, new))
-    assert [line.replace('"1"', "1") for line in found] == [line.replace('"1"', "1") for line in expected] or found == expected
+    assert list(changed(key, old, new)) == expected
 
 
 def test_keys_and_objects_that_come_and_go_are_said() -> None:
@@ -58,7 +67,13 @@ def test_an_nginx_configuration_is_plain_text() -> None:
 
 @pytest.mark.parametrize(
     ("key", "text", "line"),
-    [("a.yaml", "a: 1\nb: [\n", 3), ("a.json", '{"a":\n}', 2), ("a.toml", "a = \n", 1), ("a.yaml", "a: 1\na: 2\n", 2), ("b.env", "A=1\n:\n", 2)],
+    [
+        ("a.yaml", "a: 1\nb: [\n", 3),
+        ("a.json", '{"a":\n}', 2),
+        ("a.toml", "a = \n", 1),
+        ("a.yaml", "a: 1\na: 2\n", 2),
+        ("b.env", "A=1\n:\n", 2),
+    ],
 )
 def test_what_does_not_parse_says_its_line(key: str, text: str, line: int) -> None:
     found = parse(key, text)
@@ -75,11 +90,14 @@ objects = st.dictionaries(st.text("xyz", min_size=1, max_size=2), trees, min_siz
 
 @given(objects, objects)
 def test_the_difference_of_two_documents_is_empty_exactly_when_they_say_the_same(one: object, two: object) -> None:
-    assert (changed("a.json", json.dumps(one), json.dumps(two)) == ()) == (leaves(one) == leaves(two))
+    assert (changed("a.json", json.dumps(one), json.dumps(two)) == ()) == (typed(one) == typed(two))
 
 
-def leaves(value: object) -> object:
-    return {path: (type(leaf), leaf) for path, leaf in parse("a.json", json.dumps(value)).leaves.items()}
+def typed(value: object) -> object:
+    """The value with its types, since 1 == True in Python."""
+    if isinstance(value, dict):
+        return {name: typed(item) for name, item in value.items()}
+    return [typed(item) for item in value] if isinstance(value, list) else (type(value), value)
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=2), st.binary(max_size=30), max_size=3))

@@ -29,7 +29,7 @@ values = st.dictionaries(st.text(min_size=1, max_size=8), st.binary(max_size=12)
         ({}, "44136fa355b3678a"),
         ({"color": "red"}, "241889ca0604e333"),
         ({"b": "2", "a": "1"}, "21f76dfbfe6dfe21"),
-        ({"html": "<a href=\"x\">&'</a>\u2028\u2029"}, "9bbcdfa50cb6ffb6"),
+        ({"html": '<a href="x">&\'</a>\u2028\u2029'}, "9bbcdfa50cb6ffb6"),
         ({"ctl": "\x08\x0c\n\r\t\x01\x7f\x1f"}, "a33951d0401d12d5"),
         ({"u": "é漢😀"}, "5182ec303bf4f09e"),
         ({"conf.yaml": "key: value\n"}, "68b7acf19be1ebbf"),

@@ -27,7 +27,7 @@ def test_good_content_has_no_findings() -> None:
 
 
 def test_more_than_one_mebibyte_is_an_error() -> None:
-    (finding,) = validate([replace(GOOD, data={"a": b"x" * (1024 * 1024)})], [])
+    (finding,) = validate([replace(GOOD, data={"a": b"x" * (1024 * 1024), "b": b"x"})], [])
     assert finding.check == "content/size" and finding.severity is Severity.ERROR
 
 
