@@ -101,7 +101,7 @@ def test_a_canary_is_read_field_for_field() -> None:
         ),
         (
             "",
-            "metrics: [{name: x, templateVariables: {a: b, c.d: 5}}]",
+            "metrics: [{name: x, templateVariables: {a: b, c.d: 5}}]\n    alerts: 5",
             "app.yaml:15: spec.analysis.metrics[0].templateVariables[c.d]: expected text, found a number. Quote it",
         ),
         (

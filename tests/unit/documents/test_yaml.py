@@ -170,6 +170,13 @@ def test_alias_bombs_end_in_an_error() -> None:
             read_yaml(text)
 
 
+def test_a_short_document_cannot_stand_for_hundreds_of_thousands_of_values() -> None:
+    text = "a: &a [" + "x, " * 1000 + "]\nb: [" + "*a, " * 500 + "]\n"
+    with pytest.raises(DocumentError, match="far more than is written"):
+        read_yaml(text)
+    assert read_yaml(text.replace("*a, " * 500, "*a, " * 50))
+
+
 def test_every_path_has_its_line() -> None:
     document = one("# a comment\nkind: X\nspec:\n  list:\n  - a\n  -\n    b: 1\n  text: |\n    one\n    two\n  last: x\n")
     assert document.line == 2
