@@ -90,7 +90,7 @@ def _formatted(match: re.Match[str], value: object) -> str:
         raise ValueError(f"printf is asked for more than {_WIDEST} places")
     if kind(value) not in _VERBS[verb]:
         raise ValueError(f"printf cannot write a {kind(value)} as {match[0]}")
-    sign = next((flag for flag in "+ " if flag in flags), "")
+    sign = next((flag for flag in "+ " if flag in flags and (verb, flag) != ("v", "+")), "")
     if verb in "feg" and (precision is not None or verb != "g"):
         text = format(value, f"{sign}.{int(precision) if precision is not None else 6}{verb}")
     elif verb in "dx":
@@ -103,7 +103,9 @@ def _formatted(match: re.Match[str], value: object) -> str:
         text = sign + text if sign and kind(value) in ("int", "float") and not text.startswith("-") else text
     if "-" in flags:
         return text.ljust(width)
-    return text.zfill(width) if "0" in flags and kind(value) in ("int", "float") else text.rjust(width)
+    if "0" in flags and kind(value) in ("int", "float"):
+        return text.zfill(width)
+    return text.rjust(width, "0" if "0" in flags else " ")
 
 
 def equal(first: object, *others: object) -> bool:

@@ -58,6 +58,7 @@ FUNCTIONS: dict[str, object] = {
         ('{{ name | printf "%s-%s" namespace }}', "test-app"),
         ('{{ printf "%q %v %5.2f|%-4s|%04d|%x|%t|%%" name 1.5 2.345 "ab" 7 255 true }}', '"app" 1.5  2.35|ab  |0007|ff|true|%'),
         ('{{ printf "%g %v %e" 1000000.0 0.00001 1.0 }}', "1e+06 1e-05 1.000000e+00"),
+        ('{{ printf "%+v|%+d|% d|%05s|%-6s|%.2s" 7 7 7 "ab" "ab" "abc" }}', "7|+7| 7|000ab|ab    |ab"),
         ("{{ len name }} {{ len numbers }} {{ index numbers 1 }}", "3 3 1"),
         ("{{ numbers }} {{ variables }}", "[3 1 2] map[code:5.* direction:inbound empty:]"),
         ("{{ 012 }} {{ 0x1f }} {{ -3 }} {{ 1.50 }} {{ true }}", "10 31 -3 1.5 true"),
