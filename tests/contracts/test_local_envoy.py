@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from trimtab.adapters.local import envoy_ports
 from trimtab.adapters.local.dataplane import Backend, CopyName, DataPlane, Endpoint
 from trimtab.adapters.local.envoy import Envoy
 from trimtab.adapters.local.envoy_dataplane import EnvoyDataPlane
@@ -32,10 +32,9 @@ PRIMARY, CANARY = (Backend("shop", "web", copy) for copy in CopyName)
 
 
 def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+    """Not one of those that the system gives to clients, and rarely one that another test process looks at."""
+    first = 10_000 + os.getpid() % 300 * 30
+    return next(port for port in range(first, first + 1000) if envoy_ports.free(port))
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Pod:
     """A pod that says its name, keeps the paths that it saw, and holds back answers to /slow until it is let go."""
 
     name: str
-    endpoint: Endpoint
+    endpoint: Endpoint = field(default_factory=lambda: Endpoint(0))
     seen: list[str] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -90,13 +89,13 @@ class World:
 
 @asynccontextmanager
 async def pod(name: str) -> AsyncIterator[Pod]:
-    port = free_port()
-    made = Pod(name, Endpoint(port))
+    made = Pod(name)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", made.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.endpoint = Endpoint(runner.addresses[0][1])
     try:
         yield made
     finally:

@@ -90,9 +90,8 @@ def test_envoy_outlives_a_killed_parent_and_is_found_again(tmp_path: Path) -> No
 def test_envoy_is_started_again_with_all_it_had_when_it_dies(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path) as envoy, asyncio.TaskGroup() as tasks:
-            service = await envoy.expose("shop", "web", 80)
-            plane = EnvoyDataPlane(envoy)
-            await plane.publish(BACKEND, [Endpoint(9)])
+            await envoy.expose("shop", "web", 80)
+            await EnvoyDataPlane(envoy).publish(BACKEND, [Endpoint(9)])
             supervisor = tasks.create_task(envoy.supervise())
             before = pid_in(tmp_path)
             os.kill(before, signal.SIGKILL)
@@ -103,7 +102,7 @@ def test_envoy_is_started_again_with_all_it_had_when_it_dies(tmp_path: Path) -> 
 
             assert await envoy_files.until(back, 5)
             assert set(await envoy.admin.hosts("shop_web-primary_80") or {}) == {Endpoint(9)}
-            assert await status_of(service.port) == 503
+            assert await status_of((await envoy.expose("shop", "web", 80)).port) == 503
             supervisor.cancel()
 
     asyncio.run(story())

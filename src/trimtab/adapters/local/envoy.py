@@ -6,8 +6,9 @@ so it works on without Trimtab; what is true is what its admin interface says, n
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -23,6 +24,9 @@ START_SECONDS = 10.0
 ADOPT_SECONDS = 3.0
 BACKOFF_SECONDS = 1.0
 """Between two attempts to start an Envoy that does not stay up."""
+
+PORT_TRIES, LISTEN_SECONDS = 5, 1.0
+"""How often and how long it is waited until Envoy listens; it needs 10 ms."""
 
 DRAIN_SECONDS = 60
 """How long requests under way may take when a Service gets another port."""
@@ -48,7 +52,7 @@ class Envoy:
         self._process: envoy_process.Running | None = None
         self._services: dict[tuple[str, str], Exposed] = {}
         self._settled: set[Exposed] = set()
-        self._life, self._changing = asyncio.Lock(), asyncio.Lock()
+        self._life = asyncio.Lock()
 
     def admin_address(self) -> str:
         """The base URL of the admin interface; empty before the first start."""
@@ -75,19 +79,9 @@ class Envoy:
 
         Raises InputError where there is no Envoy on this machine, Unavailable where it does not come up.
         """
-        async with self._life:
-            if self._process is not None and envoy_process.alive(self._process):
-                return
-            for place in (self.folder, self.folder / "routes", self.folder / "endpoints"):
-                place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._settled.clear()
-            self._services = {(of.namespace, of.service): of for of in envoy_ports.read(self.folder / "services.json")}
-            found = envoy_process.recorded(self.folder / "process")
-            if found is not None and await self._adopt(found):
-                self._process = found
-                self._write_services()
-            else:
-                self._process = await self._launch(found)
+        if not self._up():
+            async with self._life:
+                await self._ensure()
 
     async def supervise(self) -> None:
         """Starts Envoy again whenever it is gone; runs until it is cancelled."""
@@ -118,19 +112,17 @@ class Envoy:
 
         The port is the same if it is 1024 or more and free, else another one that stays the same from then on; see `addresses`.
         """
-        await self.start()
-        async with self._changing:
+        async with self._life:
+            await self._ensure()
             known = self.exposed(namespace, service)
             if known is None or known.wanted != wanted:
-                known = await self._add(known, envoy_ports.choose(namespace, service, wanted, self._ports()))
-            elif known not in self._settled:
-                await self._settle(known)
-            return known
+                return await self._change(known, envoy_ports.choose(namespace, service, wanted, self._ports()))
+            return known if known in self._settled else await self._listen(known)
 
     async def withdraw(self, namespace: str, service: str) -> None:
         """Stops listening for a Service and forgets its port. Requests under way are answered."""
-        await self.start()
-        async with self._changing:
+        async with self._life:
+            await self._ensure()
             gone = self.exposed(namespace, service)
             if gone is None:
                 return
@@ -140,21 +132,34 @@ class Envoy:
             for file in (self.routes_file(gone), *(self.endpoints_file(backend) for backend in backends(gone))):
                 envoy_files.remove(file)
 
-    async def _add(self, before: Exposed | None, chosen: Exposed) -> Exposed:
+    def _up(self) -> bool:
+        return self._process is not None and envoy_process.alive(self._process)
+
+    async def _ensure(self) -> None:
+        if self._up():
+            return
+        for place in (self.folder, self.folder / "routes", self.folder / "endpoints"):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._settled.clear()
+        self._services = {(of.namespace, of.service): of for of in envoy_ports.read(self.folder / "services.json")}
+        found = envoy_process.recorded(self.folder / "process")
+        if found is not None and await self._adopt(found):
+            self._process = found
+            self._write_services()
+        else:
+            self._process = await self._launch(found)
+        for service in tuple(self._services.values()):
+            # One Service without a port must not keep the others from being served; who wants it exposed is told.
+            with contextlib.suppress(Unavailable):
+                await self._listen(service)
+
+    async def _change(self, before: Exposed | None, chosen: Exposed) -> Exposed:
         self._write_missing(chosen)
-        try:
-            self._remember({**self._services, (chosen.namespace, chosen.service): chosen})
-            if before is not None:
-                await self._move_routes(before, chosen)
-            self._write_services()
-            await self._settle(chosen)
-        except Unavailable:
-            # Most likely somebody took the port in between: the next attempt chooses another one.
-            others = {key: of for key, of in self._services.items() if of != chosen}
-            self._remember({**others, (before.namespace, before.service): before} if before else others)
-            self._write_services()
-            raise
-        return chosen
+        self._remember({**self._services, (chosen.namespace, chosen.service): chosen})
+        if before is not None:
+            await self._move_routes(before, chosen)
+        self._write_services()
+        return await self._listen(chosen)
 
     def _remember(self, services: dict[tuple[str, str], Exposed]) -> None:
         envoy_ports.write(self.folder / "services.json", services.values())
@@ -185,21 +190,38 @@ class Envoy:
         if not await envoy_files.until(moved, envoy_files.DEADLINE):
             raise Unavailable(f"Envoy does not send requests to {names[0][1]} after {envoy_files.DEADLINE:g} s: {self._why()}")
 
-    async def _settle(self, service: Exposed) -> None:
-        names = envoy_documents.listener_names(service)
+    async def _listen(self, service: Exposed) -> Exposed:
+        """Waits until Envoy listens; where somebody was quicker to take a port it gets another one."""
+        for _ in range(PORT_TRIES):
+            if await envoy_files.until(partial(self._listening, service), LISTEN_SECONDS):
+                self._settled.add(service)
+                return service
+            service = self._other_ports(service, await self.admin.listeners())
+            self._remember({**self._services, (service.namespace, service.service): service})
+            self._write_services()
+        name, ports = f"{service.service}.{service.namespace}", sorted(envoy_documents.listener_ports(service).values())
+        raise Unavailable(f"Envoy does not listen on 127.0.0.1 ports {ports} for Service {name}: {self._why()}")
+
+    async def _listening(self, service: Exposed) -> bool:
         clusters = {cluster_name(backend, service.wanted) for backend in backends(service)}
+        if not (set(envoy_documents.listener_ports(service)) <= await self.admin.listeners() and clusters <= await self.admin.clusters()):
+            return False
+        return await self.admin.routes(service.name) is not None
 
-        async def listening() -> bool:
-            if not (names <= await self.admin.listeners() and clusters <= await self.admin.clusters()):
-                return False
-            return await self.admin.routes(service.name) is not None
+    def _other_ports(self, service: Exposed, listeners: Set[str] = frozenset()) -> Exposed:
+        """The same ports where they are free or Envoy has them, else others."""
+        held = {port for name, port in envoy_documents.listener_ports(service).items() if name in listeners}
+        anew = envoy_ports.choose(service.namespace, service.service, service.wanted, self._ports())
 
-        if not await envoy_files.until(listening, envoy_files.DEADLINE):
-            ports = f"{service.port}, {service.primary_port} and {service.canary_port}"
-            raise Unavailable(
-                f"Envoy does not listen on 127.0.0.1 ports {ports} for Service {service.service}.{service.namespace}: {self._why()}"
-            )
-        self._settled.add(service)
+        def kept(port: int, other: int) -> int:
+            return port if port in held or envoy_ports.free(port) else other
+
+        return replace(
+            service,
+            port=kept(service.port, anew.port),
+            primary_port=kept(service.primary_port, anew.primary_port),
+            canary_port=kept(service.canary_port, anew.canary_port),
+        )
 
     async def _adopt(self, found: envoy_process.Running) -> bool:
         if not envoy_process.alive(found):
@@ -216,7 +238,7 @@ class Envoy:
             for file in (self.folder / "endpoints").glob("*.json"):
                 envoy_files.remove(file)
         for service in tuple(self._services.values()):
-            self._remember({**self._services, (service.namespace, service.service): self._still_free(service)})
+            self._remember({**self._services, (service.namespace, service.service): self._other_ports(service)})
         for service in self._services.values():
             self._write_missing(service)
         self._write("bootstrap.json", envoy_documents.bootstrap(self.folder))
@@ -239,15 +261,6 @@ class Envoy:
             await envoy_process.terminate(process, ADOPT_SECONDS)
             raise Unavailable(f"starting {program}: it did not come up. Its log {log} ends with: {envoy_files.last_line(log)}")
         return process
-
-    def _still_free(self, service: Exposed) -> Exposed:
-        anew = envoy_ports.choose(service.namespace, service.service, service.wanted, self._ports())
-        return replace(
-            service,
-            port=service.port if envoy_ports.free(service.port) else anew.port,
-            primary_port=service.primary_port if envoy_ports.free(service.primary_port) else anew.primary_port,
-            canary_port=service.canary_port if envoy_ports.free(service.canary_port) else anew.canary_port,
-        )
 
     def _ports(self) -> frozenset[int]:
         return frozenset(port for of in self._services.values() for port in (of.port, of.primary_port, of.canary_port))

@@ -91,11 +91,12 @@ def listener_name(name: str, port: int) -> str:
     return f"{name}_{port}"
 
 
-def listener_names(service: Exposed) -> frozenset[str]:
-    """The listeners of one Service: its own and those of its copies."""
-    copies = ((CopyName.PRIMARY, service.primary_port), (CopyName.CANARY, service.canary_port))
-    found = {listener_name(load_assignment_name(Backend(service.namespace, service.service, copy)), port) for copy, port in copies}
-    return frozenset(found | {listener_name(service.name, service.port)})
+def listener_ports(service: Exposed) -> Mapping[str, int]:
+    """The listeners of one Service by name: its own and those of its copies."""
+    ports = {service.name: service.port}
+    for copy, port in ((CopyName.PRIMARY, service.primary_port), (CopyName.CANARY, service.canary_port)):
+        ports[load_assignment_name(Backend(service.namespace, service.service, copy))] = port
+    return {listener_name(name, port): port for name, port in ports.items()}
 
 
 def bootstrap(folder: Path) -> Document:
