@@ -45,7 +45,8 @@ def difference(before: Sequence[Content], after: Sequence[Content]) -> tuple[Cha
 
 def line(change: Change) -> str:
     """A change in one line: `config.yaml: database.pool_size: 10 -> 20 (x2)`."""
-    place = ": ".join(part for part in (change.key, change.path) if part) or str(change.name)
+    whole = shown_path((change.key,)) if change.key else str(change.name)
+    place = f"{whole}: {change.path}" if change.path else whole
     if change.kind is ChangeKind.ADDED:
         return f"{place}: added" + (f" {change.new}" if change.new else "")
     if change.kind is ChangeKind.REMOVED:

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.config.difference import difference, lines
-from trimtab.config.formats import Format, parse
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigKind, ConfigName
 
@@ -61,23 +60,82 @@ def test_binary_values_show_their_size() -> None:
     assert found == ("logo: 3 bytes -> 5 bytes",)
 
 
-def test_an_nginx_configuration_is_plain_text() -> None:
-    assert parse("nginx.conf", "events {}\nhttp { server { listen 80; } }\n").format is Format.TEXT
-
-
 @pytest.mark.parametrize(
-    ("key", "text", "line"),
+    ("key", "old", "new", "expected"),
     [
-        ("a.yaml", "a: 1\nb: [\n", 3),
-        ("a.json", '{"a":\n}', 2),
-        ("a.toml", "a = \n", 1),
-        ("a.yaml", "a: 1\na: 2\n", 2),
-        ("b.env", "A=1\n:\n", 2),
+        ("a.yaml", "l: [a, b, c]\n", "l: [z, a, b, c]\n", ["a.yaml: l[0]: added z"]),
+        ("a.yaml", "l: [a, b, c]\n", "l: [a, c]\n", ["a.yaml: l[1]: removed (was b)"]),
+        ("a.yaml", "l: [a, b]\n", "l: [b, a]\n", ["a.yaml: l[0]: added b", "a.yaml: l[1]: removed (was b)"]),
+        ("a.yaml", "l: [{v: 1}, {v: 2}]\n", "l: [{v: 1}, {v: 3}]\n", ["a.yaml: l[1].v: 2 -> 3 (x1.5)"]),
+        (
+            "a.yaml",
+            "l: [{id: 1, v: 1}]\n",
+            "l: [{id: 1, v: 2}, {id: 2}]\n",
+            ['a.yaml: l["1"].v: 1 -> 2 (x2)', 'a.yaml: l["2"].id: added 2'],
+        ),
+        ("a.yaml", "l: []\n", "l: [{name: a b, v: {}}]\n", ["a.yaml: l[a b].name: added a b", "a.yaml: l[a b].v: added {}"]),
+        ("a.yaml", "a: {b: 1}\n", "a:\n", ['a.yaml: a: {"b": 1} -> null (type changed)']),
+        ("a.yaml", "a: 1\n", "a: 1.0\n", ["a.yaml: a: 1 -> 1.0 (x1)"]),
+        ("a.yaml", "a: .nan\nb: 1\n", "a: .nan\nb: 2\n", ["a.yaml: b: 1 -> 2 (x2)"]),
+        ("a.yaml", "x.y: 1\n", "x.y: 2\n", ["a.yaml: x.y: 1 -> 2 (x2)"]),
+        ("a.yaml", "a: {x.y: 1}\n", "a: {x.y: 2}\n", ['a.yaml: a."x.y": 1 -> 2 (x2)']),
+        ("a.yaml", "a: 1\n", "a: 1\n---\nb: {c: 2}\n", ["a.yaml: [document 2].b.c: added 2"]),
+        ("a.yaml", "a: 30s\n", "a: 30000ms\n", ["a.yaml: a: 30s -> 30000ms (x1)"]),
+        ("a.yaml", "a: ''\n", "a: ' x'\n", ['a.yaml: a: "" -> " x"']),
+        ("a.yaml", "a: {{ .x }}\nb: 1\n", "a: {{ .x }}\nb: 2\n", ["a.yaml: line 2: b: 1 -> b: 2 (x2)"]),
+        ("a.yaml", "a: 1\na: 2\n", "a: 3\na: 2\n", ["a.yaml: line 1: a: 1 -> a: 3 (x3)"]),
+        ("LEVEL", "red\n", "red", ['LEVEL: "red\\n" -> red']),
+        ("notes", "a\nb\n", "a\r\nb\n", ['notes: line 1: a -> "a\\r"']),
+        ("notes", "a\nb", "a\nb\n", ['notes: line 3: added ""']),
+        ("notes", "a\nb\nc", "a\nc", ["notes: line 2: removed (was b)"]),
+        (
+            "value",
+            "just text",
+            '{"a": 1}',
+            ["value: text -> JSON (format changed)", 'value: just text -> {"a": 1}'],
+        ),
     ],
 )
-def test_what_does_not_parse_says_its_line(key: str, text: str, line: int) -> None:
-    found = parse(key, text)
-    assert found.problem and found.line == line
+def test_lists_types_and_text_are_told_apart(key: str, old: str, new: str, expected: list[str]) -> None:
+    assert list(changed(key, old, new)) == expected
+
+
+def test_long_values_show_where_they_differ() -> None:
+    (told,) = changed("a.yaml", f"a: {'x' * 500}1{'y' * 500}", f"a: {'x' * 500}2{'y' * 500}")
+    assert "xxx1yyy" in told and "xxx2yyy" in told and len(told) < 160
+
+
+def test_a_control_character_never_reaches_a_terminal() -> None:
+    (told,) = changed("a.json", '{"a\\u001b[2J": 1}', '{"a\\u001b[2J": "\\u202eb"}')
+    assert told == r'a.json: "a\u001b[2J": 1 -> "\u202eb" (type changed)'
+
+
+def test_a_rewritten_text_is_told_as_one_block_and_at_once() -> None:
+    old, new = ("\n".join(f"{word} {number % 7}" for number in range(30_000)) for word in ("old", "new"))
+    assert changed("big.txt", old, new) == ("big.txt: lines 1-30000: 30000 lines -> 30000 lines",)
+
+
+def test_kustomizes_hash_in_a_name_does_not_hide_what_changed() -> None:
+    old, new = (Content(ConfigName(ConfigKind.CONFIG_MAP, f"app-{digest}"), {"a": b"1"}) for digest in ("5f4mc9h82b", "k2g7t6d4hh"))
+    (change,) = difference([old], [Content(new.name, {"a": b"2"})])
+    assert (change.name, change.key, change.old, change.new) == (new.name, "a", "1", "2")
+    assert difference([old], [new]) == ()
+
+
+def test_two_objects_that_differ_only_in_the_hash_are_not_confused() -> None:
+    old, one, two = (Content(ConfigName(ConfigKind.CONFIG_MAP, f"app-{word * 10}"), {"a": b"1"}) for word in "bcd")
+    assert [change.kind.value for change in difference([old], [one, two])] == ["removed", "added", "added"]
+
+
+def test_binary_data_and_text_are_not_the_same() -> None:
+    assert lines(difference([Content(NAME, {"a": b"1"})], [Content(NAME, {}, {"a": b"1"})])) == ("a: 1 byte of text -> 1 byte",)
+    assert lines(difference([Content(NAME, {"a": b"\xff"})], [Content(NAME, {"a": b"\xfe1"})])) == ("a: 1 byte -> 2 bytes",)
+    assert lines(difference([], [Content(NAME, {})])) == ("configmap/app: added",)
+
+
+def test_the_type_of_a_secret_is_part_of_it() -> None:
+    found = lines(difference([Content(SECRET, {}, type="Opaque")], [Content(SECRET, {}, type="kubernetes.io/tls")]))
+    assert found == ("secret/app: type: Opaque -> kubernetes.io/tls",)
 
 
 trees = st.recursive(
@@ -114,3 +172,33 @@ def test_no_value_of_a_secret_is_ever_in_a_difference(old: str, new: str) -> Non
     assert old not in text and new not in text
     if old != new:
         assert lines(found) == ("config.yaml: fingerprint 0badcafe -> fingerprint deadbeef",)
+
+
+@given(st.binary(min_size=3, max_size=40), st.binary(min_size=3, max_size=40), st.sampled_from(["token", "a.json", "a.yaml", ".env"]))
+def test_nothing_but_the_key_of_a_secret_depends_on_its_value(old: bytes, new: bytes, key: str) -> None:
+    found = difference([Content(SECRET, {key: old})], [Content(SECRET, {key: new})])
+    assert lines(found) == ((f"{key}: changed",) if old != new else ())
+
+
+@given(st.sampled_from(["a.yaml", "a.ini", "a.properties", ".env", "text", "a.toml"]), st.text(max_size=40), st.text(max_size=40))
+def test_every_change_is_one_printable_line(key: str, old: str, new: str) -> None:
+    assert all(told.isprintable() for told in changed(key, old, new))
+
+
+texts = st.text(st.characters(blacklist_categories=("Cs",)), max_size=4)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,3}", fullmatch=True), texts, max_size=3), st.data())
+def test_a_property_that_differs_is_never_missed(one: dict[str, str], data: st.DataObject) -> None:
+    two = {name: data.draw(texts) for name in one}
+    found = changed("a.properties", properties(one), properties(two))
+    assert (found == ()) == (one == two)
+
+
+def properties(values: dict[str, str]) -> str:
+    return "".join(f"{name}={''.join(f'{chr(92)}u{unit:04x}' for unit in units(value))}\n" for name, value in values.items())
+
+
+def units(text: str) -> list[int]:
+    raw = text.encode("utf-16-be")
+    return [int.from_bytes(raw[index : index + 2], "big") for index in range(0, len(raw), 2)]
