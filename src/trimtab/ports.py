@@ -92,7 +92,10 @@ class Router(Protocol):
         """Where traffic goes, as the data plane itself says; None where it is not routed by us yet."""
 
     async def set(self, key: CanaryKey, wanted: Wanted) -> None:
-        """Moves traffic. Idempotent; a stale `serial` raises Conflict and changes nothing."""
+        """Moves traffic; with `routed` False makes ready for it and leaves it as it is.
+
+        Idempotent; a stale `serial` raises Conflict and changes nothing.
+        """
 
 
 class Metrics(Protocol):

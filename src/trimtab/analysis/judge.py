@@ -65,7 +65,8 @@ def comparable(metric: Metric, value: float) -> tuple[float, float | None, float
     """Value and limits in one unit. Durations come in seconds, are limited in milliseconds and cut to whole ones (MET-5)."""
     if metric.kind is not MetricKind.DURATION:
         return value, metric.minimum, metric.maximum
-    return whole(value * 1000), *(None if limit is None else whole(limit) for limit in (metric.minimum, metric.maximum))
+    least = None if metric.minimum is None else whole(metric.minimum)
+    return whole(value * 1000), least, None if metric.maximum is None else whole(metric.maximum)
 
 
 def whole(milliseconds: float) -> float:

@@ -23,16 +23,17 @@ async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
         return
     want = Wanted(state.serial, policy, exposure, facts.source.replicas)
     await outside.sources.keep(state.key, needed(state))
-    if exposure.routed and shrinks(facts, exposure):
+    first = traffic_first(facts, exposure)
+    if first:
         await outside.router.set(state.key, want)
     await outside.workloads.set(state.key, replace(want, exposure=pods_of(state, facts)))
-    if exposure.routed and not shrinks(facts, exposure):
+    if not first:
         await outside.router.set(state.key, want)
 
 
-def shrinks(facts: Facts, exposure: Exposure) -> bool:
-    """Does traffic leave the canary?"""
-    return facts.routes is not None and facts.routes.weight > exposure.weight
+def traffic_first(facts: Facts, exposure: Exposure) -> bool:
+    """Does traffic leave the canary, or are there no routes yet?"""
+    return facts.routes is None or facts.routes.weight > exposure.weight
 
 
 def pods_of(state: CanaryState, facts: Facts) -> Exposure:

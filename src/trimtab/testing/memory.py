@@ -69,7 +69,8 @@ def run(coroutine: Coroutine[Point, Stale | None, T]) -> T:
 
 async def nothing() -> AsyncIterator[CanaryKey]:
     """Changes of a world that is looked at whenever it moves."""
-    for key in ():
+    empty: tuple[CanaryKey, ...] = ()
+    for key in empty:
         yield key
 
 
@@ -154,6 +155,8 @@ class MemoryRouter:
         """The effect, refused when an older record says so."""
         refuse_stale(self.world, "router", wanted)
         exposure = wanted.exposure
+        if not exposure.routed:
+            return
         weight = exposure.weight if self.world.capabilities.weights else 0
         routes = Routes(weight, exposure.matched, exposure.mirrored)
         if routes != self.world.routes:

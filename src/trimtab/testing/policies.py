@@ -44,4 +44,4 @@ def any_policy(chance: random.Random) -> tuple[Policy, Capabilities]:
 
 def policy_with(rules: dict[str, object]) -> Policy:
     """The base policy with some rules changed."""
-    return Policy(**{**{name: getattr(BASE, name) for name in BASE.__dataclass_fields__}, **rules})  # type: ignore[arg-type]
+    return Policy(**{**{name: getattr(BASE, name) for name in BASE.__dataclass_fields__}, **rules})

@@ -1,0 +1,167 @@
+"""One machine, up: the loop over a repository, told about in plain lines, until a signal or until everything is settled.
+
+Called by the commands `up` and `demo`.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from trimtab.control.loop import Loop
+from trimtab.errors import TrimtabError
+from trimtab.model.decision import Decision
+from trimtab.model.facts import Source
+from trimtab.model.names import CanaryKey
+from trimtab.model.rollout import CanaryState
+from trimtab.model.tellings import Telling
+from trimtab.wiring import Machine, UpOptions, machine
+
+Body = Callable[[Machine], Coroutine[object, object, int]]
+"""What is done while the machine is up; its answer is the exit code."""
+
+
+@dataclass
+class Running:
+    """An `up` under way. `say` prints a line."""
+
+    say: Callable[[str], None]
+    made: Machine | None = None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    states: dict[CanaryKey, CanaryState] = field(default_factory=dict)
+    problems: dict[CanaryKey, str] = field(default_factory=dict)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    shown: set[str] = field(default_factory=set)
+
+    def tell(self, moment: datetime, text: str) -> None:
+        """A line with its time."""
+        self.say(f"{moment.astimezone():%H:%M:%S}  {text}")
+
+    def decided(self, key: CanaryKey, decision: Decision) -> None:
+        """Prints what a decision says."""
+        self.states[key] = decision.state
+        for entry in decision.entries:
+            self.tell(entry.at, f"{key}  {entry.text}")
+        self.moved.set()
+
+    def went(self, key: CanaryKey, problem: TrimtabError | None) -> None:
+        """Prints what went wrong with a pass, once."""
+        text = str(problem) if problem is not None else ""
+        if text and self.problems.get(key) != text and self.made is not None:
+            self.tell(self.made.outside.clock.now(), f"{key}  {text}")
+        self.problems[key] = text
+        self.moved.set()
+
+    def report(self, text: str) -> None:
+        """Prints what pods and proxies say."""
+        if self.made is not None:
+            self.tell(self.made.outside.clock.now(), text)
+        else:
+            self.say(text)
+
+    def heard(self, key: CanaryKey, telling: Telling) -> None:
+        """Events were printed when they were decided."""
+
+
+async def up(options: UpOptions, running: Running, body: Body | None = None) -> int:
+    """Runs until a signal, or until `body` is through, whose answer is the exit code. Pods go on unless the caller stops them."""
+    async with machine(options, running.report, running.heard) as made:
+        running.made = made
+        show_source(made, running)
+        loop = Loop(made.outside, running.went, running.decided)
+        async with asyncio.TaskGroup() as group:
+            looping = group.create_task(loop.run())
+            watching = group.create_task(watch_source(made, running))
+            code = await finish(running, body, made)
+            for task in (looping, watching):
+                task.cancel()
+        return code
+
+
+async def finish(running: Running, body: Body | None, made: Machine) -> int:
+    """Until a signal, or until the body is through."""
+    waiting = asyncio.create_task(running.stop.wait())
+    working = asyncio.create_task(body(made)) if body is not None else None
+    try:
+        tasks: set[asyncio.Task[object]] = {waiting, working} if working is not None else {waiting}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working is not None and working.done() else 0
+    finally:
+        waiting.cancel()
+        if working is not None:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+def show_source(made: Machine, running: Running) -> None:
+    """What is watched, and what is worth knowing about it."""
+    manifests = made.sources.manifests
+    names = ", ".join(str(key) for key in manifests.known()) or "no Canary"
+    running.say(f"commit {manifests.commit[:10]}: {names}")
+    for warning in manifests.warnings:
+        running.say(f"warning: {warning}")
+
+
+async def watch_source(made: Machine, running: Running) -> None:
+    """Says where Services are reached, which commits are refused, and when the source is away."""
+    away, refused = "", 0
+    while True:
+        for (namespace, name), address in made.addresses().items():
+            other = "" if address.actual == address.wanted else f" (its port {address.wanted} cannot be used here)"
+            say_once(running, f"Service {name}.{namespace} is at http://127.0.0.1:{address.actual}{other}")
+        for refusal in made.sources.refusals[refused:]:
+            running.report(str(refusal))
+        refused = len(made.sources.refusals)
+        if made.sources.away != away:
+            running.report(made.sources.away or "the source can be reached again")
+            away = made.sources.away
+        await asyncio.sleep(0.5)
+
+
+def say_once(running: Running, text: str) -> None:
+    """The same line once."""
+    if text not in running.shown:
+        running.shown.add(text)
+        running.report(text)
+
+
+async def until_settled(made: Machine, running: Running) -> int:
+    """Waits until every Canary is done with what the source holds; 0 if all went well, else 1, or 4 where a person is waited for."""
+    while True:
+        running.moved.clear()
+        codes = [settled(running.states.get(key), await made.outside.sources.read(key)) for key in await made.outside.sources.keys()]
+        if all(code is not None for code in codes):
+            return max((code for code in codes if code is not None), default=0)
+        await running.moved.wait()
+
+
+def settled(state: CanaryState | None, source: Source) -> int | None:
+    """The exit code for one Canary; None while there is more to come."""
+    if state is None or state.rollout is None:
+        return 1 if source.problem or source.policy_problem else None
+    if state.running is not None:
+        return 4 if state.running.gate is not None else None
+    if source.revision is not None and source.revision != state.promoted:
+        return 1 if state.held is not None and state.held.revision == source.revision.id else None
+    return 0 if source.revision is not None else 1
+
+
+@contextmanager
+def signals(running: Running) -> Iterator[None]:
+    """TERM and Ctrl-C ask `up` to end; a second one leaves the pods as they are."""
+    loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        if running.stop.is_set():
+            raise KeyboardInterrupt
+        running.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,246 @@
+"""Which adapter fills which port: the only module that names both. Called by the faces."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.git.evaluate import revision_of
+from trimtab.adapters.git.manifests import Manifests, Workload
+from trimtab.adapters.git.process import Git
+from trimtab.adapters.git.repository import Watching, open_repository
+from trimtab.adapters.git.sources import GitSources
+from trimtab.adapters.local.dataplane import Backend, CopyName
+from trimtab.adapters.local.envoy import Address, Envoy
+from trimtab.adapters.local.envoy_dataplane import EnvoyDataPlane
+from trimtab.adapters.local.envoy_documents import cluster_name
+from trimtab.adapters.local.envoy_process import find_program
+from trimtab.adapters.local.envoy_router import EnvoyRouter
+from trimtab.adapters.local.folder import StateFolder, digest_key, holder, locate, locked, open_folder
+from trimtab.adapters.local.node import Node, Surroundings
+from trimtab.adapters.local.store import Store
+from trimtab.adapters.local.workloads import LocalWorkloads
+from trimtab.adapters.metrics.envoy import EnvoyCounters
+from trimtab.adapters.metrics.measure import MetricSources
+from trimtab.adapters.notify.teller import LocalTeller
+from trimtab.adapters.notify.webhooks import Webhooks
+from trimtab.config.digest import DigestKey
+from trimtab.documents.flagger import Canary
+from trimtab.documents.onemachine import refuse_what_cannot_work
+from trimtab.documents.translate import MINIMUM_INTERVAL, Companions, translate
+from trimtab.errors import OutsideError
+from trimtab.model.content import Content
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
+from trimtab.model.policy import Metric, Policy
+from trimtab.model.revision import Revision
+from trimtab.model.tellings import Telling
+from trimtab.model.verdict import Sample
+from trimtab.ports import Outside
+
+PLAIN_LOOK = 0.5
+"""Seconds between two looks for a newer commit, for Deployments without a Canary."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `trimtab up` is told."""
+
+    source: str
+    state: Path
+    path: str = ""
+    branch: str = ""
+    poll: float | None = None
+    minimum_interval: timedelta = MINIMUM_INTERVAL
+    metrics_server: str = ""
+    event_webhook: str = ""
+    prune: bool = False
+    images: Mapping[str, Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine that is up: the ports, and the parts that the face shows or ends."""
+
+    outside: Outside
+    sources: GitSources
+    store: Store
+    envoy: Envoy
+    node: Node
+    counters: EnvoyCounters
+
+    def addresses(self) -> Mapping[tuple[str, str], Address]:
+        """Where each Service is reached."""
+        return self.envoy.addresses()
+
+    async def totals(self, key: CanaryKey, policy: Policy, copy: str, since: datetime) -> tuple[int, int]:
+        """Requests and server errors of a copy since a moment."""
+        cluster = cluster_name(Backend(key.namespace, policy.service.name, CopyName(copy)), policy.service.port)
+        found = await self.counters.totals(cluster, since)
+        return found.requests, found.errors
+
+    async def stop(self) -> None:
+        """Drains and stops every pod, then Envoy."""
+        await self.node.stop_all()
+        await self.envoy.stop()
+
+
+def state_folder(argument: Path | None) -> Path:
+    """Where the state folder is: `--state`, else TRIMTAB_STATE, else `.trimtab` here."""
+    return locate(argument, os.environ, Path.cwd())
+
+
+def open_store(folder: Path) -> Store:
+    """The store of a state folder, for reading and for submitting commands."""
+    return Store(open_folder(folder).database)
+
+
+def running_process(folder: Path) -> int | None:
+    """The process that runs on a state folder; None where none does."""
+    return holder(StateFolder(folder)) if folder.is_dir() else None
+
+
+@asynccontextmanager
+async def machine(options: UpOptions, report: Callable[[str], None], event: Callable[[CanaryKey, Telling], None]) -> AsyncIterator[Machine]:
+    """Everything that `up` needs, with its tasks running; pods and Envoy go on when the block is left.
+
+    `report` hears what people should know, `event` of every event. InputError where the source, or this machine, will not do.
+    """
+    folder = open_folder(options.state)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(folder))
+        find_program(os.environ)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        key = digest_key(folder)
+        watching = Watching(options.source, options.path, options.branch, options.poll)
+        repository = await open_repository(watching, folder.repository, Git())
+        sources = GitSources(repository, partial(translate_here, options.minimum_interval), key, clock)
+        await sources.start()
+        store = Store(folder.database)
+        stack.push_async_callback(store.close)
+        envoy = Envoy(folder.path / "envoy", session, partial(find_program, os.environ))
+        await envoy.start()
+        around = Surroundings(
+            EnvoyDataPlane(envoy), session, clock, sources.contents, partial(service_variables, envoy), options.images or {}, report
+        )
+        node = Node(folder.path, around)
+        counters = EnvoyCounters(session, envoy.admin_address, clock, folder.path / "metrics")
+        read_secret = partial(secret_of, sources)
+        teller = LocalTeller(session, clock, read_secret, event, options.event_webhook)
+        built_in = None if options.metrics_server else partial(envoy_sample, counters)
+        metrics = MetricSources(session, clock, read_secret, options.metrics_server, built_in)
+        outside = Outside(
+            sources, LocalWorkloads(node), EnvoyRouter(envoy), metrics, Webhooks(session, clock), teller, store, clock
+        )  # fmt: skip
+        made = Machine(outside, sources, store, envoy, node, counters)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(part)
+                for part in (node.run(), teller.run(), counters.run(), envoy.supervise(), plain(made, options, key, report))
+            ]
+            try:
+                yield made
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+async def stop_leftovers(folder: Path, report: Callable[[str], None]) -> int:
+    """Drains and stops the pods and the Envoy that an `up` left behind; how many pods there were. InputError while an `up` runs."""
+    state = open_folder(folder)
+    with locked(state):
+        async with aiohttp.ClientSession() as session:
+            envoy = Envoy(state.path / "envoy", session, partial(find_program, os.environ))
+
+            async def no_contents(key: CanaryKey, revision: Revision) -> Sequence[Content]:
+                return ()
+
+            around = Surroundings(EnvoyDataPlane(envoy), session, SystemClock(), no_contents, partial(service_variables, envoy), {}, report)
+            node = Node(state.path, around)
+            count = sum(len(copies.pods) for copies in node.copies.values())
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(node.run())
+                await node.stop_all()
+                running.cancel()
+            await envoy.stop()
+    return count
+
+
+def translate_here(minimum_interval: timedelta, canary: Canary, companions: Companions) -> Policy:
+    """The rules of a Canary, if they can be followed without a cluster."""
+    refuse_what_cannot_work(canary)
+    return translate(canary, companions, minimum_interval)
+
+
+def service_variables(envoy: Envoy, namespace: str) -> dict[str, str]:
+    """How pods find Services, as Kubernetes tells them: `WEB_SERVICE_HOST`, `WEB_SERVICE_PORT`."""
+    found: dict[str, str] = {}
+    for (space, service), address in envoy.addresses().items():
+        if space == namespace:
+            name = service.upper().replace("-", "_")
+            found |= {f"{name}_SERVICE_HOST": "127.0.0.1", f"{name}_SERVICE_PORT": str(address.actual)}
+    return found
+
+
+async def secret_of(sources: GitSources, namespace: str, name: str) -> Mapping[str, bytes]:
+    """The values of a Secret of the source; empty where there is none."""
+    content = sources.manifests.configs.get((namespace, ConfigName(ConfigKind.SECRET, name)))
+    return content.data if content is not None else {}
+
+
+async def envoy_sample(counters: EnvoyCounters, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
+    """A built-in metric of the canary, from Envoy's counters."""
+    cluster = cluster_name(Backend(key.namespace, policy.service.name, CopyName.CANARY), policy.service.port)
+    return await counters.sample(metric, cluster, since)
+
+
+async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Callable[[str], None]) -> None:
+    """Keeps Deployments without a Canary as the newest commit has them; with `--prune` stops what it has no more (L6)."""
+    workloads, commit = made.outside.workloads, ""
+    assert isinstance(workloads, LocalWorkloads)
+    while True:
+        manifests = made.sources.manifests
+        if manifests.commit != commit:
+            try:
+                await place(manifests, made, workloads, key)
+                gone = set(made.node.keys()) - set(manifests.known()) - {owner(found) for found in manifests.without_canary()}
+                for orphan in gone if options.prune else ():
+                    made.node.forget(orphan)
+                commit = manifests.commit
+            except OutsideError as problem:
+                report(str(problem))
+        await asyncio.sleep(PLAIN_LOOK)
+
+
+async def place(manifests: Manifests, made: Machine, workloads: LocalWorkloads, key: DigestKey) -> None:
+    """Every Deployment without a Canary, behind the Service that selects it."""
+    for workload in manifests.without_canary():
+        service = service_for(manifests, workload)
+        if service is not None:
+            await made.envoy.expose(workload.namespace, service[0], service[2])
+        count = 1 if workload.replicas is None else workload.replicas
+        workloads.set_plain(owner(workload), revision_of(manifests, workload, key), count, service[:2] if service else None)
+
+
+def owner(workload: Workload) -> CanaryKey:
+    """By what the pods of a Deployment without a Canary are known."""
+    return CanaryKey(workload.namespace, workload.name)
+
+
+def service_for(manifests: Manifests, workload: Workload) -> tuple[str, str, int] | None:
+    """The Service in front of a workload: name, target port, port."""
+    metadata = workload.template.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, Mapping) else None
+    for (namespace, name), service in manifests.services.items():
+        spec = service.view.spec
+        selects = isinstance(labels, Mapping) and spec.selector and all(labels.get(k) == v for k, v in spec.selector.items())
+        if namespace == workload.namespace and selects and spec.ports:
+            return name, str(spec.ports[0].target_port or spec.ports[0].port), spec.ports[0].port
+    return None
