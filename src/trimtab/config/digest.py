@@ -9,7 +9,7 @@ import hmac
 import json
 from base64 import b64encode
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trimtab.model.content import Content
 
@@ -81,6 +81,13 @@ def unknown_key(text: str, keys: Collection[DigestKey]) -> bool:
 def fingerprint(value: bytes, key: DigestKey) -> str:
     """Eight hex digits by which two values of a Secret can be told apart, and nothing learnt about them."""
     return hmac.new(key.key, b"value" + value, hashlib.sha256).hexdigest()[:8]
+
+
+def fingerprinted(content: Content, key: DigestKey) -> Content:
+    """The content with a fingerprint for each value, if it is a Secret, so that a difference can show them (C1)."""
+    if not content.secret:
+        return content
+    return replace(content, fingerprints={name: fingerprint(value, key) for name, value in content.data.items()})
 
 
 def canonical_json(value: object) -> str:

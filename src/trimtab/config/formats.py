@@ -55,7 +55,8 @@ def attempt(format: Format, text: str) -> Parsed:
     try:
         return Parsed(format, tuple(bounded(document) for document in READERS[format](text)))
     except Unreadable as why:
-        return Parsed(format, (), why.problem, why.line)
+        # Some readers notice only behind the end.
+        return Parsed(format, (), why.problem, min(why.line, text.removesuffix("\n").count("\n") + 1))
 
 
 def guesses(text: str) -> Iterator[Format]:

@@ -20,13 +20,18 @@ BY_OBJECT = (("configMapRef", ConfigKind.CONFIG_MAP), ("secretRef", ConfigKind.S
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A ConfigMap or Secret that a pod template reads. `places` are the fields that name it."""
+    """A ConfigMap or Secret that a pod template reads. `places` are the fields that name it.
+
+    `optional` is what Flagger goes by (CFG-4); a pod does not start without the object where `mandatory` is not empty.
+    """
 
     name: ConfigName
     optional: bool
     places: tuple[str, ...]
     keys: frozenset[str] = frozenset()
     """Keys that must be there, because a variable or a volume item names them and is not optional."""
+    mandatory: tuple[str, ...] = ()
+    """Those of `places` that are not optional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,11 @@ def references(template: Mapping[str, object]) -> tuple[Reference, ...]:
     """Everything a pod of this template reads, first mention first; the last mention decides what is optional (CFG-4)."""
     found: dict[ConfigName, Reference] = {}
     for mention in mentions(template):
-        before = found.get(mention.name)
-        places = (*before.places, mention.place) if before else (mention.place,)
-        keys = (before.keys if before else frozenset()) | (frozenset() if mention.optional else frozenset(mention.keys))
-        found[mention.name] = Reference(mention.name, mention.optional, places, keys)
+        before = found.get(mention.name, Reference(mention.name, mention.optional, ()))
+        places, keys, mandatory = (*before.places, mention.place), before.keys, before.mandatory
+        if not mention.optional:
+            keys, mandatory = keys | frozenset(mention.keys), (*mandatory, mention.place)
+        found[mention.name] = Reference(mention.name, mention.optional, places, keys, mandatory)
     return tuple(found.values())
 
 
@@ -98,19 +104,22 @@ def tracked(content: Content) -> bool:
 
 
 def copy_name(name: str, digest: str) -> str:
-    """What the primary's immutable copy is called: `NAME-primary-DIGEST`, NAME cut so that it fits (C2)."""
+    """What the primary's immutable copy is called: `NAME-primary-DIGEST`, NAME cut so that it fits (C2).
+
+    A name that was cut behind a dot or a hyphen loses these too: no part of a Kubernetes name ends with a hyphen.
+    """
     suffix = f"-primary-{short(digest)}"
-    return f"{name[: LONGEST_NAME - len(suffix)]}{suffix}"
+    return f"{name[: LONGEST_NAME - len(suffix)].rstrip('.-')}{suffix}"
 
 
 def rewrite(template: Mapping[str, object], names: Mapping[ConfigName, str]) -> dict[str, object]:
     """The template with references pointed at copies; what is not in `names` stays (CFG-14). The input is not changed."""
     spec = mapping(template.get("spec"))
     new: dict[str, object] = dict(spec)
-    if "volumes" in spec:
+    if isinstance(spec.get("volumes"), list):
         new["volumes"] = [volume_rewritten(volume, names) for volume in items(spec["volumes"])]
     for kind in ("containers", "initContainers"):
-        if kind in spec:
+        if isinstance(spec.get(kind), list):
             new[kind] = [container_rewritten(container, names) for container in items(spec[kind])]
     return {**template, "spec": new}
 
@@ -121,7 +130,7 @@ def volume_rewritten(volume: Mapping[str, object], names: Mapping[ConfigName, st
     for kind, key, config_kind in WHOLE:
         renamed(new, kind, key, config_kind, names)
     projected = mapping(volume.get("projected"))
-    if projected:
+    if isinstance(projected.get("sources"), list):
         new["projected"] = {**projected, "sources": [volume_rewritten(source, names) for source in items(projected.get("sources"))]}
     return new
 
@@ -129,7 +138,7 @@ def volume_rewritten(volume: Mapping[str, object], names: Mapping[ConfigName, st
 def container_rewritten(container: Mapping[str, object], names: Mapping[ConfigName, str]) -> dict[str, object]:
     """The variables of a container."""
     new = dict(container)
-    if "env" in container:
+    if isinstance(container.get("env"), list):
         variables = []
         for variable in items(container["env"]):
             origin = dict(mapping(variable.get("valueFrom")))
@@ -137,7 +146,7 @@ def container_rewritten(container: Mapping[str, object], names: Mapping[ConfigNa
                 renamed(origin, kind, "name", config_kind, names)
             variables.append({**variable, "valueFrom": origin} if origin else dict(variable))
         new["env"] = variables
-    if "envFrom" in container:
+    if isinstance(container.get("envFrom"), list):
         entries = []
         for entry in items(container["envFrom"]):
             changed = dict(entry)

@@ -33,9 +33,9 @@ def missing(contents: Sequence[Content], needed: Sequence[Reference]) -> Iterato
     there = {content.name: content for content in contents}
     for reference in needed:
         content = there.get(reference.name)
-        read_by = f"read by {', '.join(reference.places)}"
+        read_by = f"read by {', '.join(reference.mandatory)}"
         if content is None:
-            if not reference.optional or reference.keys:
+            if reference.mandatory:
                 fix = "Add it, or mark the reference as optional."
                 yield Finding("reference/missing", Severity.ERROR, f"does not exist; {read_by}", str(reference.name), fix=fix)
             continue

@@ -9,6 +9,7 @@ from trimtab.config.digest import (
     checksum,
     digest,
     fingerprint,
+    fingerprinted,
     flagger_checksum,
     template_fingerprint,
     unknown_key,
@@ -83,6 +84,25 @@ def test_a_secret_digest_depends_on_the_key_and_names_it() -> None:
 
 def test_the_type_of_a_secret_counts() -> None:
     assert digest(Content(SECRET, {}, type="Opaque"), KEY) != digest(Content(SECRET, {}, type="kubernetes.io/tls"), KEY)
+
+
+@given(values)
+def test_the_order_of_keys_makes_no_difference(data: dict[str, bytes]) -> None:
+    turned = dict(reversed(data.items()))
+    assert digest(Content(SECRET, data), KEY) == digest(Content(SECRET, turned), KEY)
+    assert checksum(Content(SECRET, data)) == checksum(Content(SECRET, turned))
+
+
+def test_no_value_runs_into_the_next_key() -> None:
+    one, two = Content(CONFIG_MAP, {"a": b"b", "c": b""}), Content(CONFIG_MAP, {"a": b"bc"})
+    assert digest(one, KEY) != digest(two, KEY)
+
+
+def test_values_of_a_secret_get_fingerprints_and_those_of_a_config_map_do_not() -> None:
+    secret = fingerprinted(Content(SECRET, {"a": b"hunter2"}), KEY)
+    assert secret.fingerprints == {"a": fingerprint(b"hunter2", KEY)}
+    assert "hunter2" not in repr(secret)
+    assert fingerprinted(Content(CONFIG_MAP, {"a": b"1"}), KEY).fingerprints == {}
 
 
 def test_a_key_never_shows_its_bytes() -> None:

@@ -31,14 +31,14 @@ snippets = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 @example("a.yaml", "? {a: b}\n: c\n")
 def test_no_value_is_an_exception(key: str, text: str) -> None:
     found = parse(key, text)
-    assert found.line <= text.count("\n") + text.count("\u2028") + text.count("\x85") + text.count("\r") + 1
+    assert found.line <= text.count("\n") + 1
     assert not (found.problem and found.documents)
 
 
 @pytest.mark.parametrize(
     ("key", "text", "line"),
     [
-        ("a.yaml", "a: 1\nb: [\n", 3),
+        ("a.yaml", "a: 1\nb: [\n", 2),
         ("a.yaml", "a: 1\nb: 2\na: 2\n", 3),
         ("a.yaml", "a: 1\nb: \x01\n", 2),
         ("a.yaml", "é: é\n\na: *missing\n", 3),

@@ -71,3 +71,25 @@ def test_c2_names_of_copies_fit() -> None:
     name = copy_name("n" * 253, "sha256:0123456789abcdef")
     assert len(name) == 253 and name.endswith("-primary-0123456789")
     assert copy_name("app", "hmac:id:fedcba98765") == "app-primary-fedcba9876"
+
+
+def test_c2_no_part_of_a_copys_name_ends_with_a_hyphen_or_is_empty() -> None:
+    room = 253 - len("-primary-0123456789")
+    name = copy_name("n" * (room - 2) + "-.rest", "sha256:0123456789abcdef")
+    assert name == "n" * (room - 2) + "-primary-0123456789"
+
+
+def test_fields_that_are_null_stay_null() -> None:
+    template: dict[str, object] = {
+        "metadata": None,
+        "spec": {"volumes": None, "initContainers": None, "containers": [{"name": "a", "env": None, "envFrom": None}]},
+    }
+    assert rewrite(template, {}) == template
+    assert references(template) == ()
+    assert references({}) == ()
+
+
+def test_places_that_are_not_optional_are_told_apart() -> None:
+    (two,) = (found for found in references(TEMPLATE) if found.name == ConfigName(S, "two"))
+    assert two.places == ("volumes[b].secret", "containers[app].envFrom")
+    assert two.mandatory == ("containers[app].envFrom",)
