@@ -1,0 +1,222 @@
+"""`trimtab up`, `down` and `demo`: one machine, without a cluster. Loaded by `main` when one of them is called."""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import msgspec
+
+from trimtab import wiring
+from trimtab.documents.durations import parse_duration
+from trimtab.documents.yaml import read_yaml
+from trimtab.errors import InputError, Unavailable
+from trimtab.faces.up import Running, signals, until_settled, up
+from trimtab.wiring import Machine, UpOptions
+
+PATIENCE = 60.0
+"""Seconds that `down` waits for a running `up` to end."""
+
+
+def duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
+    """A duration as an option."""
+    try:
+        return parse_duration(value)
+    except InputError as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
+def images(file: Path | None) -> dict[str, list[str]]:
+    """What to run for images that are named without a command: a YAML file of `IMAGE: [program, argument]`."""
+    if file is None:
+        return {}
+    try:
+        documents = read_yaml(file.read_text(), str(file))
+        return msgspec.convert(documents[0].value if documents else {}, dict[str, list[str]])
+    except OSError as problem:
+        raise InputError(f"{file}: cannot be read: {problem.strerror}") from None
+    except msgspec.ValidationError as problem:
+        raise InputError(f"{file}: {problem}. Write one line for each image: `IMAGE: [program, argument]`") from None
+
+
+@click.command("up")
+@click.argument("repo")
+@click.option("--path", default="", help="The folder of the repository that holds the manifests.")
+@click.option("--branch", default="", help="The branch to follow; without it, the one that the repository has checked out.")
+@click.option("--state", type=click.Path(path_type=Path), help="Where records, pods and the clone live.  [default: ./.trimtab, or TRIMTAB_STATE]")
+@click.option("--keep", is_flag=True, help="Leave the pods running at the end; `trimtab down` stops them.")
+@click.option("--once", is_flag=True, help="End when everything is settled for the newest commit.")
+@click.option("--prune", is_flag=True, help="Stop what the repository does not have any more.")
+@click.option("--images", "images_file", type=click.Path(path_type=Path), help="What to run for images without a command.")
+@click.option("--poll", type=float, help="Seconds between two looks at the repository.  [default: 1 for local ones]")
+@click.option("--minimum-interval", default="10s", callback=duration, help="What a shorter analysis.interval is raised to.", show_default=True)
+@click.option("--metrics-server", default="", help="A Prometheus for built-in and inline queries, instead of Envoy's own counters.")
+@click.option("--event-webhook", default="", help="A URL that every event is sent to, unless a Canary has an event webhook of its own.")
+def up_command(**given: object) -> None:
+    """Follow REPO, a git repository or a plain folder of Kubernetes YAML, and run it on this machine.
+
+    Deployments run as processes, Services are listened for by an Envoy in front of them, and every change of a ConfigMap, a Secret
+    or a Deployment that a Canary is about goes through canary, verdict, promotion or rollback.
+
+    \b
+    Example:
+      trimtab up ./shop --path deploy --minimum-interval 5s
+      trimtab watch            (in another terminal)
+
+    \b
+    Ends with 0 after Ctrl-C; 2 if the repository or a document is wrong. With --once: 0 if everything was promoted,
+    1 if something was refused or rolled back, 4 if a person is waited for.
+    """
+    sys.exit(asyncio.run(run_up(given)))
+
+
+async def run_up(given: dict[str, object]) -> int:
+    """Runs `up` with what click was given."""
+    options = options_of(given)
+    running = Running(click.echo)
+    click.echo(f"in {options.source}{f', path {options.path}' if options.path else ''}, state in {options.state}")
+
+    async def once(made: Machine) -> int:
+        code = await until_settled(made, running)
+        await leave(made, running, keep=bool(given["keep"]))
+        return code
+
+    async def stay(made: Machine) -> int:
+        await running.stop.wait()
+        await leave(made, running, keep=bool(given["keep"]))
+        return 0
+
+    with signals(running):
+        return await up(options, running, once if given["once"] else stay)
+
+
+async def leave(made: Machine, running: Running, *, keep: bool) -> None:
+    """Stops the pods, or says that they stay."""
+    if keep:
+        running.report("pods and Envoy go on; `trimtab down` stops them")
+        return
+    running.report("stopping the pods")
+    await made.stop()
+
+
+def options_of(given: dict[str, object]) -> UpOptions:
+    """The options as `wiring` takes them."""
+    text = {name: str(given[name]) for name in ("path", "branch", "metrics_server", "event_webhook")}
+    poll, state, file, interval = given["poll"], given["state"], given["images_file"], given["minimum_interval"]
+    assert isinstance(interval, timedelta)
+    return UpOptions(
+        str(given["repo"]),
+        wiring.state_folder(state if isinstance(state, Path) else None),
+        text["path"],
+        text["branch"],
+        poll if isinstance(poll, float) else None,
+        interval,
+        text["metrics_server"],
+        text["event_webhook"],
+        bool(given["prune"]),
+        images(file if isinstance(file, Path) else None),
+    )
+
+
+@click.command("down")
+@click.option("--state", type=click.Path(path_type=Path), help="The state folder.  [default: ./.trimtab, or TRIMTAB_STATE]")
+def down_command(state: Path | None) -> None:
+    """Stop what `up` runs, or has left running.
+
+    Requests that are under way are answered first. Records and history stay.
+
+    \b
+    Example:
+      trimtab down --state ./.trimtab
+    """
+    folder = wiring.state_folder(state)
+    click.echo(f"in local state {folder}", err=True)
+    if not folder.is_dir():
+        click.echo("nothing runs here: there is no such folder")
+        return
+    end_running(folder)
+    count = asyncio.run(wiring.stop_leftovers(folder, click.echo))
+    click.echo(f"stopped; {count} pods were left" if count else "stopped")
+
+
+def end_running(folder: Path) -> None:
+    """Asks a running `up` to end and waits for it."""
+    process = wiring.running_process(folder)
+    if process is None:
+        return
+    os.kill(process, signal.SIGTERM)
+    end = time.monotonic() + PATIENCE
+    while wiring.running_process(folder) is not None:
+        if time.monotonic() > end:
+            raise Unavailable(f"process {process} was asked to end {PATIENCE:g} s ago and still runs on {folder}; look at what it says")
+        time.sleep(0.1)  # noqa: TID251
+
+
+@click.command("demo")
+@click.option("--keep", is_flag=True, help="Leave everything running at the end.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the demo's repository and state go.  [default: a new temporary folder]")
+def demo_command(keep: bool, folder: Path | None) -> None:
+    """Show it: a small web service, steady load, and four changes of its configuration.
+
+    A good change is promoted, one that breaks 5 % of the requests is rolled back, one that does not parse is refused, and a new
+    Secret is promoted. No cluster and no network are needed; it takes about half a minute.
+
+    \b
+    Example:
+      trimtab demo
+
+    \b
+    Ends with 0 only if all four ended as they should.
+    """
+    sys.exit(asyncio.run(run_demo(keep, folder)))
+
+
+async def run_demo(keep: bool, folder: Path | None) -> int:
+    """Plays the demo and says how to look further."""
+    from trimtab.faces.demo.play import options, play
+    from trimtab.faces.demo.repository import Repository
+
+    place = (folder or Path(tempfile.mkdtemp(prefix="trimtab-demo-"))).absolute()
+    repository, running = Repository(place / "repository"), Running(click.echo)
+    repository.create()
+    click.echo(f"The demo's repository is {repository.folder}")
+
+    async def body(made: Machine) -> int:
+        try:
+            code = await play(repository, running, made)
+            await show_history(made)
+        finally:
+            if not keep:
+                await made.stop()
+        look_further(place, keep)
+        return code
+
+    with signals(running):
+        return await up(options(place), running, body)
+
+
+async def show_history(made: Machine) -> None:
+    """The history table, as `trimtab history` prints it."""
+    from trimtab.faces.cli.tables import history_table
+
+    for key in await made.store.keys():
+        click.echo("")
+        click.echo(history_table(await made.store.history(key)))
+
+
+def look_further(place: Path, keep: bool) -> None:
+    """What one can do next."""
+    state = place / "state"
+    click.echo("\nTo look further:")
+    click.echo(f"  trimtab history --state {state}")
+    click.echo(f"  trimtab show 3 --state {state}      what was rolled back, and by which check")
+    if keep:
+        click.echo(f"  trimtab watch --state {state}")
+        click.echo(f"  trimtab down --state {state}        stops it")
+
+

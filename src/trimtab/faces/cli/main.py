@@ -1,0 +1,107 @@
+"""The program `trimtab`: its commands, loaded when they are called, and what becomes of errors. Called by `__main__`."""
+
+import difflib
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from trimtab import __version__
+from trimtab.errors import TrimtabError
+
+BUG = 70
+INTERRUPTED = 130
+COMMANDS = {
+    "up": ("machine", "Run a repository on this machine."),
+    "down": ("machine", "Stop what `up` runs."),
+    "demo": ("machine", "Show it, in half a minute."),
+}
+"""Every command: the module that holds it, and what `--help` says of it, so that nothing else has to be loaded for that."""
+
+
+class Commands(click.Group):
+    """Loads a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, with its module loaded."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"trimtab.faces.cli.{COMMANDS[cmd_name][0]}")
+        found: click.Command = getattr(module, f"{cmd_name}_command")
+        return found
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the nearest command where there is none of that name."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, 1)
+            ctx.fail(f"there is no command {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of `--help`, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="trimtab")
+def cli() -> None:
+    """Progressive delivery for configuration.
+
+    Every change of a ConfigMap or Secret is validated, shown to a few, judged, then promoted or rolled back.
+
+    \b
+    Try it:
+      trimtab demo
+    """
+
+
+def main() -> None:
+    """Runs a command; the class of an error is its exit code (DESIGN §7)."""
+    try:
+        cli(prog_name="trimtab", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except BaseExceptionGroup as group:
+        ended(first(group))
+    except Exception as problem:
+        ended(problem)
+
+
+def first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a task group died of."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
+
+
+def ended(problem: BaseException) -> None:
+    """Says what went wrong, and ends with the code for it. A bug leaves its trace in a file."""
+    if isinstance(problem, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    if isinstance(problem, TrimtabError):
+        click.echo(f"trimtab: {problem}", err=True)
+        sys.exit(problem.exit_code)
+    handle, name = tempfile.mkstemp(prefix="trimtab-bug-", suffix=".txt")
+    with open(handle, "w") as file:
+        traceback.print_exception(problem, file=file)
+    click.echo(f"trimtab: this is a bug: {type(problem).__name__}. What is known of it is in {Path(name)}", err=True)
+    sys.exit(BUG)
