@@ -18,6 +18,16 @@ INTERRUPTED = 130
 COMMANDS = {
     "up": ("machine", "Run a repository on this machine."),
     "down": ("machine", "Stop what `up` runs."),
+    "status": ("rollouts", "Where every Canary stands."),
+    "watch": ("rollouts", "What happens to one, live."),
+    "history": ("rollouts", "Every attempt and how it ended."),
+    "show": ("rollouts", "One attempt: what changed, who, the evidence."),
+    "approve": ("steering", "Open the gate at which a rollout waits."),
+    "pause": ("steering", "Stop a rollout from growing."),
+    "resume": ("steering", "Let it grow again."),
+    "abort": ("steering", "Take all traffic back to the primary."),
+    "retry": ("steering", "Start a held change again."),
+    "undo": ("steering", "Go back to a revision that was promoted before."),
     "demo": ("machine", "Show it, in half a minute."),
 }
 """Every command: the module that holds it, and what `--help` says of it, so that nothing else has to be loaded for that."""

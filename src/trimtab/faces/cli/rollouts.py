@@ -1,0 +1,244 @@
+"""`status`, `history`, `show`, `watch`: what runs on a state folder, read from its store. Loaded by `main` when called."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+
+from trimtab import wiring
+from trimtab.errors import InputError
+from trimtab.faces.cli import tables
+from trimtab.faces.cli.options import canary_argument, output_option, state_option
+from trimtab.faces.views import show_view, status_view
+from trimtab.model.journal import Entry
+from trimtab.model.names import CanaryKey
+from trimtab.model.rollout import CanaryState, Outcome
+from trimtab.wiring import Store
+
+T = TypeVar("T")
+TIMED_OUT, WAITING, INCONCLUSIVE = 5, 4, 3
+GOOD = frozenset({Outcome.PROMOTED, Outcome.SKIPPED, Outcome.UNDONE, Outcome.WITHDRAWN})
+LOOK = 0.25
+"""Seconds between two looks of `watch`."""
+
+
+def on_store(state: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Runs `work` on the store of a state folder, and says first where it looks."""
+    folder = wiring.state_folder(state)
+    click.echo(f"in local state {folder}", err=True)
+    if not folder.is_dir():
+        raise InputError(f"there is no state folder {folder}. Start `trimtab up REPO`, or name another folder with --state")
+
+    async def run() -> T:
+        store = wiring.open_store(folder)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+def chosen(keys: Sequence[CanaryKey], name: str | None) -> CanaryKey:
+    """The Canary that is meant. InputError that lists what there is."""
+    there = ", ".join(str(key) for key in keys) or "none yet"
+    if name is None:
+        if len(keys) == 1:
+            return keys[0]
+        raise InputError(f"which Canary? There are: {there}")
+    found = [key for key in keys if name in (key.name, str(key), f"{key.namespace}/{key.name}")]
+    if len(found) != 1:
+        raise InputError(f"there is no Canary {name!r}. There are: {there}" if not found else f"{name!r} could be any of: {', '.join(map(str, found))}")
+    return found[0]
+
+
+def show_json(value: object) -> None:
+    """A view on standard output, as JSON."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+
+
+@click.command("status")
+@canary_argument
+@state_option
+@output_option
+def status_command(canary: str | None, state: Path | None, output: str) -> None:
+    """Where every Canary stands, or everything about one CANARY.
+
+    \b
+    Example:
+      trimtab status
+      trimtab status shop -o json
+    """
+
+    async def work(store: Store) -> None:
+        keys = await store.keys()
+        names = [chosen(keys, canary)] if canary is not None else list(keys)
+        views = [status_view((await store.load(key)).state) for key in names]
+        if output == "json":
+            show_json(views[0] if canary is not None else views)
+        elif not views:
+            click.echo("no Canary was seen here yet")
+        else:
+            click.echo(tables.status_text(views[0]) if len(views) == 1 else tables.status_table(views))
+
+    on_store(state, work)
+
+
+@click.command("history")
+@canary_argument
+@state_option
+@output_option
+def history_command(canary: str | None, state: Path | None, output: str) -> None:
+    """Every attempt, oldest first: how it ended, when, by whose commit, what changed.
+
+    \b
+    Example:
+      trimtab history shop
+    """
+
+    async def work(store: Store) -> None:
+        keys = await store.keys()
+        names = [chosen(keys, canary)] if canary is not None or len(keys) == 1 else list(keys)
+        all_views = []
+        for key in names:
+            states = await store.history(key)
+            all_views += [show_view(found, ()) for found in states if found.rollout is not None]
+            if output == "text":
+                click.echo(f"{key}" if len(names) > 1 else "", nl=len(names) > 1)
+                click.echo(tables.history_table(states))
+        if output == "json":
+            show_json([{"canary": view.canary, **msgspec.to_builtins(view.rollout)} for view in all_views])
+
+    on_store(state, work)
+
+
+@click.command("show")
+@click.argument("rollout", type=int, required=False)
+@click.option("--canary", help="Which Canary, where there are several.")
+@state_option
+@output_option
+def show_command(rollout: int | None, canary: str | None, state: Path | None, output: str) -> None:
+    """One ROLLOUT: what changed, who, the evidence, the timeline. Without a number, the newest.
+
+    \b
+    Example:
+      trimtab show 3
+    """
+
+    async def work(store: Store) -> None:
+        key = chosen(await store.keys(), canary)
+        attempts = {found.rollout.number: found for found in await store.history(key) if found.rollout is not None}
+        number = rollout if rollout is not None else max(attempts, default=0)
+        if number not in attempts:
+            raise InputError(f"{key} has no rollout {number}; there are: {', '.join(map(str, attempts)) or 'none'}")
+        view = show_view(attempts[number], await store.journal(key, number))
+        show_json(view) if output == "json" else click.echo(tables.show_text(view))
+
+    on_store(state, work)
+
+
+@click.command("watch")
+@canary_argument
+@click.option("--until-done", is_flag=True, help="End when no attempt is under way.")
+@click.option("--timeout", default="", help="End with 5 after this time, for example 15m.")
+@state_option
+@output_option
+def watch_command(canary: str | None, until_done: bool, timeout: str, state: Path | None, output: str) -> None:
+    """What happens to one CANARY, live: a screen on a terminal, else a line for each event.
+
+    \b
+    Example:
+      trimtab watch shop
+      trimtab watch shop --until-done --timeout 15m
+
+    \b
+    With --until-done it ends with 0 if the newest attempt was promoted, 1 if it was rolled back, refused or aborted,
+    3 if it was inconclusive, 4 if it waits for a person, 5 if the timeout passed.
+    """
+    from trimtab.documents.durations import parse_duration
+
+    limit = parse_duration(timeout) if timeout else None
+
+    async def work(store: Store) -> int:
+        return await watch(store, chosen(await store.keys(), canary), Watching(until_done, limit, output))
+
+    sys.exit(on_store(state, work))
+
+
+class Watching(msgspec.Struct, frozen=True):
+    """What `watch` was asked for."""
+
+    until_done: bool
+    limit: timedelta | None
+    output: str
+
+
+async def watch(store: Store, key: CanaryKey, asked: Watching) -> int:
+    """Shows what is new until there is a reason to end; the exit code."""
+    begin = datetime.now(UTC)  # noqa: TID251
+    screen = Screen(key, asked.output)
+    try:
+        while True:
+            state = (await store.load(key)).state
+            screen.show(state, await store.journal(key))
+            code = exit_code(state) if asked.until_done else None
+            if code is not None:
+                return code
+            if asked.limit is not None and datetime.now(UTC) - begin > asked.limit:  # noqa: TID251
+                click.echo(f"{key} is {state.phase}; the timeout passed", err=True)
+                return WAITING if state.running is not None and state.running.gate is not None else TIMED_OUT
+            await asyncio.sleep(LOOK)
+    finally:
+        screen.close()
+
+
+def exit_code(state: CanaryState) -> int | None:
+    """How the newest attempt ended; None while it is under way."""
+    run = state.rollout
+    if run is None or run.ended is None:
+        return None
+    if run.outcome is Outcome.INCONCLUSIVE:
+        return INCONCLUSIVE
+    return 0 if run.outcome in GOOD else 1
+
+
+class Screen:
+    """A live screen on a terminal, else plain lines; JSON lines with `-o json`."""
+
+    def __init__(self, key: CanaryKey, output: str) -> None:
+        self.key, self.output, self.seen = key, output, 0
+        self.live = None
+        self.before = ""
+        if output == "text" and sys.stdout.isatty():
+            from rich.live import Live
+
+            self.live = Live(refresh_per_second=4)
+            self.live.start()
+
+    def show(self, state: CanaryState, entries: Sequence[Entry]) -> None:
+        """What is new."""
+        if self.live is not None:
+            from rich.text import Text
+
+            newest = "\n".join(f"  {entry.at.astimezone():%H:%M:%S}  {entry.text}" for entry in entries[-8:])
+            self.live.update(Text(f"{tables.status_text(status_view(state))}\n\n{newest}\n"))
+        elif self.output == "json":
+            text = json.dumps(msgspec.to_builtins(status_view(state)), ensure_ascii=False)
+            if text != self.before:
+                click.echo(text)
+            self.before = text
+        else:
+            for entry in entries[self.seen :] if self.seen else entries[-1:]:
+                click.echo(f"{entry.at.astimezone():%H:%M:%S}  {self.key}  {entry.phase}  {entry.text}")
+            self.seen = len(entries)
+
+    def close(self) -> None:
+        """Leaves the last picture on the terminal."""
+        if self.live is not None:
+            self.live.stop()

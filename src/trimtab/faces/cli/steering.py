@@ -1,0 +1,176 @@
+"""`approve`, `pause`, `resume`, `abort`, `retry`, `undo`: a person's wish, handed to the process that runs. Loaded by `main` when called.
+
+A wish is bound to what that person could see; the answer says what became of it (R5).
+"""
+
+import asyncio
+import getpass
+import socket
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from trimtab import wiring
+from trimtab.errors import Unavailable
+from trimtab.faces.cli.options import canary_argument, output_option, reason_option, state_option
+from trimtab.faces.cli.rollouts import chosen, on_store, show_json
+from trimtab.model.commands import Command, Verb
+from trimtab.model.names import CanaryKey
+from trimtab.model.rollout import Answer, CanaryState
+from trimtab.wiring import Store
+
+PATIENCE = 5.0
+"""Seconds that an answer is waited for."""
+LOOK = 0.05
+
+
+def actor() -> str:
+    """Who says it: the user of this machine."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def wish(verb: Verb, state: CanaryState, reason: str, *, skip_analysis: bool = False, to: str = "") -> Command:
+    """A command about what the record says now."""
+    run = state.running
+    gate = run.gate.type.value if run is not None and run.gate is not None and verb is Verb.APPROVE else ""
+    revision = run.to.id if run is not None and verb is Verb.APPROVE else to
+    number = state.rollout.number if state.rollout is not None else 0
+    now = datetime.now(UTC)  # noqa: TID251
+    return Command(uuid.uuid4().hex, verb, actor(), reason, now, number, gate, revision, skip_analysis)
+
+
+async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> Answer:
+    """Submits a command and waits for its answer. Unavailable where nobody runs."""
+    await store.submit(key, command)
+    for _ in range(int(PATIENCE / LOOK)):
+        answer = await store.answer(key, command.id)
+        if answer is not None:
+            return answer
+        await asyncio.sleep(LOOK)
+    who = wiring.running_process(folder)
+    problem = f"process {who} runs on it but has not answered within {PATIENCE:g} s" if who else "no `trimtab up` runs on it"
+    raise Unavailable(f"{command.verb} was written to {folder}, but {problem}. It will be obeyed as soon as one runs")
+
+
+def steer(verb: Verb, canary: str | None, state: Path | None, output: str, **details: object) -> None:
+    """One wish, from the command line to its answer; ends with 1 where it was refused."""
+    folder = wiring.state_folder(state)
+
+    async def work(store: Store) -> tuple[Answer, CanaryState]:
+        key = chosen(await store.keys(), canary)
+        record = (await store.load(key)).state
+        reason, skip, to = str(details.get("reason", "")), bool(details.get("skip_analysis")), str(details.get("to") or "")
+        answer = await say(store, key, wish(verb, record, reason, skip_analysis=skip, to=to), folder)
+        return answer, (await store.load(key)).state
+
+    answer, record = on_store(state, work)
+    if output == "json":
+        show_json({"canary": str(record.key), "answer": answer.text, "done": answer.done})
+    else:
+        click.echo(f"{record.key}: {answer.text}")
+        if verb is Verb.UNDO and answer.done:
+            show_revert(record)
+    sys.exit(0 if answer.done else 1)
+
+
+def show_revert(record: CanaryState) -> None:
+    """How an undo is made to last: the source still says something else."""
+    run = record.rollout
+    held = record.held.revision if record.held is not None else ""
+    if run is not None and held and run.origin.commit:
+        click.echo(f"the source still holds revision {held}; to make the undo last:\n  git revert {run.origin.commit[:10]}")
+
+
+@click.command("approve")
+@canary_argument
+@click.option("--skip-analysis", is_flag=True, help="Promote what is being analysed now, without waiting for more checks.")
+@reason_option
+@state_option
+@output_option
+def approve_command(canary: str | None, skip_analysis: bool, reason: str, state: Path | None, output: str) -> None:
+    """Open the gate at which a rollout waits, for this revision only.
+
+    \b
+    Example:
+      trimtab approve shop --reason "looked at the dashboards"
+    """
+    steer(Verb.APPROVE, canary, state, output, reason=reason, skip_analysis=skip_analysis)
+
+
+@click.command("pause")
+@canary_argument
+@reason_option
+@state_option
+@output_option
+def pause_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+    """Stop a rollout from growing; checks and rollback go on.
+
+    \b
+    Example:
+      trimtab pause shop
+    """
+    steer(Verb.PAUSE, canary, state, output, reason=reason)
+
+
+@click.command("resume")
+@canary_argument
+@reason_option
+@state_option
+@output_option
+def resume_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+    """Let a paused rollout grow again.
+
+    \b
+    Example:
+      trimtab resume shop
+    """
+    steer(Verb.RESUME, canary, state, output, reason=reason)
+
+
+@click.command("abort")
+@canary_argument
+@reason_option
+@state_option
+@output_option
+def abort_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+    """Take all traffic back to the primary and hold the change.
+
+    \b
+    Example:
+      trimtab abort shop --reason "not today"
+    """
+    steer(Verb.ABORT, canary, state, output, reason=reason)
+
+
+@click.command("retry")
+@canary_argument
+@reason_option
+@state_option
+@output_option
+def retry_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+    """Start a change again that is held back after a rollback, a refusal, an abort or an undo.
+
+    \b
+    Example:
+      trimtab retry shop
+    """
+    steer(Verb.RETRY, canary, state, output, reason=reason)
+
+
+@click.command("undo")
+@canary_argument
+@click.option("--to", help="The kept revision to go back to.  [default: the one before]")
+@reason_option
+@state_option
+@output_option
+def undo_command(canary: str | None, to: str | None, reason: str, state: Path | None, output: str) -> None:
+    """Go back to a revision that was promoted before, without analysis. In the middle of a rollout: abort.
+
+    \b
+    Example:
+      trimtab undo shop
+    """
+    steer(Verb.UNDO, canary, state, output, reason=reason, to=to)

@@ -1,0 +1,156 @@
+"""Views as text: aligned, calm, without colours where there is no terminal. Called by the commands that show something."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from trimtab.faces.views import CheckView, EntryView, RolloutView, ShowView, StatusView, rollout_view
+from trimtab.model.rollout import CanaryState
+
+WIDEST = 60
+
+
+def history_table(states: Sequence[CanaryState]) -> str:
+    """One line for each attempt, oldest first."""
+    rows = [("ROLLOUT", "KIND", "OUTCOME", "STARTED", "TOOK", "COMMIT", "AUTHOR", "CHANGED")]
+    rows += [history_row(rollout_view(state, state.rollout)) for state in states if state.rollout is not None]
+    return aligned(rows)
+
+
+def history_row(run: RolloutView) -> tuple[str, ...]:
+    """One attempt."""
+    changed = "; ".join(run.changes) or (run.message.splitlines()[0] if run.message else "")
+    number = str(run.number)
+    return number, run.kind, run.outcome or run.phase, clock(run.detected), took(run.detected, run.ended), run.commit[:10], author(run), cut(changed)
+
+
+def author(run: RolloutView) -> str:
+    """Without the address."""
+    return run.author.split("<")[0].strip()
+
+
+def status_table(views: Sequence[StatusView]) -> str:
+    """One line for each Canary."""
+    rows = [("CANARY", "PHASE", "WEIGHT", "ROLLOUT", "STEP", "FAILED CHECKS", "PROMOTED", "NOTE")]
+    for view in views:
+        run = view.rollout
+        step = f"{run.step}/{len(run.steps)}" if run is not None and run.ended is None else ""
+        checks = f"{run.failed_checks}/{run.threshold}" if run is not None else ""
+        number = str(run.number) if run is not None else ""
+        rows.append((view.canary, view.phase, f"{view.weight} %", number, step, checks, view.promoted, cut(note(view))))
+    return aligned(rows)
+
+
+def note(view: StatusView) -> str:
+    """What a person should know first."""
+    run = view.rollout
+    if run is not None and run.gate is not None:
+        return f"waits at {run.gate.type}: {run.gate.todo}"
+    if run is not None and run.paused_by:
+        return f"paused by {run.paused_by}"
+    if view.suspended:
+        return "suspended"
+    return f"held: {view.held}" if view.held else ""
+
+
+def status_text(view: StatusView) -> str:
+    """Everything about one Canary."""
+    lines = [f"{view.canary}: {view.phase}" + (f" since {clock(view.since)}" if view.since else "")]
+    lines.append(f"  {bar(view.weight)} {view.exposure}")
+    if view.promoted:
+        lines.append(f"  promoted     revision {view.promoted}" + (f"; kept for undo: {', '.join(view.kept)}" if view.kept else ""))
+    if view.held:
+        lines += [f"  held         revision {view.held} until the source differs, or `trimtab retry`", f"               {view.held_why}"]
+    if view.suspended:
+        lines.append("  suspended    nothing happens until spec.suspend is taken away")
+    if view.next_look is not None:
+        lines.append(f"  next         {view.next_question or 'step'} at {clock(view.next_look)}")
+    if view.rollout is not None:
+        lines += ["", *rollout_lines(view.rollout)]
+    return "\n".join(lines)
+
+
+def rollout_lines(run: RolloutView) -> list[str]:
+    """One attempt."""
+    ending = f"{run.outcome} after {took(run.detected, run.ended)}" if run.ended else f"under way for step {run.step} of {len(run.steps)}"
+    lines = [f"  rollout {run.number} ({run.kind}): {ending}"]
+    if run.why:
+        lines.append(f"    why        {run.why}")
+    if run.commit:
+        message = f" {run.message.splitlines()[0]!r}" if run.message else ""
+        lines.append(f"    commit     {run.commit[:10]} by {author(run)}{message}")
+    lines += [f"    {'changed' if not index else '':10} {change}" for index, change in enumerate(run.changes)]
+    lines += [f"    {'finding' if not index else '':10} {finding}" for index, finding in enumerate(run.findings)]
+    if run.steps:
+        lines.append(f"    steps      {' -> '.join(f'[{word}]' if number == run.step else word for number, word in enumerate(run.steps, 1))}")
+    if run.gate is not None:
+        lines.append(f"    waits      at {run.gate.type}{f' ({run.gate.hook})' if run.gate.hook else ''} since {clock(run.gate.since)}: {run.gate.todo}")
+    if run.paused_by:
+        lines.append(f"    paused     by {run.paused_by}: trimtab resume")
+    lines += check_lines(run.checks, run)
+    return lines
+
+
+def check_lines(checks: Sequence[CheckView], run: RolloutView) -> list[str]:
+    """The newest check."""
+    if not checks:
+        return []
+    lines = [f"    checks     {run.failed_checks} of {run.threshold} allowed failures"]
+    return lines + [f"               {check_words(check)}" for check in checks]
+
+
+def check_words(check: CheckView) -> str:
+    """`request-success-rate 99.2 (at least 99): good`."""
+    limits = " and ".join(
+        text for text in (f"at least {check.minimum:g}" if check.minimum is not None else "", f"at most {check.maximum:g}" if check.maximum is not None else "") if text
+    )
+    value = "no value" if check.value is None else f"{check.value:.4g}"
+    return f"{check.metric} {value} ({limits or 'no limit'}): {'good' if check.good else 'bad'}{f', {check.problem}' if check.problem else ''}"
+
+
+def show_text(view: ShowView) -> str:
+    """One attempt with its story."""
+    lines = [view.canary, *rollout_lines(view.rollout), "", "  timeline"]
+    return "\n".join(lines + [f"    {entry_words(entry)}" for entry in view.timeline])
+
+
+def entry_words(entry: EntryView) -> str:
+    """One line of the audit trail."""
+    checks = f" [{'; '.join(check_words(check) for check in entry.checks)}]" if entry.checks else ""
+    return f"{entry.at.astimezone():%H:%M:%S}  {entry.phase:16} {entry.text}{checks}"
+
+
+def bar(weight: int, width: int = 20) -> str:
+    """The canary's share as a bar."""
+    filled = round(weight * width / 100)
+    return f"[{'#' * filled}{'.' * (width - filled)}] {weight:3d} %"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest entry."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def cut(text: str) -> str:
+    """At most WIDEST characters."""
+    return text if len(text) <= WIDEST else text[: WIDEST - 3] + "..."
+
+
+def clock(moment: datetime | None) -> str:
+    """Local time, with the date."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment is not None else ""
+
+
+def took(start: datetime, end: datetime | None) -> str:
+    """`2m 10s`; nothing while it is under way."""
+    return spell(end - start) if end is not None else ""
+
+
+def spell(span: timedelta) -> str:
+    """A duration in words."""
+    seconds = span.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
