@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trimtab.config.comparison import unequal
 from trimtab.config.difference import difference, lines
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigKind, ConfigName
@@ -113,6 +114,12 @@ def test_a_control_character_never_reaches_a_terminal() -> None:
 def test_a_rewritten_text_is_told_as_one_block_and_at_once() -> None:
     old, new = ("\n".join(f"{word} {number % 7}" for number in range(30_000)) for word in ("old", "new"))
     assert changed("big.txt", old, new) == ("big.txt: lines 1-30000: 30000 lines -> 30000 lines",)
+
+
+def test_long_texts_with_much_in_common_are_not_weighed_line_against_line() -> None:
+    old = [str(number) for number in range(2100)]
+    assert list(unequal(old, old[::-1])) == [(0, 2100, 0, 2100)]
+    assert list(unequal(["same", *old], ["same", "new", *old])) == [(1, 1, 1, 2)]
 
 
 def test_kustomizes_hash_in_a_name_does_not_hide_what_changed() -> None:
