@@ -33,7 +33,7 @@ PRIMARY, CANARY = (Backend("shop", "web", copy) for copy in CopyName)
 
 def free_port() -> int:
     """Not one of those that the system gives to clients, and rarely one that another test process looks at."""
-    first = 10_000 + os.getpid() % 300 * 30
+    first = 5_000 + os.getpid() % 150 * 30
     return next(port for port in range(first, first + 1000) if envoy_ports.free(port))
 
 
@@ -144,6 +144,7 @@ def test_a_service_that_was_never_routed_has_no_routes(tmp_path: Path) -> None:
     on_one_machine(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_requests_are_shared_by_weight(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         assert await world.expose(exposure=Exposure(weight=20)) == Routes(20)
@@ -232,6 +233,7 @@ def test_mirrored_requests_are_answered_by_the_primary_and_seen_by_the_canary_un
     on_one_machine(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_the_mirrored_share_is_the_policys(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await world.expose(replace(world.policy, mirror=True, mirror_weight=30), Exposure(mirrored=True))
@@ -309,6 +311,7 @@ def test_a_request_whose_pod_is_gone_is_answered_by_another(tmp_path: Path) -> N
     on_one_machine(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_no_request_is_lost_while_weights_and_pods_change_under_load(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         answers: Counter[str] = Counter()

@@ -21,6 +21,9 @@ from trimtab.adapters.local.envoy_process import find_program
 from trimtab.errors import InputError, Unavailable
 
 BACKEND = Backend("shop", "web", CopyName.PRIMARY)
+# Test processes that run at the same time must not take each other's ports.
+WANTED = 2000 + os.getpid() % 3000
+CLUSTER = f"shop_web-primary_{WANTED}"
 
 PARENT = """
 import asyncio, os, sys
@@ -32,7 +35,7 @@ from trimtab.adapters.local.envoy_process import find_program
 async def main():
     async with aiohttp.ClientSession() as session:
         envoy = Envoy(Path(sys.argv[1]), session, lambda: find_program(os.environ))
-        await envoy.expose("shop", "web", 80)
+        await envoy.expose("shop", "web", int(sys.argv[2]))
         print("up", flush=True)
         await asyncio.Event().wait()
 
@@ -65,9 +68,10 @@ async def status_of(port: int) -> int:
         return answer.status
 
 
+@pytest.mark.slow
 def test_envoy_outlives_a_killed_parent_and_is_found_again(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", PARENT, str(tmp_path)]
+    command = [sys.executable, "-c", PARENT, str(tmp_path), str(WANTED)]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "up\n"
@@ -82,7 +86,7 @@ def test_envoy_outlives_a_killed_parent_and_is_found_again(tmp_path: Path) -> No
             # 503 is Envoy's own answer: it listens, and there is no pod.
             assert await status_of(address.actual) == 503
             await EnvoyDataPlane(envoy).publish(BACKEND, [Endpoint(9)])
-            assert (await envoy.expose("shop", "web", 80)).port == address.actual
+            assert (await envoy.expose("shop", "web", WANTED)).port == address.actual
 
     asyncio.run(story())
 
@@ -90,7 +94,7 @@ def test_envoy_outlives_a_killed_parent_and_is_found_again(tmp_path: Path) -> No
 def test_envoy_is_started_again_with_all_it_had_when_it_dies(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path) as envoy, asyncio.TaskGroup() as tasks:
-            await envoy.expose("shop", "web", 80)
+            await envoy.expose("shop", "web", WANTED)
             await EnvoyDataPlane(envoy).publish(BACKEND, [Endpoint(9)])
             supervisor = tasks.create_task(envoy.supervise())
             before = pid_in(tmp_path)
@@ -101,8 +105,8 @@ def test_envoy_is_started_again_with_all_it_had_when_it_dies(tmp_path: Path) -> 
                 return running is not None and running.pid != before and await envoy.admin.ready()
 
             assert await envoy_files.until(back, 5)
-            assert set(await envoy.admin.hosts("shop_web-primary_80") or {}) == {Endpoint(9)}
-            assert await status_of((await envoy.expose("shop", "web", 80)).port) == 503
+            assert set(await envoy.admin.hosts(CLUSTER) or {}) == {Endpoint(9)}
+            assert await status_of((await envoy.expose("shop", "web", WANTED)).port) == 503
             supervisor.cancel()
 
     asyncio.run(story())
@@ -111,13 +115,13 @@ def test_envoy_is_started_again_with_all_it_had_when_it_dies(tmp_path: Path) -> 
 def test_pods_of_before_a_restart_of_the_machine_get_no_requests(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path) as envoy:
-            await envoy.expose("shop", "web", 80)
+            await envoy.expose("shop", "web", WANTED)
             await EnvoyDataPlane(envoy).publish(BACKEND, [Endpoint(9)])
             await envoy.stop(grace=0.2)
             file = tmp_path / "process"
             file.write_text(file.read_text().rpartition("\n")[0].rpartition("\n")[0] + "\nanother-boot\n")
             await envoy.start()
-            assert await envoy.admin.hosts("shop_web-primary_80") == {}
+            assert await envoy.admin.hosts(CLUSTER) == {}
 
     asyncio.run(story())
 
@@ -125,8 +129,8 @@ def test_pods_of_before_a_restart_of_the_machine_get_no_requests(tmp_path: Path)
 def test_a_port_in_use_is_replaced_and_the_new_one_is_kept(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path) as envoy:
-            with socket.create_server(("127.0.0.1", 0)) as other:
-                wanted = other.getsockname()[1]
+            wanted = WANTED + 4000
+            with socket.create_server(("127.0.0.1", wanted)):
                 assert (await envoy.expose("shop", "web", wanted)).port != wanted
             address = envoy.addresses()["shop", "web"]
             assert (address.wanted, address.actual) == (wanted, (await envoy.expose("shop", "web", wanted)).port)
@@ -140,8 +144,7 @@ def test_a_port_in_use_is_replaced_and_the_new_one_is_kept(tmp_path: Path) -> No
 def test_a_port_that_was_taken_while_envoy_was_down_is_given_up(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path) as envoy:
-            port = (await envoy.expose("shop", "web", 80)).port
-            assert port >= 1024
+            port = (await envoy.expose("shop", "web", WANTED)).port
             await envoy.stop(grace=0.2)
             with socket.create_server(("127.0.0.1", port)):
                 await envoy.start()
@@ -150,10 +153,18 @@ def test_a_port_that_was_taken_while_envoy_was_down_is_given_up(tmp_path: Path) 
     asyncio.run(story())
 
 
+def test_a_port_of_root_is_replaced(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with envoy_in(tmp_path) as envoy:
+            assert (await envoy.expose("shop", "web", 80)).port >= 1024
+
+    asyncio.run(story())
+
+
 def test_two_services_on_one_port_get_two(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path) as envoy:
-            first, second = await asyncio.gather(envoy.expose("shop", "web", 80), envoy.expose("bank", "web", 80))
+            first, second = await asyncio.gather(envoy.expose("shop", "web", WANTED), envoy.expose("bank", "web", WANTED))
             ports = {first.port, first.primary_port, first.canary_port, second.port, second.primary_port, second.canary_port}
             assert len(ports) == 6
 
@@ -174,7 +185,7 @@ def test_requests_under_way_are_answered_before_envoy_stops(tmp_path: Path) -> N
 
         async with envoy_in(tmp_path) as envoy, asyncio.TaskGroup() as tasks:
             server = await asyncio.start_server(pod, "127.0.0.1", 0)
-            service = await envoy.expose("shop", "web", 80)
+            service = await envoy.expose("shop", "web", WANTED)
             await EnvoyDataPlane(envoy).publish(BACKEND, [Endpoint(server.sockets[0].getsockname()[1])])
             answer = tasks.create_task(status_of(service.port))
             await arrived.wait()
@@ -238,7 +249,7 @@ def test_what_changes_a_file_again_and_again_needs_no_new_blocks(tmp_path: Path)
 def test_only_this_user_may_read_what_envoy_reads(tmp_path: Path) -> None:
     async def story() -> None:
         async with envoy_in(tmp_path / "envoy") as envoy:
-            await envoy.expose("shop", "web", 80)
+            await envoy.expose("shop", "web", WANTED)
 
     asyncio.run(story())
     open_to_others = [path for path in (tmp_path / "envoy").rglob("*") if path.stat().st_mode & 0o077]

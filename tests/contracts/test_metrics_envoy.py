@@ -23,7 +23,9 @@ from trimtab.model.policy import Metric, MetricKind
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
 BACKEND = Backend("shop", "web", CopyName.CANARY)
-CLUSTER = "shop_web-canary_80"
+# Test processes that run at the same time must not take each other's ports.
+WANTED = 2000 + os.getpid() % 3000
+CLUSTER = f"shop_web-canary_{WANTED}"
 RATE = Metric("request-success-rate", MetricKind.SUCCESS_RATE, "30s")
 DURATION = Metric("request-duration", MetricKind.DURATION, "30s")
 
@@ -93,7 +95,7 @@ async def one_canary(folder: Path) -> AsyncIterator[World]:
     async with aiohttp.ClientSession() as session:
         envoy = Envoy(folder / "envoy", session, lambda: find_program(os.environ))
         try:
-            await envoy.expose("shop", "web", 80)
+            await envoy.expose("shop", "web", WANTED)
             await EnvoyDataPlane(envoy).publish(BACKEND, [Endpoint(runner.addresses[0][1])])
             yield World(session, HandClock(), envoy, folder / "scrapes")
         finally:
@@ -184,6 +186,7 @@ def test_a_restart_of_envoy_does_not_turn_into_negative_numbers(tmp_path: Path) 
     with_one_canary(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_durations_are_seconds_from_the_histogram(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await world.counters.sample(DURATION, CLUSTER, START)

@@ -113,11 +113,18 @@ class Envoy:
         The port is the same if it is 1024 or more and free, else another one that stays the same from then on; see `addresses`.
         """
         async with self._life:
-            await self._ensure()
-            known = self.exposed(namespace, service)
-            if known is None or known.wanted != wanted:
-                return await self._change(known, envoy_ports.choose(namespace, service, wanted, self._ports()))
-            return known if known in self._settled else await self._listen(known)
+            for _ in range(PORT_TRIES):
+                await self._ensure()
+                known = self.exposed(namespace, service)
+                try:
+                    if known is None or known.wanted != wanted:
+                        return await self._change(known, envoy_ports.choose(namespace, service, wanted, self._ports()))
+                    return known if known in self._settled else await self._listen(known)
+                except Unavailable:
+                    # Envoy 1.40 dies where two programs bind a port at the same moment and the other one listens first.
+                    if await self._survives():
+                        raise
+        raise Unavailable(f"listening for Service {service}.{namespace}: Envoy died {PORT_TRIES} times in a row. {self._why()}")
 
     async def withdraw(self, namespace: str, service: str) -> None:
         """Stops listening for a Service and forgets its port. Requests under way are answered."""
@@ -134,6 +141,12 @@ class Envoy:
 
     def _up(self) -> bool:
         return self._process is not None and envoy_process.alive(self._process)
+
+    async def _survives(self) -> bool:
+        async def clear() -> bool:
+            return not self._up() or await self.admin.ready()
+
+        return await envoy_files.until(clear, LISTEN_SECONDS) and self._up()
 
     async def _ensure(self) -> None:
         if self._up():

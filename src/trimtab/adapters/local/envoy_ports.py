@@ -16,8 +16,8 @@ LOWEST = 1024
 OFFSET = 8000
 """A Service on port 80 is looked for on 8080 first."""
 
-FIRST_OF_PRIMARIES, FIRST_OF_CANARIES = 21_000, 22_000
-"""The Services of the copies have the same port as the Service in front, so they never get the one that they ask for."""
+PRIMARIES, CANARIES, SPAN = 10_000, 20_000, 10_000
+"""The Services of the copies ask for the same port as the one in front and never get it: 8080 has its copies at 18080 and 28080."""
 
 TRIES = 2000
 
@@ -37,8 +37,8 @@ def choose(namespace: str, service: str, wanted: int, taken: Set[int]) -> Expose
     """Ports for a Service and its two copies: the one it asks for if that can be had, else the next one that can. Unavailable if none."""
     first = wanted if wanted >= LOWEST else wanted + OFFSET
     port = _next(first, taken)
-    primary = _next(FIRST_OF_PRIMARIES, taken | {port})
-    canary = _next(FIRST_OF_CANARIES, taken | {port, primary})
+    primary = _next(PRIMARIES + port % SPAN, taken | {port})
+    canary = _next(CANARIES + port % SPAN, taken | {port, primary})
     return Exposed(namespace, service, wanted, port, primary, canary)
 
 
