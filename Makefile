@@ -4,7 +4,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock crds
+.PHONY: help setup demo test check format lock crds docs
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/'
@@ -24,6 +24,7 @@ check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/write_crds.py --check
+	@$(BIN)/python tools/write_modules.py --check
 
 format: setup  ## lay out the code
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -31,6 +32,9 @@ format: setup  ## lay out the code
 
 crds: setup  ## write crds/ from the types
 	@$(BIN)/python tools/write_crds.py
+
+docs: setup  ## write the list of modules in ARCHITECTURE.md
+	@$(BIN)/python tools/write_modules.py
 
 lock: setup  ## resolve requirements/ anew (needs uv and the network)
 	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local \

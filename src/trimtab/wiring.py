@@ -44,6 +44,8 @@ from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Sample
 from trimtab.ports import Outside
 
+__all__ = ["Machine", "Store", "UpOptions", "machine", "open_store", "running_process", "state_folder", "stop_leftovers"]
+
 PLAIN_LOOK = 0.5
 """Seconds between two looks for a newer commit, for Deployments without a Canary."""
 

@@ -12,6 +12,7 @@ from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
 from trimtab.testing.world import World
 
+
 @pytest.fixture
 def told() -> Callable[..., Story]:
     """A settled Canary: weights 20 and 40, threshold 2, success rate at least 99 %, unless said otherwise."""
@@ -23,4 +24,3 @@ def told() -> Callable[..., Story]:
         return story
 
     return tell
-

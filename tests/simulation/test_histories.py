@@ -25,7 +25,7 @@ def test_a_history_can_be_run_again_from_its_number() -> None:
 
 def test_a_broken_law_is_found_and_says_its_seed() -> None:
     simulation = Simulation(7)
-    simulation.weights = {serial: -1 for serial in range(10_000)}
+    simulation.weights = dict.fromkeys(range(10000), -1)
     simulation.memory.store.on_replace = lambda before, after: None
     with pytest.raises(LawBroken, match="seed 7"):
         simulation.run()

@@ -21,7 +21,7 @@ def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: 
     """
     if samples is None or (evidence.upto is not None and samples.asked <= evidence.upto):
         return None
-    answers = {index: answer for index, answer in enumerate(samples.answers)}
+    answers = dict(enumerate(samples.answers))
     results = tuple(read(metric, answers.get(index)) for index, metric in enumerate(analysis.metrics))
     bad = next((result for result in results if not result.good), None)
     counted = bad is not None and not held(analysis, results)
@@ -57,7 +57,9 @@ def read(metric: Metric, answer: Sample | None) -> Result:
     if answer.value is None or math.isnan(answer.value):
         return replace(made, reading=Reading.UNREACHABLE if answer.problem else Reading.EMPTY, problem=answer.problem)
     value, least, most = comparable(metric, answer.value)
-    reading = Reading.BELOW if least is not None and value < least else Reading.ABOVE if most is not None and value > most else Reading.WITHIN
+    reading = (
+        Reading.BELOW if least is not None and value < least else Reading.ABOVE if most is not None and value > most else Reading.WITHIN
+    )
     return replace(made, reading=reading, value=answer.value)
 
 

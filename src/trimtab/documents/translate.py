@@ -7,6 +7,7 @@ could not work is an InputError that names the field.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 from trimtab.documents import checks
 from trimtab.documents.analysis import CanaryAlert, CanaryAnalysis, CanaryWebhook, ObjectRef
@@ -126,7 +127,7 @@ def weights(analysis: CanaryAnalysis) -> tuple[int, ...]:
     """The canary's weights: up by steps until the maximum is reached or passed, never over 100 (SM-12, SM-13)."""
     if analysis.step_weights is not None:
         listed = tuple(min(100, weight) for weight in analysis.step_weights)
-        if not listed or listed[0] < 1 or any(later <= earlier for earlier, later in zip(listed, listed[1:], strict=False)):
+        if not listed or listed[0] < 1 or any(later <= earlier for earlier, later in pairwise(listed)):
             raise InputError(f"spec.analysis.stepWeights {list(analysis.step_weights)} must rise from at least 1, for example [1, 10, 50]")
         return listed
     if analysis.step_weight is None:

@@ -147,7 +147,9 @@ def step_words(run: Rollout) -> tuple[str, ...]:
     """Every step in a word or two."""
     words = []
     for step in run.steps:
-        share = f"{step.weight} %" if step.weight else "matched" if step.matched else "mirrored" if step.mirrored else f"round {step.iteration}"
+        share = (
+            f"{step.weight} %" if step.weight else "matched" if step.matched else "mirrored" if step.mirrored else f"round {step.iteration}"
+        )
         words.append(share)
     return tuple(words)
 

@@ -21,4 +21,3 @@ class Entry:
     weight: int = 0
     results: tuple[Result, ...] = ()
     """The check that led to it, where one did."""
-

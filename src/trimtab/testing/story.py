@@ -80,9 +80,7 @@ class Story:
 
     def turn_bad(self, value: float | None = 80.0) -> None:
         """From now on every metric answers this; None for an empty answer."""
-        self.memory.metrics.script = lambda policy: tuple(
-            Sample(metric.name, metric.kind, value) for metric in policy.analysis.metrics
-        )
+        self.memory.metrics.script = lambda policy: tuple(Sample(metric.name, metric.kind, value) for metric in policy.analysis.metrics)
 
     def said(self) -> list[str]:
         """Every event, as the event webhook would get it."""

@@ -142,7 +142,7 @@ class CopySet:
             return useless
         spare = sum(pod.ready for pod in (*new, *old)) - count
         gone = list(old)[: max(0, min(spare, len(old)))]
-        return gone or list(sorted(new, key=lambda pod: pod.ready))[: max(0, len(new) - count)]
+        return gone or sorted(new, key=lambda pod: pod.ready)[: max(0, len(new) - count)]
 
     async def add(self, revision: Revision, group: asyncio.TaskGroup) -> None:
         """One more pod of the wanted revision."""

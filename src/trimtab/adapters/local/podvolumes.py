@@ -47,7 +47,9 @@ def files_of(volume: Mapping[str, object], contents: Mapping[ConfigName, Content
         entries = items(mapping(volume["downwardAPI"]).get("items"))
         return {str(e.get("path")): known.get(str(mapping(e.get("fieldRef")).get("fieldPath")), "").encode() for e in entries}
     kind = next((key for key in volume if key != "name"), "unknown")
-    raise InputError(f"volumes[{volume.get('name')}].{kind} cannot work on one machine; there are configMap, secret, projected and emptyDir")
+    raise InputError(
+        f"volumes[{volume.get('name')}].{kind} cannot work on one machine; there are configMap, secret, projected and emptyDir"
+    )
 
 
 def chosen(source: Mapping[str, object], kind: ConfigKind, contents: Mapping[ConfigName, Content]) -> Files:

@@ -69,7 +69,9 @@ def local_port(written: object, ports: Mapping[str, int], where: str) -> int:
     """The local port of a container port, by number or name."""
     found = ports.get(str(written))
     if found is None:
-        raise InputError(f"{where} is {written}, which is none of the container's ports: {', '.join(ports) or 'none'}. Declare it under ports")
+        raise InputError(
+            f"{where} is {written}, which is none of the container's ports: {', '.join(ports) or 'none'}. Declare it under ports"
+        )
     return found
 
 

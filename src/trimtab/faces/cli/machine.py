@@ -48,13 +48,17 @@ def images(file: Path | None) -> dict[str, list[str]]:
 @click.argument("repo")
 @click.option("--path", default="", help="The folder of the repository that holds the manifests.")
 @click.option("--branch", default="", help="The branch to follow; without it, the one that the repository has checked out.")
-@click.option("--state", type=click.Path(path_type=Path), help="Where records, pods and the clone live.  [default: ./.trimtab, or TRIMTAB_STATE]")
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where records, pods and the clone live.  [default: ./.trimtab, or TRIMTAB_STATE]"
+)
 @click.option("--keep", is_flag=True, help="Leave the pods running at the end; `trimtab down` stops them.")
 @click.option("--once", is_flag=True, help="End when everything is settled for the newest commit.")
 @click.option("--prune", is_flag=True, help="Stop what the repository does not have any more.")
 @click.option("--images", "images_file", type=click.Path(path_type=Path), help="What to run for images without a command.")
 @click.option("--poll", type=float, help="Seconds between two looks at the repository.  [default: 1 for local ones]")
-@click.option("--minimum-interval", default="10s", callback=duration, help="What a shorter analysis.interval is raised to.", show_default=True)
+@click.option(
+    "--minimum-interval", default="10s", callback=duration, help="What a shorter analysis.interval is raised to.", show_default=True
+)
 @click.option("--metrics-server", default="", help="A Prometheus for built-in and inline queries, instead of Envoy's own counters.")
 @click.option("--event-webhook", default="", help="A URL that every event is sent to, unless a Canary has an event webhook of its own.")
 def up_command(**given: object) -> None:
@@ -159,7 +163,9 @@ def end_running(folder: Path) -> None:
 
 @click.command("demo")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where the demo's repository and state go.  [default: a new temporary folder]")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where the demo's repository and state go.  [default: a new temporary folder]"
+)
 def demo_command(keep: bool, folder: Path | None) -> None:
     """Show it: a small web service, steady load, and four changes of its configuration.
 
@@ -218,5 +224,3 @@ def look_further(place: Path, keep: bool) -> None:
     if keep:
         click.echo(f"  trimtab watch --state {state}")
         click.echo(f"  trimtab down --state {state}        stops it")
-
-

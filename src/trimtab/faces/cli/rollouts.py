@@ -54,7 +54,9 @@ def chosen(keys: Sequence[CanaryKey], name: str | None) -> CanaryKey:
         raise InputError(f"which Canary? There are: {there}")
     found = [key for key in keys if name in (key.name, str(key), f"{key.namespace}/{key.name}")]
     if len(found) != 1:
-        raise InputError(f"there is no Canary {name!r}. There are: {there}" if not found else f"{name!r} could be any of: {', '.join(map(str, found))}")
+        raise InputError(
+            f"there is no Canary {name!r}. There are: {there}" if not found else f"{name!r} could be any of: {', '.join(map(str, found))}"
+        )
     return found[0]
 
 

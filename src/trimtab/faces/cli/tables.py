@@ -11,7 +11,7 @@ WIDEST = 60
 
 def history_table(states: Sequence[CanaryState]) -> str:
     """One line for each attempt, oldest first."""
-    rows = [("ROLLOUT", "KIND", "OUTCOME", "STARTED", "TOOK", "COMMIT", "AUTHOR", "CHANGED")]
+    rows: list[tuple[str, ...]] = [("ROLLOUT", "KIND", "OUTCOME", "STARTED", "TOOK", "COMMIT", "AUTHOR", "CHANGED")]
     rows += [history_row(rollout_view(state, state.rollout)) for state in states if state.rollout is not None]
     return aligned(rows)
 
@@ -20,7 +20,16 @@ def history_row(run: RolloutView) -> tuple[str, ...]:
     """One attempt."""
     changed = "; ".join(run.changes) or (run.message.splitlines()[0] if run.message else "")
     number = str(run.number)
-    return number, run.kind, run.outcome or run.phase, clock(run.detected), took(run.detected, run.ended), run.commit[:10], author(run), cut(changed)
+    return (
+        number,
+        run.kind,
+        run.outcome or run.phase,
+        clock(run.detected),
+        took(run.detected, run.ended),
+        run.commit[:10],
+        author(run),
+        cut(changed),
+    )
 
 
 def author(run: RolloutView) -> str:
@@ -81,9 +90,12 @@ def rollout_lines(run: RolloutView) -> list[str]:
     lines += [f"    {'changed' if not index else '':10} {change}" for index, change in enumerate(run.changes)]
     lines += [f"    {'finding' if not index else '':10} {finding}" for index, finding in enumerate(run.findings)]
     if run.steps:
-        lines.append(f"    steps      {' -> '.join(f'[{word}]' if number == run.step else word for number, word in enumerate(run.steps, 1))}")
+        lines.append(
+            f"    steps      {' -> '.join(f'[{word}]' if number == run.step else word for number, word in enumerate(run.steps, 1))}"
+        )
     if run.gate is not None:
-        lines.append(f"    waits      at {run.gate.type}{f' ({run.gate.hook})' if run.gate.hook else ''} since {clock(run.gate.since)}: {run.gate.todo}")
+        who = f" ({run.gate.hook})" if run.gate.hook else ""
+        lines.append(f"    waits      at {run.gate.type}{who} since {clock(run.gate.since)}: {run.gate.todo}")
     if run.paused_by:
         lines.append(f"    paused     by {run.paused_by}: trimtab resume")
     lines += check_lines(run.checks, run)
@@ -101,10 +113,17 @@ def check_lines(checks: Sequence[CheckView], run: RolloutView) -> list[str]:
 def check_words(check: CheckView) -> str:
     """`request-success-rate 99.2 (at least 99): good`."""
     limits = " and ".join(
-        text for text in (f"at least {check.minimum:g}" if check.minimum is not None else "", f"at most {check.maximum:g}" if check.maximum is not None else "") if text
+        text
+        for text in (
+            f"at least {check.minimum:g}" if check.minimum is not None else "",
+            f"at most {check.maximum:g}" if check.maximum is not None else "",
+        )
+        if text
     )
     value = "no value" if check.value is None else f"{check.value:.4g}"
-    return f"{check.metric} {value} ({limits or 'no limit'}): {'good' if check.good else 'bad'}{f', {check.problem}' if check.problem else ''}"
+    return (
+        f"{check.metric} {value} ({limits or 'no limit'}): {'good' if check.good else 'bad'}{f', {check.problem}' if check.problem else ''}"
+    )
 
 
 def show_text(view: ShowView) -> str:

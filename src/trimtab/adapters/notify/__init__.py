@@ -1,0 +1,1 @@
+"""Who is asked and who is told: webhooks and chats. Put together by `wiring`."""

@@ -1,0 +1,116 @@
+"""The built-in queries of each provider (flagger.md 4.2, 4.3): which series, which labels, what is good. Called by metrics adapters.
+
+The texts are those that Flagger sends, so that recording rules and scripted answers keep matching.
+"""
+
+from dataclasses import dataclass
+
+from trimtab.model.policy import MetricKind
+
+POD = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose requests are counted."""
+
+    namespace: str
+    target: str
+    service: str
+    ingress: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Where a provider's requests are counted. `labels` and `good` are filled in with the subject's names."""
+
+    counter: str
+    labels: str
+    good: str
+    histogram: str
+    """The buckets; or, where `mean` is set, the name whose `_sum` and `_count` give a mean."""
+    milliseconds: bool
+    """The duration query answers in milliseconds, not seconds."""
+    mean: bool = False
+    factor: str = ""
+
+
+ISTIO = Observer(
+    "istio_requests_total",
+    'reporter="destination", destination_workload_namespace="{s.namespace}", destination_workload=~"{s.target}"',
+    'response_code!~"5.*"',
+    "istio_request_duration_milliseconds_bucket",
+    True,
+)
+LINKERD = Observer(
+    "response_total",
+    'namespace="{s.namespace}", deployment=~"{s.target}", direction="inbound"',
+    'classification!="failure"',
+    "response_latency_ms_bucket",
+    True,
+)
+NGINX = Observer(
+    "nginx_ingress_controller_requests",
+    'namespace="{s.namespace}", ingress="{s.ingress}", canary!=""',
+    'status!~"5.*"',
+    "nginx_ingress_controller_response_duration_seconds",
+    True,
+    mean=True,
+)
+HTTP = Observer(
+    "http_request_duration_seconds_count",
+    'kubernetes_namespace="{s.namespace}", kubernetes_pod_name=~"{s.target}-' + POD + '"',
+    'status!~"5.*"',
+    "http_request_duration_seconds_bucket",
+    False,
+)
+CONTOUR = Observer(
+    "envoy_cluster_upstream_rq",
+    'envoy_cluster_name=~"{s.namespace}_{s.service}-canary_[0-9a-zA-Z-]+"',
+    'envoy_response_code!~"5.*"',
+    "envoy_cluster_upstream_rq_time_bucket",
+    True,
+)
+TRAEFIK = Observer(
+    "traefik_service_request_duration_seconds_bucket",
+    'service=~"{s.namespace}-{s.target}-canary-[0-9a-zA-Z-]+@kubernetescrd"',
+    'code!~"5.."',
+    "traefik_service_request_duration_seconds_bucket",
+    True,
+    factor=" * 1000",
+)
+
+
+def observer(provider: str) -> Observer:
+    """Who counts for a provider; what is not known is taken for Istio, as Flagger does (MET-3)."""
+    if provider in ("", "kubernetes") or provider.startswith("gatewayapi"):
+        return HTTP
+    known = {"istio": ISTIO, "linkerd": LINKERD, "nginx": NGINX, "contour": CONTOUR, "traefik": TRAEFIK}
+    return known.get(provider, ISTIO)
+
+
+def built_in_query(kind: MetricKind, provider: str, subject: Subject) -> str:
+    """The query for the success rate or the duration of the canary, with white space collapsed as Flagger sends it (MET-1)."""
+    found = observer(provider)
+    labels = filled(found.labels, subject)
+    if kind is MetricKind.SUCCESS_RATE:
+        bound = ', le="+Inf"' if found is TRAEFIK else ""
+        good = f" sum( rate( {found.counter}{{ {labels}{bound}, {found.good} }}[{subject.interval}] ) )"
+        return f"{good} / sum( rate( {found.counter}{{ {labels}{bound} }}[{subject.interval}] ) ) * 100"
+    if found.mean:
+        total = f" sum( rate( {found.histogram}_sum{{ {labels} }}[{subject.interval}] ) )"
+        return f"{total} / sum( rate( {found.histogram}_count{{ {labels} }}[{subject.interval}] ) ) * 1000"
+    return f" histogram_quantile( 0.99, sum( rate( {found.histogram}{{ {labels} }}[{subject.interval}] ) ) by (le) ){found.factor}"
+
+
+def filled(text: str, subject: Subject) -> str:
+    """The labels with the subject's names."""
+    for name in ("namespace", "target", "service", "ingress"):
+        text = text.replace(f"{{s.{name}}}", getattr(subject, name))
+    return text
+
+
+def in_seconds(value: float, provider: str) -> float:
+    """What a duration query of this provider answered, in seconds."""
+    return value / 1000 if observer(provider).milliseconds else value
