@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import aiohttp
-
 from trimtab.adapters.local.dataplane import Backend, CopyName, DataPlane, Endpoint
-from trimtab.adapters.local.podfolder import PodRecord, remove
-from trimtab.adapters.local.pods import Pod
+from trimtab.adapters.local.podfolder import PodRecord, mark_ready, remove
+from trimtab.adapters.local.pods import Pod, PodMeans
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
@@ -44,9 +42,8 @@ class Means:
     """What a copy works with. `make` writes a new pod to disk, and raises OutsideError or InputError where it cannot."""
 
     plane: DataPlane
-    session: aiohttp.ClientSession
+    pods: PodMeans
     make: Callable[[CanaryKey, CopyName, Revision], Awaitable[tuple[PodRecord, Path]]]
-    report: Callable[[str], None]
     changed: Callable[[CanaryKey], None]
     now: Callable[[], datetime]
 
@@ -61,6 +58,9 @@ class CopySet:
     want: Want | None = None
     pods: list[Pod] = field(default_factory=list)
     since: datetime | None = None
+    """When it last came closer to what is wanted."""
+    most: int = 0
+    """The most pods of the wanted revision that were ever ready; a pod that comes and goes is no progress."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     published: tuple[Backend, tuple[Endpoint, ...]] | None = None
@@ -68,33 +68,44 @@ class CopySet:
 
     def adopt(self, record: PodRecord, folder: Path) -> None:
         """A pod that is there already."""
-        self.pods.append(Pod(record, folder, self.means.session, self.moved, self.means.report))
+        self.pods.append(Pod(record, folder, self.means.pods, self.moved))
 
     def moved(self) -> None:
         """Something about a pod changed."""
-        self.since = self.means.now()
+        ready = sum(pod.ready for pod in self.wanted_pods())
+        if ready > self.most:
+            self.most, self.since = ready, self.means.now()
         self.wake.set()
         self.means.changed(self.key)
 
     def set(self, want: Want) -> None:
         """What is wanted from now on."""
-        if want != self.want:
-            if self.want is None or want.revision != self.want.revision or want.count != self.want.count:
-                self.since = self.means.now()
-            self.want, self.problem = want, ""
-            self.wake.set()
+        if want == self.want:
+            return
+        if self.want is None or want.revision != self.want.revision or want.count != self.want.count:
+            self.since, self.most = self.means.now(), 0
+        self.want, self.problem = want, ""
+        self.wake.set()
+
+    def staying(self) -> list[Pod]:
+        """Pods that are not on their way out."""
+        return [pod for pod in self.pods if not pod.stopping]
+
+    def wanted_pods(self) -> list[Pod]:
+        """Those that stay and are of the wanted revision; of the only revision there is, where nothing was said yet."""
+        there = self.staying()
+        if self.want is None:
+            return there if len({pod.record.revision for pod in there}) == 1 else []
+        return [pod for pod in there if self.want.revision is not None and pod.record.revision == self.want.revision.id]
 
     def look(self) -> Copy:
-        """The copy as one sees it. Pods on their way out do not count."""
-        there = [pod for pod in self.pods if not pod.stopping]
+        """The copy as one sees it."""
+        there, mine = self.staying(), self.wanted_pods()
         if self.want is None:
-            revisions = {pod.record.revision for pod in there}
-            only = next(iter(revisions)) if len(revisions) == 1 else ""
-            mine = [pod for pod in there if pod.record.revision == only]
-            return Copy(only, len(there), len(there), len(mine), sum(pod.ready for pod in mine), since=self.since)
-        revision = self.want.revision.id if self.want.revision is not None else ""
-        mine = [pod for pod in there if pod.record.revision == revision]
-        return Copy(revision, self.want.count, len(there), len(mine), sum(pod.ready for pod in mine), since=self.since)
+            revision, desired = mine[0].record.revision if mine else "", len(there)
+        else:
+            revision, desired = self.want.revision.id if self.want.revision is not None else "", self.want.count
+        return Copy(revision, desired, len(there), len(mine), sum(pod.ready for pod in mine), since=self.since)
 
     async def run(self) -> None:
         """Works towards what is wanted until cancelled; pods stay as they are then."""
@@ -116,33 +127,46 @@ class CopySet:
 
     async def step(self, want: Want, group: asyncio.TaskGroup) -> None:
         """One move towards what is wanted."""
-        there = [pod for pod in self.pods if not pod.stopping]
-        new = [pod for pod in there if want.revision is not None and pod.record.revision == want.revision.id]
-        old = [pod for pod in there if pod not in new]
-        await self.publish(want, there)
-        surplus = self.surplus(want.count, new, old)
-        if surplus:
-            for pod in surplus:
-                pod.stopping = True
-                self.since = self.means.now()
-            await self.publish(want, [pod for pod in there if not pod.stopping])
-            for pod in surplus:
-                group.create_task(self.retire(pod, want.backend, want.target_port))
-            self.means.changed(self.key)
-            self.wake.set()
-        elif want.revision is not None and len(new) < want.count and len(there) <= want.count:
+        await self.publish(want, self.staying())
+        leaving = self.surplus(want.count)
+        if leaving:
+            await self.let_go(want, leaving, group)
+        elif want.revision is not None and len(self.wanted_pods()) < want.count and len(self.staying()) <= want.count:
             await self.add(want.revision, group)
 
-    def surplus(self, count: int, new: Sequence[Pod], old: Sequence[Pod]) -> list[Pod]:
-        """Pods that may go now without leaving fewer than `count` ready ones; those that do not serve first."""
+    async def let_go(self, want: Want, leaving: Sequence[Pod], group: asyncio.TaskGroup) -> None:
+        """Takes pods out of the proxy, and then stops them, unless things have changed meanwhile."""
+        await self.publish(want, [pod for pod in self.staying() if pod not in leaving])
+        self.wake.set()
+        if self.want is not want or self.surplus(want.count) != leaving:
+            return
+        for pod in leaving:
+            pod.stopping = True
+            mark_ready(pod.folder, False)
+            group.create_task(self.retire(pod, want.backend, want.target_port))
+        if any(pod.record.revision != (want.revision.id if want.revision is not None else "") for pod in leaving):
+            self.since = self.means.now()
+        self.means.changed(self.key)
+
+    def surplus(self, count: int) -> list[Pod]:
+        """Pods that may go now: so many that as many as `count` stay that serve or may come to serve. Those that do not serve go first.
+
+        As in Kubernetes with one pod more and none less, an old pod that does not serve goes only in exchange for a new one that does.
+        """
+        there, new = self.staying(), self.wanted_pods()
         if not count:
-            return [*new, *old]
-        useless = [pod for pod in old if not pod.ready]
-        if useless:
-            return useless
-        spare = sum(pod.ready for pod in (*new, *old)) - count
-        gone = list(old)[: max(0, min(spare, len(old)))]
-        return gone or sorted(new, key=lambda pod: pod.ready)[: max(0, len(new) - count)]
+            return there
+        hopeless = [pod for pod in there if pod.unlucky]
+        if hopeless:
+            return hopeless
+        old = [pod for pod in there if pod not in new]
+        coming = sum(not pod.ready for pod in new)
+        idle = [pod for pod in old if not pod.ready][: max(0, len(there) - count - coming)]
+        if idle:
+            return idle
+        spare = sum(pod.ready for pod in there) - count
+        serving = [pod for pod in old if pod.ready][: max(0, spare)]
+        return serving or sorted(new, key=lambda pod: pod.ready)[: max(0, len(new) - count)]
 
     async def add(self, revision: Revision, group: asyncio.TaskGroup) -> None:
         """One more pod of the wanted revision."""
@@ -153,13 +177,23 @@ class CopySet:
         self.means.changed(self.key)
 
     async def publish(self, want: Want, pods: Sequence[Pod]) -> None:
-        """The proxy sends requests to the ready pods; returns when it is seen to do so."""
+        """The proxy sends requests to the ready pods; returns when it is seen to do so.
+
+        Where nothing is wanted any more, a proxy that does not answer does not keep pods from going.
+        """
         if want.backend is None:
             return
         endpoints = tuple(sorted(found for pod in pods if pod.ready for found in self.endpoint(pod, want.target_port)))
-        if self.published != (want.backend, endpoints):
+        if self.published == (want.backend, endpoints):
+            return
+        try:
             await self.means.plane.publish(want.backend, endpoints)
-            self.published = (want.backend, endpoints)
+        except OutsideError as why:
+            if want.count:
+                raise
+            self.tell(str(why))
+            return
+        self.published = (want.backend, endpoints)
 
     def endpoint(self, pod: Pod, target_port: str) -> list[Endpoint]:
         """Where a pod answers."""
@@ -178,9 +212,9 @@ class CopySet:
         task = self.tasks.pop(pod.record.name, None)
         if task is not None:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task])
         await pod.stop()
-        remove(pod.folder)
+        remove(self.means.pods.state, pod.folder)
         self.pods.remove(pod)
         self.wake.set()
         self.means.changed(self.key)
@@ -196,4 +230,4 @@ class CopySet:
         """The same problem once."""
         if problem != self.problem:
             self.problem = problem
-            self.means.report(problem)
+            self.means.pods.report(problem)

@@ -1,20 +1,16 @@
-"""Which process listens on a port: for one message to people whose container ignores PORT. Called by `pods`. Linux only."""
+"""Which process listens on a port: for one message to people whose container ignores PORT. Called by `containers`. Linux only."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 LISTEN = "0A"
 
 
-def listens(pid: int, port: int) -> bool:
-    """Does a process of the group of `pid` listen on this TCP port?"""
-    try:
-        group = os.getpgid(pid)
-    except ProcessLookupError:
-        return False
+def listens(pids: Iterable[int], port: int) -> bool:
+    """Does one of these processes listen on this TCP port?"""
     inodes = set(listening(port))
-    return bool(inodes) and any(inodes & set(sockets(process)) for process in members(group))
+    return bool(inodes) and any(inodes & set(sockets(pid)) for pid in pids)
 
 
 def listening(port: int) -> Iterator[str]:
@@ -30,20 +26,10 @@ def listening(port: int) -> Iterator[str]:
                 yield fields[9]
 
 
-def members(group: int) -> Iterator[Path]:
-    """The processes of a group."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getpgid(int(process.name)) == group:
-                yield process
-        except (ProcessLookupError, PermissionError):
-            continue
-
-
-def sockets(process: Path) -> Iterator[str]:
+def sockets(pid: int) -> Iterator[str]:
     """The inodes of a process's sockets."""
     try:
-        handles = list((process / "fd").iterdir())
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return
     for handle in handles:

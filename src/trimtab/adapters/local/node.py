@@ -3,6 +3,7 @@ what is there is what the folders say. Run beside the loop; told what to do by `
 """
 
 import asyncio
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,10 @@ import aiohttp
 
 from trimtab.adapters.local.copyset import CopySet, Means, Want
 from trimtab.adapters.local.dataplane import CopyName, DataPlane
-from trimtab.adapters.local.podfolder import PodRecord, create, free_ports, read_all
+from trimtab.adapters.local.podfolder import PodRecord, create, folder_of, free_ports, read_all
+from trimtab.adapters.local.pods import PodMeans
 from trimtab.adapters.local.podspec import Place, container_ports, plan
+from trimtab.errors import InputError
 from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey
 from trimtab.model.revision import Revision
@@ -35,7 +38,7 @@ class Surroundings:
 
 @dataclass
 class Node:
-    """Every pod on this machine. `run` keeps them; without it nothing moves."""
+    """Every pod on this machine. `run` keeps them; without it nothing moves. InputError where the system is not Linux (L1)."""
 
     state: Path
     around: Surroundings
@@ -43,8 +46,12 @@ class Node:
     changes: "asyncio.Queue[CanaryKey]" = field(default_factory=asyncio.Queue)
     fresh: "asyncio.Queue[CopySet]" = field(default_factory=asyncio.Queue)
     shown: set[str] = field(default_factory=set)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    ending: bool = False
 
     def __post_init__(self) -> None:
+        if not sys.platform.startswith("linux"):
+            raise InputError(f"pods as processes need Linux: they are found again through /proc and pidfd. This is {sys.platform}")
         for record, folder in read_all(self.state):
             self.copy(record.key, record.copy).adopt(record, folder)
 
@@ -53,14 +60,26 @@ class Node:
         found = self.copies.get((key, name))
         if found is None:
             around = self.around
-            means = Means(around.plane, around.session, self.make, around.report, self.changes.put_nowait, around.clock.now)
-            found = self.copies[key, name] = CopySet(key, name, means)
+            pods = PodMeans(self.state, around.session, around.report)
+            found = CopySet(key, name, Means(around.plane, pods, self.make, self.changed, around.clock.now))
+            self.copies[key, name] = found
             self.fresh.put_nowait(found)
         return found
 
+    def changed(self, key: CanaryKey) -> None:
+        """Something about the pods of a key changed."""
+        self.changes.put_nowait(key)
+        self.stirred.set()
+
+    def want(self, key: CanaryKey, name: CopyName, want: Want) -> None:
+        """What a copy should be from now on. Once everything is being stopped, nothing is wanted any more."""
+        if not self.ending:
+            self.copy(key, name).set(want)
+
     def keys(self) -> tuple[CanaryKey, ...]:
         """Every workload that has pods or should have some."""
-        return tuple(dict.fromkeys(key for key, _ in self.copies))
+        there = [key for (key, _), copies in self.copies.items() if copies.pods or (copies.want is not None and copies.want.count)]
+        return tuple(dict.fromkeys(there))
 
     async def run(self) -> None:
         """Keeps all pods until cancelled; their processes go on."""
@@ -69,29 +88,30 @@ class Node:
                 group.create_task((await self.fresh.get()).run())
 
     async def stop_all(self) -> None:
-        """Drains and stops every pod; returns when they are gone. `run` must be running."""
+        """Drains and stops every pod; returns when they are gone. `run` must be running. Nothing starts afterwards."""
+        self.ending = True
         for copies in self.copies.values():
-            backend, port = (copies.want.backend, copies.want.target_port) if copies.want is not None else (None, "")
-            copies.set(Want(None, 0, backend, port))
+            scale_to_zero(copies)
         while any(copies.pods for copies in self.copies.values()):
-            await self.changes.get()
+            self.stirred.clear()
+            await self.stirred.wait()
 
     def forget(self, key: CanaryKey) -> None:
         """Stops the pods of a workload that the source does not have any more."""
         for name in CopyName:
             if (key, name) in self.copies:
-                copies = self.copies[key, name]
-                backend, port = (copies.want.backend, copies.want.target_port) if copies.want is not None else (None, "")
-                copies.set(Want(None, 0, backend, port))
+                scale_to_zero(self.copies[key, name])
 
     async def make(self, key: CanaryKey, copy: CopyName, revision: Revision) -> tuple[PodRecord, Path]:
         """Writes a new pod to disk. InputError where its template cannot run here, Unavailable where there is no room."""
         contents = await self.around.contents(key, revision)
         numbers = container_ports(revision.template)
-        ports = dict(zip(numbers, free_ports(len(numbers)), strict=True))
-        name = f"{key.name}-{copy}-{revision.id[:5]}-{uuid.uuid4().hex[:5]}"
-        root = str(self.state / "revisions" / f"{key.namespace}.{key.name}" / revision.id / name / "root")
-        place = Place(root, name, key.namespace, ports, self.around.images, self.around.services(key.namespace))
+        # From here on nothing is awaited, so that no two pods get the same port.
+        taken = {port for copies in self.copies.values() for pod in copies.pods for port in pod.record.ports.values()}
+        ports = dict(zip(numbers, free_ports(len(numbers), taken), strict=True))
+        name = f"{key.name[:40]}-{copy}-{revision.id[:5]}-{uuid.uuid4().hex[:5]}"
+        folder = str(folder_of(self.state, key, revision.id, name))
+        place = Place(folder, name, key.namespace, ports, self.around.images, self.around.services(key.namespace))
         made = plan(revision.template, contents, place)
         self.show(revision, made.substitutions)
         record = PodRecord(key, copy, revision.id, name, ports, made, self.around.clock.now())
@@ -103,3 +123,9 @@ class Node:
             self.shown.add(revision.id)
             for text in substitutions:
                 self.around.report(f"revision {revision.id}: {text}")
+
+
+def scale_to_zero(copies: CopySet) -> None:
+    """No pods, the Service in front as it was."""
+    backend, port = (copies.want.backend, copies.want.target_port) if copies.want is not None else (None, "")
+    copies.set(Want(None, 0, backend, port))

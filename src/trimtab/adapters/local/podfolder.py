@@ -1,26 +1,33 @@
 """A pod on disk: its record, the files it reads, and what its processes wrote. The folder is the truth about a pod (L1).
 
 Folders lie below their revision: `revisions/NAMESPACE.OWNER/REVISION/POD`. They hold values of Secrets, so they are 0700 and
-their files 0600. Called by `pods` and `node`.
+their files 0600 (C1). What pods print is in `logs`, and stays there for a while when they are gone. Called by `pods` and `node`.
 """
 
+import contextlib
 import os
+import secrets
 import shutil
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
+from trimtab.adapters.local import process
 from trimtab.adapters.local.dataplane import CopyName
+from trimtab.adapters.local.envoy_ports import free
 from trimtab.adapters.local.podspec import Plan
 from trimtab.errors import Unavailable
 from trimtab.model.names import CanaryKey
 
 ROOM = 64 * 1024 * 1024
 """Free bytes below which nothing new starts (L8)."""
+FIRST_PORT, LAST_PORT = 30_000, 32_767
+"""Ports of pods: above those of Services, below those that the system gives to outgoing connections."""
+LOGS = 40
+"""How many logs of pods that are gone are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +44,26 @@ class PodRecord:
     created: datetime
 
 
+def folder_of(state: Path, key: CanaryKey, revision: str, name: str) -> Path:
+    """Where a pod lies."""
+    return state / "revisions" / f"{key.namespace}.{key.name}" / revision / name
+
+
+def log_of(state: Path, pod: str, container: str) -> Path:
+    """Where a container's output goes."""
+    return state / "logs" / f"{pod}.{container}.log"
+
+
 def create(state: Path, record: PodRecord) -> Path:
-    """Writes a pod's folder, whole or not at all. Unavailable where the disk is too full for anything new."""
-    free = shutil.disk_usage(state).free
-    if free < ROOM:
-        raise Unavailable(f"starting pod {record.name}: {free >> 20} MB are free in {state}, {ROOM >> 20} MB are needed. Make room")
-    final = folder_of(state, record)
+    """Writes a pod's folder, whole or not at all. Unavailable where the disk is too full for anything new, or will not do."""
+    final = folder_of(state, record.key, record.revision, record.name)
     draft = final.with_name(f".{final.name}")
-    shutil.rmtree(draft, ignore_errors=True)
     try:
-        for name in ("", "root", "root/tmp", *(f"root/{path.strip('/')}" for path in record.plan.folders)):
-            (draft / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path, content in record.plan.files.items():
-            write(draft / "root" / path.strip("/"), content, 0o400)
-        for container in (*record.plan.init, *record.plan.containers):
-            (draft / f"c-{container.name}").mkdir(mode=0o700)
-        # Mounted content lies in the files already; the record keeps what is needed to run and stop the pod.
-        write(draft / "pod.json", msgspec.json.encode(record_without_files(record)), 0o600)
+        room = shutil.disk_usage(state).free
+        if room < ROOM:
+            raise Unavailable(f"starting pod {record.name}: {room >> 20} MB are free in {state}, {ROOM >> 20} MB are needed. Make room")
+        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        lay_out(draft, record)
         draft.rename(final)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -61,14 +71,18 @@ def create(state: Path, record: PodRecord) -> Path:
     return final
 
 
-def record_without_files(record: PodRecord) -> PodRecord:
-    """The record without the bytes that are on disk anyway."""
-    return replace(record, plan=replace(record.plan, files={}))
-
-
-def folder_of(state: Path, record: PodRecord) -> Path:
-    """Where a pod lies."""
-    return state / "revisions" / f"{record.key.namespace}.{record.key.name}" / record.revision / record.name
+def lay_out(draft: Path, record: PodRecord) -> None:
+    """Folders, content, links, and last the record, without the bytes that are on disk anyway."""
+    plan = record.plan
+    for name in ("", *(f"c-{container.name}" for container in (*plan.init, *plan.containers)), *plan.folders):
+        (draft / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path, file in plan.files.items():
+        write(draft / path, file.content, 0o500 if file.executable else 0o400)
+    for path, target in plan.links.items():
+        link = draft / path
+        link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        link.symlink_to(os.path.relpath(draft / target, link.parent.resolve()))
+    write(draft / "pod.json", msgspec.json.encode(replace(record, plan=replace(plan, files={}))), 0o600)
 
 
 def write(path: Path, content: bytes, mode: int) -> None:
@@ -80,47 +94,56 @@ def write(path: Path, content: bytes, mode: int) -> None:
 
 
 def read_all(state: Path) -> Iterator[tuple[PodRecord, Path]]:
-    """Every pod there is. Half-written ones, left by a crash, are removed."""
+    """Every pod there is. Half-written ones, left by a crash, are removed; so are those that cannot be read, with their processes."""
     for folder in sorted((state / "revisions").glob("*/*/*")):
-        try:
-            record = msgspec.json.decode((folder / "pod.json").read_bytes(), type=PodRecord)
-        except (OSError, msgspec.DecodeError):
+        record = None
+        if not folder.name.startswith("."):
+            with contextlib.suppress(OSError, msgspec.DecodeError):
+                record = msgspec.json.decode((folder / "pod.json").read_bytes(), type=PodRecord)
+        if record is None:
+            for container in folder.glob("c-*"):
+                process.kill(list(process.session(container)))
             shutil.rmtree(folder, ignore_errors=True)
             continue
         yield record, folder
 
 
-def remove(folder: Path) -> None:
-    """Removes a pod, and its revision's folder when it was the last one."""
+def remove(state: Path, folder: Path) -> None:
+    """Removes a pod, and its revision's folder when it was the last one. Its logs stay until there are too many."""
     shutil.rmtree(folder, ignore_errors=True)
-    for parent in (folder.parent, folder.parent.parent):
-        try:
-            parent.rmdir()
-        except OSError:
-            return
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+        folder.parent.parent.rmdir()
+    with contextlib.suppress(OSError):
+        present = {pod.name for pod in (state / "revisions").glob("*/*/*")}
+        old = [log for log in (state / "logs").iterdir() if not any(log.name.startswith(f"{pod}.") for pod in present)]
+        for log in sorted(old, key=lambda log: log.stat().st_mtime)[:-LOGS]:
+            log.unlink()
 
 
-def free_ports(count: int) -> list[int]:
-    """Loopback ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for found in sockets:
-            found.bind(("127.0.0.1", 0))
-        return [found.getsockname()[1] for found in sockets]
-    finally:
-        for found in sockets:
-            found.close()
+def free_ports(count: int, taken: Set[int]) -> list[int]:
+    """Loopback ports that nobody listens on, and that no pod has. Unavailable if there are not enough."""
+    begin, span, found = secrets.randbelow(LAST_PORT + 1 - FIRST_PORT), LAST_PORT + 1 - FIRST_PORT, list[int]()
+    for step in range(span):
+        if len(found) == count:
+            return found
+        port = FIRST_PORT + (begin + step) % span
+        if port not in taken and free(port):
+            found.append(port)
+    if len(found) == count:
+        return found
+    raise Unavailable(
+        f"looking for {count} free ports from {FIRST_PORT} to {LAST_PORT} on 127.0.0.1: there are not as many. End what uses them"
+    )
 
 
 def mark_ready(folder: Path, ready: bool) -> None:
     """Remembers readiness over a restart of Trimtab, so that a pod that serves is not taken for one that does not."""
-    try:
+    with contextlib.suppress(OSError):
         if ready:
             (folder / "ready").touch(mode=0o600)
         else:
             (folder / "ready").unlink(missing_ok=True)
-    except OSError:
-        return
 
 
 def was_ready(folder: Path) -> bool:
@@ -129,8 +152,17 @@ def was_ready(folder: Path) -> bool:
 
 
 def restarts(folder: Path) -> int:
-    """How often a container was started again."""
+    """How often the container of this folder was started again."""
     try:
         return int((folder / "restarts").read_text())
     except (OSError, ValueError):
         return 0
+
+
+def count_restart(folder: Path) -> None:
+    """One more. A full disk loses the count, not the container."""
+    count = restarts(folder) + 1
+    with contextlib.suppress(OSError):
+        (folder / "restarts.new").unlink(missing_ok=True)
+        write(folder / "restarts.new", str(count).encode(), 0o600)
+        (folder / "restarts.new").rename(folder / "restarts")

@@ -1,4 +1,4 @@
-"""A pod template as a plan of processes on this machine: commands, variables, files, ports, probes. Pure; called by `pods`.
+"""A pod template as a plan of processes on this machine: commands, variables, files, ports, probes. Pure; called by `node`.
 
 Two substitutions make ordinary YAML run without containers (L3): a port that stands alone or after `=` or `:` becomes the local
 port, and a mount path becomes a folder of the pod. They are kept in the plan so that they can be shown.
@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from trimtab.adapters.local import probespec
-from trimtab.adapters.local.podvolumes import mounted, volumes
+from trimtab.adapters.local import podvolumes, probespec
+from trimtab.adapters.local.podenv import Variables, expand
+from trimtab.adapters.local.podfields import PodFields
+from trimtab.adapters.local.podlocal import Local
+from trimtab.adapters.local.podvolumes import File, Mount, Sourced
 from trimtab.adapters.local.probespec import Probe
 from trimtab.config.references import items, mapping
 from trimtab.errors import InputError
 from trimtab.model.content import Content
-from trimtab.model.names import ConfigKind, ConfigName
 
 GRACE = 30.0
 """Seconds between TERM and KILL where the template says nothing, as in Kubernetes."""
@@ -24,9 +26,9 @@ GRACE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a pod runs: its folder for mounts, its name and namespace, and its local ports by container port."""
+    """Where a pod runs: its folder, its name and namespace, and its local ports by container port."""
 
-    root: str
+    folder: str
     name: str
     namespace: str
     ports: Mapping[int, int]
@@ -35,15 +37,21 @@ class Place:
     services: Mapping[str, str] = field(default_factory=dict)
     """Variables by which other Services are found (`WEB_SERVICE_HOST`)."""
 
+    def root(self, container: str) -> str:
+        """The folder that stands for a container's file system."""
+        return f"{self.folder}/c-{container}/root"
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One process."""
+    """One process. Its command may hold values of Secrets, where the template puts them there."""
 
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = field(repr=False)
     variables: dict[str, str] = field(repr=False)
-    folder: str = ""
+    root: str
+    folder: str
+    """Its working directory."""
     ports: dict[str, int] = field(default_factory=dict)
     """Local ports by the container port, as a number or by its name."""
     readiness: Probe | None = None
@@ -54,13 +62,14 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A pod. `substitutions` are the texts that were changed, for people."""
+    """A pod. All paths are relative to its folder. `substitutions` are the texts that were changed, for people."""
 
     init: tuple[Container, ...]
     containers: tuple[Container, ...]
-    files: dict[str, bytes] = field(repr=False)
-    """Content by path below the pod's folder."""
+    files: dict[str, File]
     folders: tuple[str, ...] = ()
+    links: dict[str, str] = field(default_factory=dict)
+    """What a path points at, each after the ones that it lies below."""
     grace: float = GRACE
     substitutions: tuple[str, ...] = ()
 
@@ -68,153 +77,151 @@ class Plan:
 def container_ports(template: str) -> tuple[int, ...]:
     """Every container port of a template, once each, in order."""
     spec = mapping(msgspec.json.decode(template, type=dict[str, object]).get("spec"))
-    found = [port.get("containerPort") for container in items(spec.get("containers")) for port in items(container.get("ports"))]
+    found = [port.get("containerPort") for container in all_containers(spec) for port in items(container.get("ports"))]
     return tuple(dict.fromkeys(port for port in found if isinstance(port, int)))
 
 
+def all_containers(spec: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
+    """Containers, then init containers."""
+    return (*items(spec.get("containers")), *items(spec.get("initContainers")))
+
+
 def plan(template: str, contents: Sequence[Content], place: Place) -> Plan:
-    """What to run. InputError names the field that cannot work on one machine, and what to do."""
-    spec = mapping(msgspec.json.decode(template, type=dict[str, object]).get("spec"))
+    """What to run. InputError names the field that cannot work on one machine, or what is missing, and what to do."""
+    written = msgspec.json.decode(template, type=dict[str, object])
+    spec, metadata = mapping(written.get("spec")), mapping(written.get("metadata"))
+    checked_names(spec)
+    pod = PodFields(place.name, place.namespace, mapping(metadata.get("labels")), mapping(metadata.get("annotations")))
     by_name = {content.name: content for content in contents}
-    made = volumes(items(spec.get("volumes")), by_name, place)
-    files: dict[str, bytes] = {}
-    folders: list[str] = []
-    told: list[str] = []
-    build = Builder(by_name, place, told)
-    for container in (*items(spec.get("initContainers")), *items(spec.get("containers"))):
-        for path, found in mounted(container, made).items():
-            folders.append(path)
-            files.update(found)
-    init = tuple(build.container(container) for container in items(spec.get("initContainers")))
-    containers = tuple(build.container(container) for container in items(spec.get("containers")))
-    grace = spec.get("terminationGracePeriodSeconds", GRACE)
-    seconds = float(grace) if isinstance(grace, int | float) else GRACE
-    return Plan(init, containers, files, tuple(folders), seconds, tuple(dict.fromkeys(told)))
+    made = podvolumes.volumes(items(spec.get("volumes")), Sourced(by_name, pod))
+    told: dict[str, None] = {}
+    folders, links = [f"volumes/{name}" for name in made], dict[str, str]()
+    found: dict[str, Container] = {}
+    for one in all_containers(spec):
+        builder = Builder(one, place, Sourced(by_name, pod), told)
+        container, mounts = builder.container(), builder.mounts
+        podvolumes.checked(mounts, made, builder.where)
+        folders += [f"c-{container.name}/root/tmp"]
+        folders += [f"volumes/{m.volume}/{m.sub}" for m in mounts if m.sub and not made[m.volume].files]
+        links |= {f"c-{container.name}/root/{path}": f"volumes/{target}" for path, target in podvolumes.links(mounts, made)}
+        found[container.name] = container
+    return Plan(
+        tuple(found[str(one.get("name"))] for one in items(spec.get("initContainers"))),
+        tuple(found[str(one.get("name"))] for one in items(spec.get("containers"))),
+        {f"volumes/{name}/{path}": file for name, volume in made.items() for path, file in volume.files.items()},
+        tuple(folders),
+        links,
+        max(0.0, probespec.number(spec, "terminationGracePeriodSeconds", GRACE)),
+        tuple(told),
+    )
+
+
+def checked_names(spec: Mapping[str, object]) -> None:
+    """InputError where containers cannot be told apart, or there are none."""
+    names = [podvolumes.plain_name(container.get("name") or "", "containers[].name") for container in all_containers(spec)]
+    if not items(spec.get("containers")):
+        raise InputError("the pod template has no containers; write at least one under spec.template.spec.containers")
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two containers are called {twice!r}; give each a name of its own")
 
 
 class Builder:
-    """Makes containers; remembers what was substituted."""
+    """Makes one container out of its template."""
 
-    def __init__(self, contents: Mapping[ConfigName, Content], place: Place, told: list[str]) -> None:
-        self.contents, self.place, self.told = contents, place, told
+    def __init__(self, written: Mapping[str, object], place: Place, sourced: Sourced, told: dict[str, None]) -> None:
+        self.written, self.place, self.name = written, place, str(written.get("name"))
+        self.where, self.ports = f"containers[{self.name}]", self.local_ports()
+        self.refuse_what_cannot_work()
+        root = place.root(self.name)
+        paths = {path: root + path for path in self.mount_paths()}
+        self.local = Local(place.ports, paths, told)
+        made = Variables(sourced.contents, sourced.pod, self.local, self.where)
+        self.variables = made.of(written, {**place.services, "HOSTNAME": place.name, **self.port_variables()})
+        self.mounts = tuple(self.mount(mount) for mount in items(written.get("volumeMounts")))
 
-    def container(self, written: Mapping[str, object]) -> Container:
-        """One container of the template."""
-        name = str(written.get("name", "app"))
-        if written.get("restartPolicy") is not None:
-            raise InputError(f"initContainers[{name}].restartPolicy (a native sidecar) cannot run on one machine; make it a container")
-        mounts = tuple(str(mount.get("mountPath")) for mount in items(written.get("volumeMounts")))
-        ports = {key: value for port in items(written.get("ports")) for key, value in self.named_ports(port)}
-        variables = self.variables(written, mounts, ports)
-        command = [self.local(expand(part, variables), mounts) for part in self.command(written, name)]
-        folder = written.get("workingDir")
+    def container(self) -> Container:
+        """The container. Its working directory is its root where the template names none."""
+        root, folder = self.place.root(self.name), self.written.get("workingDir")
         return Container(
-            name,
-            tuple(command),
-            variables,
-            self.local(str(folder), mounts) if folder else self.place.root,
-            ports,
-            probespec.probe(written.get("readinessProbe"), ports, f"{name}.readinessProbe"),
-            probespec.probe(written.get("livenessProbe"), ports, f"{name}.livenessProbe"),
-            probespec.probe(written.get("startupProbe"), ports, f"{name}.startupProbe"),
-            probespec.handler(mapping(written.get("lifecycle")).get("preStop"), ports, f"{name}.lifecycle.preStop"),
+            self.name,
+            tuple(expand(self.local.text(part, f"{self.where}.command"), self.variables) for part in self.command()),
+            self.variables,
+            root,
+            self.local.text(str(folder), f"{self.where}.workingDir") if folder else root,
+            self.ports,
+            self.probe("readinessProbe"),
+            self.probe("livenessProbe"),
+            self.probe("startupProbe"),
+            probespec.handler(mapping(self.written.get("lifecycle")).get("preStop"), self.surroundings("lifecycle.preStop")),
         )
 
-    def named_ports(self, port: Mapping[str, object]) -> list[tuple[str, int]]:
-        """The local port under the container port's number and name."""
-        number = port.get("containerPort")
-        if not isinstance(number, int):
-            return []
-        local = self.place.ports[number]
-        name = port.get("name")
-        return [(str(number), local), *([(name, local)] if isinstance(name, str) else [])]
+    def refuse_what_cannot_work(self) -> None:
+        """InputError for fields without which the container would not be what it is meant to be."""
+        if self.written.get("restartPolicy") is not None:
+            raise InputError(f"{self.where}.restartPolicy (a native sidecar) cannot work on one machine; make it an ordinary container")
+        for name in ("volumeDevices", "lifecycle.postStart"):
+            first, _, second = name.partition(".")
+            value = self.written.get(first)
+            if mapping(value).get(second) if second else value:
+                raise InputError(f"{self.where}.{name} cannot work on one machine; leave it out here")
 
-    def command(self, written: Mapping[str, object], name: str) -> list[str]:
+    def local_ports(self) -> dict[str, int]:
+        """Local ports by the container port's number and name."""
+        found: dict[str, int] = {}
+        for port in items(self.written.get("ports")):
+            number, name = port.get("containerPort"), port.get("name")
+            if isinstance(number, int):
+                found[str(number)] = self.place.ports[number]
+                if isinstance(name, str):
+                    found[name] = self.place.ports[number]
+        return found
+
+    def port_variables(self) -> dict[str, str]:
+        """`PORT` is the first one, `PORT_<NAME>` each (L3)."""
+        found = {f"PORT_{re.sub(r'[^A-Z0-9]', '_', name.upper())}": str(local) for name, local in self.ports.items()}
+        return {**found, **({"PORT": str(next(iter(self.ports.values())))} if self.ports else {})}
+
+    def mount_paths(self) -> tuple[str, ...]:
+        """Where volumes are mounted, as written."""
+        return tuple("/" + self.below(mount) for mount in items(self.written.get("volumeMounts")))
+
+    def below(self, mount: Mapping[str, object]) -> str:
+        """A mount path without its slashes at both ends."""
+        return podvolumes.inside(str(mount.get("mountPath")).strip("/"), f"{self.where}.volumeMounts[{mount.get('name')}].mountPath")
+
+    def mount(self, written: Mapping[str, object]) -> Mount:
+        """One mount."""
+        where = f"{self.where}.volumeMounts[{written.get('name')}].subPath"
+        sub = str(written.get("subPath") or "") or expand(str(written.get("subPathExpr") or ""), self.variables)
+        return Mount(self.below(written), str(written.get("name")), podvolumes.inside(sub, where) if sub else "")
+
+    def command(self) -> list[str]:
         """Command and arguments; an image stands for the command that `--images` gives it."""
-        command, arguments = strings(written.get("command")), strings(written.get("args"))
-        image = str(written.get("image", ""))
+        command, arguments = strings(self.written.get("command")), strings(self.written.get("args"))
+        image = str(self.written.get("image") or "")
         if not command:
-            known = self.place.images.get(image) or self.place.images.get(image.rsplit(":", 1)[0])
-            if known is None:
+            known = self.place.images.get(image) or self.place.images.get(untagged(image))
+            if not known:
                 raise InputError(
-                    f"containers[{name}] has no command, and on one machine an image alone cannot run. Give it a command in the "
+                    f"{self.where} has no command, and on one machine an image alone cannot run. Give it a command in the "
                     f"template, or name one in a file: trimtab up --images FILE, with a line like `{image or 'IMAGE'}: [program, argument]`"
                 )
             command = list(known)
         return command + arguments
 
-    def variables(self, written: Mapping[str, object], mounts: Sequence[str], ports: Mapping[str, int]) -> dict[str, str]:
-        """The environment: Services, ports, envFrom, env, in the order in which later ones win."""
-        found = dict(self.place.services)
-        for name, local in ports.items():
-            found[f"PORT_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"] = str(local)
-        if ports:
-            found["PORT"] = str(next(iter(ports.values())))
-        for entry in items(written.get("envFrom")):
-            found |= self.from_object(entry)
-        for variable in items(written.get("env")):
-            value = self.value_of(variable, found)
-            if value is not None:
-                found[str(variable.get("name"))] = self.local(value, mounts)
-        return found
+    def probe(self, name: str) -> Probe | None:
+        """One of the container's probes."""
+        return probespec.probe(self.written.get(name), self.surroundings(name))
 
-    def from_object(self, entry: Mapping[str, object]) -> dict[str, str]:
-        """All keys of a ConfigMap or Secret that make good names of variables."""
-        prefix = str(entry.get("prefix", ""))
-        for field_name, kind in (("configMapRef", ConfigKind.CONFIG_MAP), ("secretRef", ConfigKind.SECRET)):
-            name = mapping(entry.get(field_name)).get("name")
-            content = self.contents.get(ConfigName(kind, str(name))) if name else None
-            if content is not None:
-                return {
-                    f"{prefix}{key}": value.decode("utf-8", "surrogateescape")
-                    for key, value in content.data.items()
-                    if re.fullmatch(r"[-._a-zA-Z][-._a-zA-Z0-9]*", prefix + key)
-                }
-        return {}
-
-    def value_of(self, variable: Mapping[str, object], known: Mapping[str, str]) -> str | None:
-        """The value of one variable; None where an optional key is not there."""
-        if "value" in variable:
-            return expand(str(variable["value"]), known)
-        origin = mapping(variable.get("valueFrom"))
-        for field_name, kind in (("configMapKeyRef", ConfigKind.CONFIG_MAP), ("secretKeyRef", ConfigKind.SECRET)):
-            source = mapping(origin.get(field_name))
-            if source:
-                return self.key_of(ConfigName(kind, str(source.get("name"))), str(source.get("key")), source.get("optional") is True)
-        return self.field_of(mapping(origin.get("fieldRef")).get("fieldPath"), variable) if "fieldRef" in origin else ""
-
-    def key_of(self, name: ConfigName, key: str, optional: bool) -> str | None:
-        """One key of a ConfigMap or Secret."""
-        content = self.contents.get(name)
-        if content is not None and key in content.data:
-            return content.data[key].decode("utf-8", "surrogateescape")
-        if optional:
-            return None
-        raise InputError(f"{name} has no key {key!r}, which a variable needs. Add the key, or mark the reference `optional: true`")
-
-    def field_of(self, path: object, variable: Mapping[str, object]) -> str:
-        """A field of the pod itself."""
-        known = {"metadata.name": self.place.name, "metadata.namespace": self.place.namespace, "status.podIP": "127.0.0.1",
-                 "status.hostIP": "127.0.0.1", "spec.nodeName": "localhost"}  # fmt: skip
-        if path not in known:
-            raise InputError(f"env[{variable.get('name')}].valueFrom.fieldRef {path} has no value here; there are {', '.join(known)}")
-        return known[str(path)]
-
-    def local(self, text: str, mounts: Sequence[str]) -> str:
-        """The text with ports and mount paths of this machine (L3)."""
-        changed = text
-        for port, here in self.place.ports.items():
-            changed = re.sub(rf"(?:(?<=[\s=:])|^){port}(?=$|[\s/,;\"'])", str(here), changed)
-        for mount in sorted(mounts, key=len, reverse=True):
-            changed = re.sub(rf"(?<![\w./-]){re.escape(mount.rstrip('/'))}(?![\w.-])", self.place.root + mount.rstrip("/"), changed)
-        if changed != text and len(text) < 200:
-            self.told.append(f"{text} -> {changed}")
-        return changed
+    def surroundings(self, name: str) -> probespec.Surroundings:
+        """What a probe's words mean in this container."""
+        return probespec.Surroundings(self.ports, self.local, f"{self.where}.{name}")
 
 
-def expand(text: str, known: Mapping[str, str]) -> str:
-    """`$(NAME)` as Kubernetes expands it: unknown names stay, `$$(NAME)` is an escaped one."""
-    return re.sub(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)", lambda m: "$" if m[0] == "$$" else known.get(m[1], m[0]), text)
+def untagged(image: str) -> str:
+    """An image without its tag or digest."""
+    path, _, last = image.partition("@")[0].rpartition("/")
+    return "/".join(part for part in (path, last.partition(":")[0]) if part)
 
 
 def strings(value: object) -> list[str]:

@@ -1,46 +1,61 @@
-"""Carries out probes and preStop handlers: http, tcp, exec, sleep. Called by `pods`."""
+"""Carries out probes and preStop handlers: http, tcp, exec, sleep. Called by `containers`."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
+from trimtab.adapters.local.podfields import LOOPBACK
 from trimtab.adapters.local.probespec import Probe
 from trimtab.adapters.local.process import environment
 
 
-async def attempt(probe: Probe, session: aiohttp.ClientSession, variables: Mapping[str, str], where: Path) -> bool:
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The container that is probed, as far as commands need it."""
+
+    variables: Mapping[str, str]
+    home: Path
+    where: Path
+
+
+async def attempt(probe: Probe, session: aiohttp.ClientSession, target: Target) -> bool:
     """Does the probe succeed within its timeout?"""
     try:
         async with asyncio.timeout(probe.timeout):
-            return await carry_out(probe, session, variables, where)
-    except (TimeoutError, OSError, aiohttp.ClientError):
+            return await carry_out(probe, session, target)
+    except (TimeoutError, OSError, ValueError, aiohttp.ClientError):
         return False
 
 
-async def carry_out(probe: Probe, session: aiohttp.ClientSession, variables: Mapping[str, str], where: Path) -> bool:
+async def carry_out(probe: Probe, session: aiohttp.ClientSession, target: Target) -> bool:
     """What the probe says, whatever time it takes."""
-    if probe.sleep:
+    if probe.sleep is not None:
         await asyncio.sleep(probe.sleep)
         return True
     if probe.command:
-        return await run(probe.command, variables, where)
-    if probe.path:
-        url = f"http://127.0.0.1:{probe.port}{probe.path}"
-        async with session.get(url, headers=dict(probe.headers), allow_redirects=False) as answer:
+        return await run(probe.command, target)
+    if probe.url:
+        # A connection kept for the next probe would count as one under way when the container is told to end.
+        headers = {"Connection": "close", **dict(probe.headers)}
+        async with session.get(probe.url, headers=headers, allow_redirects=False, ssl=False) as answer:
             return 200 <= answer.status < 400
-    _, writer = await asyncio.open_connection("127.0.0.1", probe.port)
+    _, writer = await asyncio.open_connection(LOOPBACK, probe.port)
     writer.close()
     return True
 
 
-async def run(command: tuple[str, ...], variables: Mapping[str, str], where: Path) -> bool:
-    """Does the command end with 0? Killed when nobody waits for it any more."""
+async def run(command: tuple[str, ...], target: Target) -> bool:
+    """Does the command end with 0? Killed, with all it started, when nobody waits for it any more."""
     process = await asyncio.create_subprocess_exec(
         *command,
-        env=environment(variables, where),
-        cwd=where,
+        env=environment(target.variables, target.home),
+        cwd=target.where,
+        start_new_session=True,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -49,5 +64,5 @@ async def run(command: tuple[str, ...], variables: Mapping[str, str], where: Pat
         return await process.wait() == 0
     finally:
         if process.returncode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()

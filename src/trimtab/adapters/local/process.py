@@ -1,38 +1,46 @@
 """One process of a pod: started so that it outlives Trimtab, found again by what it wrote, stopped as Kubernetes does (L1).
 
 A small shell in a session of its own writes its pid and start time before, and the exit code after. Output goes to a file.
-The process never hangs on a pipe of ours and is nobody's child that has to be reaped. Called by `pods`.
+The process never hangs on a pipe of ours and is nobody's child that has to be reaped. Called by `containers` and `podfolder`.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab.adapters.local.envoy_process import Running, alive, ended, recorded
+from trimtab.adapters.local.envoy_process import Running, alive, boot_id, ended, recorded
 from trimtab.errors import Unavailable
 
-# The outer shell ends at once, so the inner one belongs to nobody. The inner one must survive a TERM to its group, to write
-# down how its child ended; a trap that does something is not inherited, an ignored signal would be.
-LAUNCH = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 &'
-WATCH = (
-    'cd "$2" || exit 126; cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$1/run.new" && mv "$1/run.new" "$1/run"; trap : TERM INT;'
-    ' d=$1; shift 2; "$@"; code=$?; echo $code >"$d/exit.new"; mv "$d/exit.new" "$d/exit"'
+# The outer shell ends when the inner one has said who it is, or is gone; so the inner one belongs to nobody. The inner one must
+# survive a TERM to its group, to write down how its child ended; a trap that does something is not inherited, an ignored signal
+# would be. If it cannot say who it is, it must not start anything, since nobody would know.
+LAUNCH = (
+    'umask 077; log=$1 run=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 &'
+    ' while [ ! -e "$run" ] && kill -0 $! 2>/dev/null; do sleep 0.002; done'
 )
-START_SECONDS = 10.0
+WATCH = (
+    '{ cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$1/run.new" && mv "$1/run.new" "$1/run"; } || exit 126; trap : TERM INT;'
+    ' d=$1 where=$2; shift 2; if cd "$where"; then "$@"; code=$?; else code=126; fi; echo $code >"$d/exit.new"; mv "$d/exit.new" "$d/exit"'
+)
 BASE = ("PATH", "LANG", "LC_ALL", "TZ")
 """Variables of Trimtab's own environment that pods get; all others stay private."""
+KILL_SECONDS = 5.0
+"""How long to wait for processes to be gone that were killed; one that the system does not let go of is left to it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to start: `folder` is where its records and log go, `where` the working directory."""
+    """What to start: `folder` is where its records go, `home` the folder that stands for the file system, `where` it begins."""
 
+    name: str
     words: Sequence[str]
     variables: Mapping[str, str]
     folder: Path
+    log: Path
+    home: Path
     where: Path
 
 
@@ -43,28 +51,39 @@ def environment(variables: Mapping[str, str], home: Path) -> dict[str, str]:
 
 
 async def start(command: Command) -> Running:
-    """Starts it, and returns when it has said who it is. Unavailable where that does not happen."""
-    folder = command.folder
-    for name in ("run", "exit"):
-        (folder / name).unlink(missing_ok=True)
+    """Starts it, and returns when it has said who it is. Unavailable where that does not happen.
+
+    Cancelled, it still waits for that, some milliseconds: a process that nobody knows would never be stopped.
+    """
+    starting = asyncio.ensure_future(launch(command))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        raise
+
+
+async def launch(command: Command) -> Running:
+    """Runs the two shells."""
+    folder, run = command.folder, command.folder / "run"
     inner = ("/bin/sh", "-c", WATCH, "sh", str(folder), str(command.where), *command.words)
     try:
+        for name in ("run", "exit"):
+            (folder / name).unlink(missing_ok=True)
         process = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-c", LAUNCH, "sh", str(folder / "log"), *inner),
+            *("/bin/sh", "-c", LAUNCH, "sh", str(command.log), str(run), *inner),
             start_new_session=True,
-            env=environment(command.variables, command.where),
+            env=environment(command.variables, command.home),
             stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
         )
+        await process.wait()
     except (OSError, ValueError) as error:
-        raise Unavailable(f"starting {command.words[0]}: {error}") from None
-    await process.wait()
-    end = asyncio.get_running_loop().time() + START_SECONDS
-    while (running := recorded(folder / "run")) is None and not (folder / "exit").exists():
-        if asyncio.get_running_loop().time() > end:
-            raise Unavailable(f"starting {command.words[0]}: it did not come up within {START_SECONDS:g} s; see {folder / 'log'}")
-        await asyncio.sleep(0.005)
+        raise Unavailable(f"starting {command.name}: {error}") from None
+    running = recorded(run)
     if running is None:
-        raise Unavailable(f"starting {command.words[0]}: it cannot be started; see {folder / 'log'}")
+        raise Unavailable(f"starting {command.name}: it could not write {run}. Is the disk full? See {command.log}")
     return running
 
 
@@ -83,21 +102,43 @@ def exit_code(folder: Path) -> int | None:
 
 
 async def gone(running: Running) -> None:
-    """Returns when the process and its shell are gone."""
+    """Returns when the shell, and with it the process, is gone."""
     await ended(running)
 
 
-async def stop(running: Running, grace: float) -> None:
-    """TERM to everything it started, KILL after `grace` seconds; returns when it is gone."""
-    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
-        if not alive(running):
-            return
-        send(running, number)
+async def stop(folder: Path, grace: float) -> None:
+    """TERM to what runs in this folder, KILL to all that it started after `grace` seconds; returns when it is gone."""
+    running = found(folder)
+    if running is not None:
+        send(running, signal.SIGTERM)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(grace):
                 await ended(running)
-                return
         except TimeoutError:
+            pass
+    await clear(folder)
+
+
+async def clear(folder: Path) -> None:
+    """KILL to everything that is left of what was started in this folder; returns when it is gone.
+
+    The shell is left to the end, so that it can write down how its child ended.
+    """
+    running = recorded(folder / "run")
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    while (left := list(session(folder))) and loop.time() - begin < KILL_SECONDS:
+        late = loop.time() - begin > KILL_SECONDS / 2
+        kill([pid for pid in left if late or running is None or pid != running.pid])
+        await asyncio.sleep(0.01)
+
+
+def kill(pids: Sequence[int]) -> None:
+    """KILL to each of these."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
             continue
 
 
@@ -107,3 +148,32 @@ def send(running: Running, number: int) -> None:
         os.killpg(os.getpgid(running.pid), number)
     except ProcessLookupError:
         return
+
+
+def session(folder: Path) -> Iterator[int]:
+    """The pids of what was started in this folder and is still there, dead ones that nobody has taken leave of left out.
+
+    The number of a session is not given out again as long as someone is in it. Its first process ended at once, so where there is
+    one of that number, the session is somebody else's.
+    """
+    try:
+        first, _, boot = (folder / "run").read_text().strip().rpartition("\n")
+        number = int(first.rpartition(")")[2].split()[3])
+    except (OSError, ValueError, IndexError):
+        return
+    if boot == boot_id() and not fields_of(number):
+        yield from (pid for pid in everybody() if (fields := fields_of(pid)) and int(fields[3]) == number)
+
+
+def everybody() -> Iterator[int]:
+    """Every pid of this machine."""
+    return (int(process.name) for process in Path("/proc").glob("[0-9]*"))
+
+
+def fields_of(pid: int) -> list[str]:
+    """What the system says about a process, from its state on; empty for one that is gone or dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+    return fields if fields and fields[0] not in "ZX" else []
