@@ -59,9 +59,7 @@ def create(state: Path, record: PodRecord) -> Path:
     final = folder_of(state, record.key, record.revision, record.name)
     draft = final.with_name(f".{final.name}")
     try:
-        room = shutil.disk_usage(state).free
-        if room < ROOM:
-            raise Unavailable(f"starting pod {record.name}: {room >> 20} MB are free in {state}, {ROOM >> 20} MB are needed. Make room")
+        need_room(shutil.disk_usage(state).free, state, record.name)
         (state / "logs").mkdir(mode=0o700, exist_ok=True)
         lay_out(draft, record)
         draft.rename(final)
@@ -69,6 +67,12 @@ def create(state: Path, record: PodRecord) -> Path:
         shutil.rmtree(draft, ignore_errors=True)
         raise Unavailable(f"starting pod {record.name}: its folder {final} cannot be written: {error.strerror}") from None
     return final
+
+
+def need_room(present: int, state: Path, name: str) -> None:
+    """Unavailable where fewer than `ROOM` bytes are free (L8)."""
+    if present < ROOM:
+        raise Unavailable(f"starting pod {name}: {present >> 20} MB are free in {state}, {ROOM >> 20} MB are needed. Make room")
 
 
 def lay_out(draft: Path, record: PodRecord) -> None:
