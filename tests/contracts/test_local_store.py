@@ -1,13 +1,15 @@
 """The SQLite store: one record per Canary replaced by compare-and-swap, with journal, commands and history."""
 
 import asyncio
+import resource
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +24,7 @@ from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import HookType, MetricKind, Policy, Service
 from trimtab.model.revision import ConfigRef, Revision
-from trimtab.model.rollout import Answer, CanaryState, Phase, Rollout, RolloutKind
+from trimtab.model.rollout import Answer, CanaryState, Outcome, Phase, Rollout, RolloutKind, Step
 from trimtab.model.verdict import Evidence, Reading, Result
 from trimtab.ports import Store as StorePort
 
@@ -337,6 +339,66 @@ def test_a_full_disk_is_unavailable_and_says_how_much_is_free(tmp_path: Path) ->
     assert isinstance(error, Unavailable)
     assert "recording app.shop" in str(error)
     assert "MB are free" in str(error)
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """No file grows beyond the largest one here, as the system sees to it."""
+    largest = max(file.stat().st_size for file in folder.iterdir())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+EXPOSED = replace(
+    attempt(1), before=revision(), began=NOW, ready=NOW, steps=(Step(weight=20), Step(weight=40)), position=1, passed=NOW, grown=NOW
+)
+
+
+async def exposed(store: Store) -> CanaryState:
+    """A canary that gets a fifth of the requests."""
+    state = replace(following(CanaryState(KEY)), promoted=revision(), rollout=EXPOSED)
+    await store.replace(KEY, CanaryState(KEY), Decision(state, (entry("Advance"),), None))
+    return state
+
+
+def with_run(state: CanaryState, **changes: Any) -> CanaryState:
+    assert state.rollout is not None
+    return replace(state, serial=state.serial + 1, rollout=replace(state.rollout, **changes))
+
+
+async def test_a_rollback_that_the_disk_cannot_take_counts_all_the_same_and_is_written_when_there_is_room(tmp_path: Path) -> None:
+    async with opened(tmp_path / "db") as store, opened(tmp_path / "db") as other:
+        state = await exposed(store)
+        back = with_run(state, outcome=Outcome.ROLLED_BACK)
+        with full_disk(tmp_path):
+            await store.replace(KEY, state, Decision(back, (entry("x" * 1_000_000),), None))
+            failed = replace(back, serial=back.serial + 1, phase=Phase.FAILED)
+            await store.replace(KEY, back, Decision(failed, (entry("rolled back"),), None))
+            assert (await store.load(KEY)).state == failed
+            assert (await other.load(KEY)).state == state
+        assert (await store.load(KEY)).state == failed
+        assert (await other.load(KEY)).state == failed
+        assert [found.text[:11] for found in await other.journal(KEY)] == ["Advance", "x" * 11, "rolled back"]
+
+
+async def test_nothing_grows_or_starts_on_a_full_disk(tmp_path: Path) -> None:
+    async with opened(tmp_path / "db") as store:
+        state = await exposed(store)
+        grown, begun = with_run(state, position=2), replace(following(state, 2), promoted=revision())
+        with full_disk(tmp_path):
+            for after in (grown, begun):
+                with pytest.raises(Unavailable):
+                    await store.replace(KEY, state, Decision(after, (entry("x" * 1_000_000),), None))
+            checked = replace(state, serial=state.serial + 1, evidence=Evidence(failed_checks=1))
+            await store.replace(KEY, state, Decision(checked, (entry("x" * 1_000_000),), None))
+            for after in (with_run(checked, position=2), replace(following(checked, 2), promoted=revision())):
+                with pytest.raises(Unavailable):
+                    await store.replace(KEY, checked, Decision(after, (), None))
+            assert (await store.load(KEY)).state == checked
 
 
 def test_a_missing_permission_is_denied(tmp_path: Path) -> None:

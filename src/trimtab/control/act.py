@@ -1,7 +1,7 @@
 """Recorded state against the world: the calls that close the gap. Called by `reconcile` after the record was written.
 
 Traffic leaves before pods go, and comes only to pods that `decide` saw ready, so the order here is: bytes, pods, traffic
-when exposure grows; traffic, then pods in a later pass, when it shrinks.
+when exposure grows; traffic before everything that needs room on a disk, then pods in a later pass, when it shrinks (L8).
 """
 
 from dataclasses import replace
@@ -22,10 +22,10 @@ async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
     if policy is None or state.suspended or exposure.primary is None:
         return
     want = Wanted(state.serial, policy, exposure, facts.source.replicas)
-    await outside.sources.keep(state.key, needed(state))
     first = traffic_first(facts, exposure)
     if first:
         await outside.router.set(state.key, want)
+    await outside.sources.keep(state.key, needed(state))
     await outside.workloads.set(state.key, replace(want, exposure=pods_of(state, facts)))
     if not first:
         await outside.router.set(state.key, want)

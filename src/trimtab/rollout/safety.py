@@ -39,6 +39,13 @@ def grows(before: Exposure, after: Exposure) -> bool:
     return after.routed and (more or (after.mirrored and not before.mirrored))
 
 
+def stays_or_shrinks(before: CanaryState, after: CanaryState) -> bool:
+    """Does nobody see more of anything new after this decision? Such a decision never depends on the disk (L8)."""
+    old, new = wanted(before), wanted(after)
+    number, other = (state.rollout.number if state.rollout is not None else 0 for state in (before, after))
+    return number == other and old.primary == new.primary and new.canary in (old.canary, None) and not grows(old, new)
+
+
 def same_attempt(passage: Passage) -> Rollout | None:
     """The attempt after the decision, where it was under way before it too."""
     before, after = passage.before.running, passage.after.rollout

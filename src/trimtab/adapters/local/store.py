@@ -5,23 +5,27 @@ the work of one Store in order, so a call that was cancelled is either done befo
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from trimtab.adapters.local import store_queries as queries
-from trimtab.adapters.local.store_errors import explain
+from trimtab.adapters.local.store_errors import NoRoom, explain
 from trimtab.adapters.local.store_schema import connect
-from trimtab.errors import SafetyError
+from trimtab.adapters.local.store_spare import Spare
+from trimtab.errors import SafetyError, Unavailable
 from trimtab.model.commands import Command
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer, CanaryState
 from trimtab.ports import Stored
+from trimtab.rollout.safety import stays_or_shrinks
 
 T = TypeVar("T")
 
@@ -46,22 +50,40 @@ class Store:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trimtab-store")
         self._connection: sqlite3.Connection | None = None
         self._listeners: set[asyncio.Event] = set()
+        self._spare = Spare()
 
     async def load(self, key: CanaryKey) -> Stored:
         """The record and the commands that wait; a new Canary gets an empty record."""
-        return await self._read(f"reading {key}", lambda file: queries.load(file, key))
+        await self._retry(key)
+        try:
+            stored = await self._read(f"reading {key}", lambda file: queries.load(file, key))
+        except Unavailable:
+            if (held := self._spare.state(key)) is None:
+                raise
+            return Stored(held)
+        return replace(stored, state=self._spare.state(key) or stored.state)
 
     async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
         """Writes record, journal and answers in one transaction. Conflict if `before` is not the newest record.
 
         A decision that changed nothing keeps the serial of `before`; any other has the next one, else SafetyError.
+        Where the disk is full, one that shows nothing new to anybody is kept in memory and written later (L8).
         """
         after = decision.state
         if after.key != key or after.serial not in (before.serial, before.serial + 1):
             raise SafetyError(f"a decision about {key} made record {after.serial} of {after.key} out of record {before.serial}")
         if after.serial == before.serial and after != before:
             raise SafetyError(f"a decision about {key} changed its record but kept serial {after.serial}")
-        await self._write(f"recording {key}", lambda file: queries.replace(file, before, decision, self._history))
+        await self._retry(key)
+        if self._spare.state(key) is not None:
+            self._spare.add(before, decision)
+            return
+        try:
+            await self._put(before, decision)
+        except NoRoom:
+            if not stays_or_shrinks(before, after):
+                raise
+            self._spare.add(before, decision)
 
     async def submit(self, key: CanaryKey, command: Command) -> None:
         """Keeps a command until a decision consumes it; the same id twice is one command."""
@@ -115,6 +137,16 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(self._worker, self._disconnect)
         self._worker.shutdown(wait=False)
 
+    async def _put(self, before: CanaryState, decision: Decision) -> None:
+        await self._write(f"recording {before.key}", lambda file: queries.replace(file, before, decision, self._history))
+
+    async def _retry(self, key: CanaryKey) -> None:
+        """Writes what is kept in memory; where there is still no room, it stays there."""
+        if (held := self._spare.held.get(key)) is not None:
+            with contextlib.suppress(NoRoom):
+                await self._put(held.before, held.decision)
+                self._spare.held.pop(key, None)
+
     async def _read(self, doing: str, work: Callable[[sqlite3.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, self._run, "BEGIN", doing, work)
 
@@ -129,9 +161,11 @@ class Store:
                 self._connection = connect(self._path, PATIENCE)
             return _transaction(self._connection, begin, work)
         except (sqlite3.Error, OSError) as error:
-            # Whatever went wrong, the next call begins with a file that was opened and checked anew.
-            self._disconnect()
-            raise explain(error, doing, self._path) from error
+            problem = explain(error, doing, self._path)
+            # The next call begins with a file that was opened and checked anew, but a full disk may have no room for opening one.
+            if not isinstance(problem, NoRoom):
+                self._disconnect()
+            raise problem from error
 
     def _disconnect(self) -> None:
         if self._connection is not None:

@@ -16,6 +16,10 @@ OCCUPIED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 NO_SPACE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
+class NoRoom(Unavailable):
+    """The disk did not take it; what shrinks exposure is kept in memory then (L8)."""
+
+
 def explain(error: sqlite3.Error | OSError, doing: str, path: Path) -> TrimtabError:
     """The error to raise instead: InputError for a damaged file, Denied for missing permissions, else Unavailable (L8).
 
@@ -33,7 +37,7 @@ def explain(error: sqlite3.Error | OSError, doing: str, path: Path) -> TrimtabEr
     if code in OCCUPIED:
         return Unavailable(f"{said}. Another process holds it; Trimtab tries again.")
     if code in NO_SPACE:
-        return Unavailable(f"{said}. {_space(path)}Free some space; Trimtab tries again.")
+        return NoRoom(f"{said}. {_space(path)}Free some space; Trimtab tries again.")
     return Unavailable(f"{said}. Trimtab tries again; see whether the folder is there and can be read.")
 
 
