@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from trimtab.config.digest import DigestKey
 from trimtab.model.commands import Verb
 from trimtab.model.facts import Capabilities
 from trimtab.model.policy import Hook, HookType, OnNewer
@@ -432,3 +433,27 @@ def test_p4_what_was_told_while_receivers_are_away_is_told_when_they_are_back(to
     story.memory.teller.silent = False
     story.go_on(timedelta(minutes=1))
     assert not story.state.to_tell
+
+
+def test_c1_a_new_key_for_digests_of_secrets_starts_nothing_but_a_new_secret_does(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.password = "one"
+    promoted = story.until_settled().promoted
+    assert story.state.rollout is not None and story.state.rollout.number == 2
+    world.digest_key = DigestKey("k2", b"x" * 32)
+    story.go_on(timedelta(minutes=5))
+    assert story.state.rollout.number == 2 and story.state.promoted == promoted != world.revision()
+    world.password = "two"
+    assert story.until_settled().promoted == world.revision()
+    assert story.state.rollout.number == 3
+
+
+def test_c1_a_new_key_in_the_middle_of_a_run_does_not_restart_it(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.password = "one"
+    story.until_phase(Phase.PROGRESSING)
+    world.digest_key = DigestKey("k2", b"x" * 32)
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.number == 2 and state.rollout.outcome is Outcome.PROMOTED

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from trimtab.model.content import Content
+from trimtab.model.revision import Revision
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """What Kubernetes makes names of hashes with."""
@@ -73,9 +74,21 @@ def short(text: str) -> str:
     return text.rsplit(":", 1)[-1][:SHORT]
 
 
-def unknown_key(text: str, keys: Collection[DigestKey]) -> bool:
-    """Was this digest made under a key that is not here? Then it says nothing about whether content changed (C1)."""
-    return text.startswith("hmac:") and text.split(":")[1] not in {key.id for key in keys}
+def unknown_key(text: str, keys: Collection[str]) -> bool:
+    """Was this digest made under a key whose id is not among `keys`? Then it says nothing about whether content changed (C1)."""
+    return text.startswith("hmac:") and text.split(":")[1] not in keys
+
+
+def incomparable(one: Revision, other: Revision) -> bool:
+    """Do two revisions differ in nothing but the keys of their digests of Secrets? Then only the bytes tell them apart (C1)."""
+    if one == other or one.fingerprint != other.fingerprint or len(one.configs) != len(other.configs):
+        return False
+    pairs = zip(one.configs, other.configs, strict=True)
+    return all(a.name == b.name and (a.digest == b.digest or _other_key(a.digest, b.digest)) for a, b in pairs)
+
+
+def _other_key(one: str, other: str) -> bool:
+    return other.startswith("hmac:") and unknown_key(one, (other.split(":")[1],))
 
 
 def fingerprint(value: bytes, key: DigestKey) -> str:

@@ -6,6 +6,7 @@ Asking is observing (P1): hooks and metrics are asked here, when the state says 
 from dataclasses import replace
 
 from trimtab.config.difference import difference, lines
+from trimtab.config.digest import canonical_bytes, incomparable
 from trimtab.control.asking import ask
 from trimtab.model.facts import Facts, Source
 from trimtab.model.policy import Policy
@@ -20,7 +21,7 @@ async def observe(stored: Stored, outside: Outside) -> Facts:
     """Everything one decision may look at."""
     state = stored.state
     now = outside.clock.now()
-    source = await outside.sources.read(state.key)
+    source = await recognised(state, await outside.sources.read(state.key), outside)
     policy = state.rules or source.policy
     told = await outside.teller.told(state.key) if state.to_tell else frozenset[str]()
     facts = Facts(now, source, commands=stored.commands, told=told)
@@ -29,6 +30,19 @@ async def observe(stored: Stored, outside: Outside) -> Facts:
     facts = await examined(state, await seen(state, facts, policy, outside), outside)
     question = due_question(state, facts)
     return await ask(state, facts, question, outside)
+
+
+async def recognised(state: CanaryState, source: Source, outside: Outside) -> Source:
+    """The source under a name that the record has for it. A new key for digests of Secrets renames a revision, but changes nothing (C1)."""
+    run = state.running
+    for revision in (run.to if run is not None else None, state.promoted):
+        if revision is None or source.revision is None or not incomparable(revision, source.revision):
+            continue
+        before, after = await outside.sources.contents(state.key, revision), await outside.sources.contents(state.key, source.revision)
+        # Where the old bytes are gone nothing can be compared, and so nothing starts.
+        if not before or list(map(canonical_bytes, before)) == list(map(canonical_bytes, after)):
+            return replace(source, revision=revision)
+    return source
 
 
 async def seen(state: CanaryState, facts: Facts, policy: Policy, outside: Outside) -> Facts:

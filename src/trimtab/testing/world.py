@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from trimtab.config.digest import DigestKey, checksum, digest
 from trimtab.model.content import Content
 from trimtab.model.facts import Capabilities, Copy, Routes, Source
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
@@ -15,6 +16,7 @@ from trimtab.model.policy import Policy
 from trimtab.model.revision import ConfigRef, Origin, Revision
 from trimtab.model.rollout import Exposure
 
+CONFIG, PASSWORD = ConfigName(ConfigKind.CONFIG_MAP, "app-config"), ConfigName(ConfigKind.SECRET, "app-password")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -37,6 +39,9 @@ class World:
     now: datetime = START
     image: str = "app:1"
     data: dict[str, str] = field(default_factory=lambda: {"color": "red"})
+    password: str = ""
+    """What a Secret that the pods read holds; without one they read none."""
+    digest_key: DigestKey = DigestKey("k1", b"k" * 32)
     replicas: int = 1
     capabilities: Capabilities = Capabilities()
     start_up: timedelta = timedelta(seconds=1)
@@ -56,16 +61,18 @@ class World:
 
     def contents(self) -> tuple[Content, ...]:
         """What the source holds now."""
-        name = ConfigName(ConfigKind.CONFIG_MAP, "app-config")
-        return (Content(name, {key: value.encode() for key, value in self.data.items()}),)
+        config = Content(CONFIG, {key: value.encode() for key, value in self.data.items()})
+        password = Content(PASSWORD, {"password": self.password.encode()}, type="Opaque")
+        return (config, password) if self.password else (config,)
 
     def revision(self) -> Revision:
         """What the source holds now, as a revision; its bytes stay in the archive."""
         template = json.dumps({"spec": {"containers": [{"image": self.image}]}})
-        text = json.dumps(self.data, sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        ref = ConfigRef(ConfigName(ConfigKind.CONFIG_MAP, "app-config"), f"sha256:{digest}", digest[:16])
-        made = Revision.of(template, "v1:" + hashlib.sha256(template.encode()).hexdigest()[:16], (ref,))
+        refs = tuple(
+            ConfigRef(content.name, digest(content, self.digest_key), "" if content.secret else checksum(content))
+            for content in self.contents()
+        )
+        made = Revision.of(template, "v1:" + hashlib.sha256(template.encode()).hexdigest()[:16], refs)
         self.archive.setdefault(made.id, self.contents())
         return made
 

@@ -8,7 +8,7 @@ import msgspec
 from trimtab.adapters.git.clone import Clone
 from trimtab.adapters.git.manifests import Manifests
 from trimtab.adapters.git.reading import Reader
-from trimtab.config.digest import DigestKey, digest, unknown_key
+from trimtab.config.digest import DigestKey, digest, fingerprinted, unknown_key
 from trimtab.config.references import references
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.content import Content
@@ -57,7 +57,7 @@ class Archive:
             ref = tracked.get(reference.name)
             found = self._tracked(namespace, ref, old, newest) if ref is not None else _shared(namespace, reference.name, old, newest)
             if found is not None:
-                yield found
+                yield fingerprinted(found, self._secret)
 
     def _tracked(self, namespace: str, ref: ConfigRef, old: Manifests, newest: Manifests) -> Content | None:
         """The content with exactly this digest. One made with a key that is gone cannot be compared: there the pin counts (C1)."""
@@ -65,7 +65,7 @@ class Archive:
         for content in (then, now):
             if content is not None and ref.digest and digest(content, self._secret) == ref.digest:
                 return content
-        return then if ref.digest and unknown_key(ref.digest, (self._secret,)) else None
+        return then if ref.digest and unknown_key(ref.digest, (self._secret.id,)) else None
 
     async def _manifests(self, commit: str) -> Manifests:
         if commit not in self._old:
