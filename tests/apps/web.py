@@ -7,6 +7,7 @@ web.py [FILE] [--port N] [--stubborn]: answers the bytes of FILE at `/`, a varia
 import argparse
 import os
 import signal
+import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -39,7 +40,8 @@ class Server(ThreadingHTTPServer):
     """Does not ask for the name of its host, which can take long."""
 
     def server_bind(self) -> None:
-        """Listens."""
+        """Listens, also right after another one did."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_name, self.server_port = "localhost", self.server_address[1]
 

@@ -64,20 +64,21 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def opened(path: Path, history: int = 20, poll: float = 0.01) -> AsyncIterator[Store]:
-    store = Store(path, history=history, poll=poll)
+async def opened(path: Path, poll: float = 0.01) -> AsyncIterator[Store]:
+    store = Store(path, poll=poll)
     try:
         yield store
     finally:
         await store.close()
 
 
-async def recorded(store: StorePort, rollouts: int) -> CanaryState:
+async def recorded(store: StorePort, rollouts: int, history: int = 20) -> CanaryState:
     """The record after that many attempts, each with one journal entry and one answered command."""
     state = CanaryState(KEY)
     for number in range(1, rollouts + 1):
         await store.submit(KEY, command(f"c{number}", number))
-        after = replace(following(state, number), handled=(Answer(f"c{number}", "done", True),))
+        policy = replace(POLICY, history=history)
+        after = replace(following(state, number), policy=policy, handled=(Answer(f"c{number}", "done", True),))
         await store.replace(KEY, state, Decision(after, (entry(f"step {number}", number),), None))
         state = after
     return state
@@ -233,8 +234,8 @@ def test_a_cancelled_write_is_done_wholly_or_not_at_all(tmp_path: Path) -> None:
 
 def test_history_holds_each_attempt_and_never_loses_the_newest(tmp_path: Path) -> None:
     async def run(history: int) -> tuple[list[int], list[str], Answer | None]:
-        async with opened(tmp_path / f"db{history}", history=history) as store:
-            await recorded(store, 4)
+        async with opened(tmp_path / f"db{history}") as store:
+            await recorded(store, 4, history)
             numbers = [state.rollout.number for state in await store.history(KEY) if state.rollout is not None]
             return numbers, [line.text for line in await store.journal(KEY)], await store.answer(KEY, "c1")
 

@@ -41,11 +41,12 @@ class Gates(Fields, frozen=True, kw_only=True):
     deadline: (
         Annotated[
             LongDuration,
-            Meta(description="How long a gate may stay closed, for example 30m or 24h. Without it, a gate waits for as long as it takes."),
+            Meta(
+                description="How long a gate may stay closed before the attempt is aborted, for example 30m or 24h. Without it, for ever."
+            ),
         ]
         | None
     ) = None
-    outcome: Annotated[Literal["abort"], Meta(description="What becomes of the attempt when the deadline passes.")] = "abort"
 
 
 class RolloutPolicySpec(Fields, frozen=True, kw_only=True):

@@ -8,11 +8,13 @@ from datetime import datetime
 import msgspec
 
 from trimtab.model.journal import Entry
-from trimtab.model.policy import HookType
+from trimtab.model.policy import HookType, MetricKind
 from trimtab.model.rollout import Ask, CanaryState, Rollout
 from trimtab.model.verdict import Result
 from trimtab.rollout.exposure import reached, wanted
 from trimtab.rollout.status import status
+
+UNITS = {MetricKind.SUCCESS_RATE: "%", MetricKind.DURATION: "s"}
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
@@ -23,6 +25,8 @@ class CheckView(View, frozen=True, kw_only=True):
     """One metric of the newest check."""
 
     metric: str
+    unit: str
+    """Of value and limits: `%`, `s`, or empty where only the query knows."""
     value: float | None
     minimum: float | None
     maximum: float | None
@@ -109,8 +113,8 @@ class ShowView(View, frozen=True, kw_only=True):
 def check_view(result: Result) -> CheckView:
     """One metric."""
     return CheckView(
-        metric=result.metric, value=result.value, minimum=result.minimum, maximum=result.maximum, good=result.good,
-        problem=result.problem,
+        metric=result.metric, unit=UNITS.get(result.kind, ""), value=result.value, minimum=result.minimum, maximum=result.maximum,
+        good=result.good, problem=result.problem,
     )  # fmt: skip
 
 

@@ -202,7 +202,7 @@ def test_a_rollout_policy_has_flaggers_behaviour_as_default() -> None:
         20,
     )
     assert rules.gates is not None
-    assert (rules.gates.deadline, rules.gates.outcome, rules.gates.approvals) == ("24h", "abort", ())
+    assert (rules.gates.deadline, rules.gates.approvals) == ("24h", ())
     with pytest.raises(DocumentError, match=r"p\.yaml:4: spec\.gates\.deadline: .*found '1d'"):
         read_documents(
             "apiVersion: trimtab.dev/v1alpha1\nkind: RolloutPolicy\nmetadata: {name: p}\nspec: {gates: {deadline: 1d}}\n", "p.yaml"

@@ -56,7 +56,7 @@ class Supervised:
     care: Care
     ready: bool = False
     unlucky: bool = False
-    """Another program has one of its ports, so this pod will never do; a new one gets other ports."""
+    """One of its ports cannot be had, so this pod will never do; a new one gets other ports."""
     refused: bool = False
     """It listens where it must not (L3), so it was stopped for good."""
 
@@ -101,7 +101,8 @@ class Supervised:
         """Returns if the container's ports are free. If not, it waits to be replaced by a pod with others."""
         taken = next((port for port in self.ports if not free(port)), None)
         if taken is not None:
-            self.say(f"its port {taken} was taken by another program; a new pod gets another port")
+            # Connections that ended keep a port too, for a minute, if the container did not set SO_REUSEADDR.
+            self.say(f"cannot be started: its port {taken} is in use; a new pod gets another one")
             self.unlucky = True
             self.care.changed()
             await asyncio.Event().wait()

@@ -60,7 +60,7 @@ def create(state: Path, record: PodRecord) -> Path:
     draft = final.with_name(f".{final.name}")
     try:
         need_room(shutil.disk_usage(state).free, state, record.name)
-        (state / "logs").mkdir(mode=0o700, exist_ok=True)
+        private(state / "logs")
         lay_out(draft, record)
         draft.rename(final)
     except OSError as error:
@@ -79,19 +79,26 @@ def lay_out(draft: Path, record: PodRecord) -> None:
     """Folders, content, links, and last the record, without the bytes that are on disk anyway."""
     plan = record.plan
     for name in ("", *(f"c-{container.name}" for container in (*plan.init, *plan.containers)), *plan.folders):
-        (draft / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        private(draft / name)
     for path, file in plan.files.items():
         write(draft / path, file.content, 0o500 if file.executable else 0o400)
     for path, target in plan.links.items():
         link = draft / path
-        link.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private(link.parent)
         link.symlink_to(os.path.relpath(draft / target, link.parent.resolve()))
     write(draft / "pod.json", msgspec.json.encode(replace(record, plan=replace(plan, files={}))), 0o600)
 
 
+def private(folder: Path) -> None:
+    """A folder, and those above it that are missing, for its owner alone."""
+    if not folder.is_dir():
+        private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write(path: Path, content: bytes, mode: int) -> None:
     """A new file that only its owner can read."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private(path.parent)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(handle, "wb") as file:
         file.write(content)

@@ -1,6 +1,7 @@
 """Carries out probes and preStop handlers: http, tcp, exec, sleep. Called by `containers`."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Mapping
@@ -64,5 +65,7 @@ async def run(command: tuple[str, ...], target: Target) -> bool:
         return await process.wait() == 0
     finally:
         if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            # An error in place of a cancellation would be taken for a failed probe, and the prober would go on.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()

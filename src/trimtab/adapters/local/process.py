@@ -16,14 +16,16 @@ from trimtab.errors import Unavailable
 
 # The outer shell ends when the inner one has said who it is, or is gone; so the inner one belongs to nobody. The inner one must
 # survive a TERM to its group, to write down how its child ended; a trap that does something is not inherited, an ignored signal
-# would be. If it cannot say who it is, it must not start anything, since nobody would know.
+# would be. If it cannot say who it is, it must not start anything, since nobody would know. What it says itself about its
+# child's end does not belong into the log; the brackets are there because dash redirects its own output with a plain command's.
 LAUNCH = (
     'umask 077; log=$1 run=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 &'
     ' while [ ! -e "$run" ] && kill -0 $! 2>/dev/null; do sleep 0.002; done'
 )
 WATCH = (
     '{ cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$1/run.new" && mv "$1/run.new" "$1/run"; } || exit 126; trap : TERM INT;'
-    ' d=$1 where=$2; shift 2; if cd "$where"; then "$@"; code=$?; else code=126; fi; echo $code >"$d/exit.new"; mv "$d/exit.new" "$d/exit"'
+    ' d=$1 where=$2; shift 2; exec 3>&2; if cd "$where"; then exec 2>/dev/null; (exec "$@" 2>&3 3>&-); code=$?; else code=126; fi;'
+    ' echo $code >"$d/exit.new"; mv "$d/exit.new" "$d/exit"'
 )
 BASE = ("PATH", "LANG", "LC_ALL", "TZ")
 """Variables of Trimtab's own environment that pods get; all others stay private."""

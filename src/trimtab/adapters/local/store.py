@@ -32,21 +32,15 @@ T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds to wait for another process that writes."""
 
-HISTORY = 20
-"""Attempts kept of each Canary."""
-
 POLL = 0.25
 """Seconds between two looks for commands of other processes."""
 
 
 class Store:
-    """`ports.Store` on SQLite. Opens the file at the first call; `close` it at the end.
+    """`ports.Store` on SQLite. Opens the file at the first call; `close` it at the end."""
 
-    `history`: how many attempts of each Canary are kept with their journal; the newest always is.
-    """
-
-    def __init__(self, path: Path, *, history: int = HISTORY, poll: float = POLL) -> None:
-        self._path, self._history, self._poll = path, max(1, history), poll
+    def __init__(self, path: Path, *, poll: float = POLL) -> None:
+        self._path, self._poll = path, poll
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trimtab-store")
         self._connection: sqlite3.Connection | None = None
         self._listeners: set[asyncio.Event] = set()
@@ -138,7 +132,7 @@ class Store:
         self._worker.shutdown(wait=False)
 
     async def _put(self, before: CanaryState, decision: Decision) -> None:
-        await self._write(f"recording {before.key}", lambda file: queries.replace(file, before, decision, self._history))
+        await self._write(f"recording {before.key}", lambda file: queries.replace(file, before, decision))
 
     async def _retry(self, key: CanaryKey) -> None:
         """Writes what is kept in memory; where there is still no room, it stays there."""

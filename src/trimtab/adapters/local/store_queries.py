@@ -22,8 +22,11 @@ def load(file: sqlite3.Connection, key: CanaryKey) -> Stored:
     return Stored(state, tuple(from_text(text, Command, f"a command for {key}") for (text,) in waiting))
 
 
-def replace(file: sqlite3.Connection, before: CanaryState, decision: Decision, history: int) -> None:
-    """Compare-and-swap of the record, with all that belongs to it. Conflict if `before` is not the newest."""
+def replace(file: sqlite3.Connection, before: CanaryState, decision: Decision) -> None:
+    """Compare-and-swap of the record, with all that belongs to it. Conflict if `before` is not the newest.
+
+    Of older attempts, with their journal, as many are kept as the policy says; the newest always is.
+    """
     after, key = decision.state, before.key
     row = file.execute("SELECT serial FROM canary WHERE namespace = ? AND name = ?", _of(key)).fetchone()
     newest = int(row[0]) if row is not None else 0
@@ -40,7 +43,8 @@ def replace(file: sqlite3.Connection, before: CanaryState, decision: Decision, h
     )
     if after.rollout is not None:
         file.execute("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?)", (*_of(key), after.rollout.number, text))
-        _forget(file, key, history)
+        if after.policy is not None:
+            _forget(file, key, after.policy.history)
 
 
 def submit(file: sqlite3.Connection, key: CanaryKey, command: Command) -> None:

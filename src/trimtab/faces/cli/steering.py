@@ -43,16 +43,19 @@ def wish(verb: Verb, state: CanaryState, reason: str, *, skip_analysis: bool = F
 
 
 async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> Answer:
-    """Submits a command and waits for its answer. Unavailable where nobody runs."""
+    """Submits a command and waits for its answer. Unavailable, with nothing written, where nobody runs."""
+    if wiring.running_process(folder) is None:
+        raise Unavailable(
+            f"nobody is there to {command.verb} {key}: no `trimtab up` runs on {folder}. Nothing was changed; start one first"
+        )
     await store.submit(key, command)
     for _ in range(int(PATIENCE / LOOK)):
         answer = await store.answer(key, command.id)
         if answer is not None:
             return answer
         await asyncio.sleep(LOOK)
-    who = wiring.running_process(folder)
-    problem = f"process {who} runs on it but has not answered within {PATIENCE:g} s" if who else "no `trimtab up` runs on it"
-    raise Unavailable(f"{command.verb} was written to {folder}, but {problem}. It will be obeyed as soon as one runs")
+    problem = f"the `trimtab up` that runs on {folder} has not answered within {PATIENCE:g} s; see what it says"
+    raise Unavailable(f"{command.verb} {key} was handed over, but {problem}. It is obeyed as soon as it can be")
 
 
 def steer(verb: Verb, canary: str | None, state: Path | None, output: str, **details: object) -> None:

@@ -106,24 +106,30 @@ def check_lines(checks: Sequence[CheckView], run: RolloutView) -> list[str]:
     """The newest check."""
     if not checks:
         return []
-    lines = [f"    checks     {run.failed_checks} of {run.threshold} allowed failures"]
+    lines = [f"    checks     {run.failed_checks} failed; {run.threshold} failed ones roll back"]
     return lines + [f"               {check_words(check)}" for check in checks]
 
 
 def check_words(check: CheckView) -> str:
-    """`request-success-rate 99.2 (at least 99): good`."""
+    """`request-success-rate 99.2 % (at least 99 %): good`."""
     limits = " and ".join(
         text
         for text in (
-            f"at least {check.minimum:g}" if check.minimum is not None else "",
-            f"at most {check.maximum:g}" if check.maximum is not None else "",
+            f"at least {amount(check.minimum, check.unit)}" if check.minimum is not None else "",
+            f"at most {amount(check.maximum, check.unit)}" if check.maximum is not None else "",
         )
         if text
     )
-    value = "no value" if check.value is None else f"{check.value:.4g}"
-    return (
-        f"{check.metric} {value} ({limits or 'no limit'}): {'good' if check.good else 'bad'}{f', {check.problem}' if check.problem else ''}"
-    )
+    value = "no value" if check.value is None else amount(check.value, check.unit)
+    problem = f", {check.problem}" if check.problem else ""
+    return f"{check.metric} {value} ({limits or 'no limit'}): {'good' if check.good else 'bad'}{problem}"
+
+
+def amount(value: float, unit: str) -> str:
+    """`99.2 %`, `35 ms`, `1.2 s`, or the bare number."""
+    if unit == "s" and abs(value) < 1:
+        return f"{value * 1000:.4g} ms"
+    return f"{value:.4g} {unit}".rstrip()
 
 
 def show_text(view: ShowView) -> str:

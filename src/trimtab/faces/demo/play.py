@@ -31,7 +31,7 @@ class Act:
 
 def rotate_token(repository: Repository) -> None:
     """A new token, and the settings as they were promoted."""
-    repository.write_settings(GOOD.replace("pool_size: 10", "pool_size: 20"))
+    repository.write_settings(GOOD)
     repository.write_token(SECOND_TOKEN)
 
 
@@ -39,7 +39,7 @@ ACTS = (
     Act(
         "A good change: a larger pool",
         "Double the pool",
-        lambda repository: repository.write_settings(GOOD.replace("pool_size: 10", "pool_size: 20")),
+        lambda repository: repository.write_settings(GOOD),
         Outcome.PROMOTED,
         "promoted",
     ),
@@ -53,7 +53,7 @@ ACTS = (
     Act(
         "A change that does not parse",
         "Tidy up the settings",
-        lambda repository: repository.write_settings(GOOD.replace("pool_size: 10", "pool_size: [20")),
+        lambda repository: repository.write_settings(GOOD.replace("pool_size: 20", "pool_size: [20")),
         Outcome.REFUSED,
         "refused",
     ),

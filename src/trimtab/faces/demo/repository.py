@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 SERVICE = Path(__file__).with_name("service.py")
-GOOD = "# settings of the web shop\ngreeting: hello\ntimeout_ms: 250\npool_size: 10\n"
+FIRST = "# settings of the web shop\ngreeting: hello\ntimeout_ms: 250\npool_size: 10\n"
+GOOD = FIRST.replace("pool_size: 10", "pool_size: 20")
 FIRST_TOKEN, SECOND_TOKEN = "first-token-of-the-demo", "second-token-of-the-demo"
 
 DEPLOYMENT = """\
@@ -78,7 +79,7 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
         (self.folder / "deployment.yaml").write_text(DEPLOYMENT.format(python=sys.executable, service=SERVICE))
         (self.folder / "canary.yaml").write_text(CANARY)
-        self.write_settings(GOOD)
+        self.write_settings(FIRST)
         self.write_token(FIRST_TOKEN)
         self.commit("Add the shop")
 
