@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.git.evaluate import revision_of
 from trimtab.adapters.git.manifests import Manifests, Workload
 from trimtab.adapters.git.process import Git
-from trimtab.adapters.git.repository import Watching, open_repository
+from trimtab.adapters.git.repository import Repository, Watching, open_repository
+from trimtab.adapters.git.snapshot import Recorded, Snapshot, clone_of, of_commit, of_revision, repository_here
 from trimtab.adapters.git.sources import GitSources
 from trimtab.adapters.local.dataplane import Backend, CopyName
 from trimtab.adapters.local.envoy import Address, Envoy
@@ -44,7 +46,10 @@ from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Sample
 from trimtab.ports import Outside
 
-__all__ = ["Machine", "Store", "UpOptions", "machine", "open_store", "running_process", "state_folder", "stop_leftovers"]
+__all__ = [
+    "Machine", "Moment", "Snapshot", "Store", "UpOptions",
+    "machine", "open_store", "running_process", "snapshots", "state_folder", "stop_leftovers",
+]  # fmt: skip
 
 PLAIN_LOOK = 0.5
 """Seconds between two looks for a newer commit, for Deployments without a Canary."""
@@ -91,6 +96,15 @@ class Machine:
         """Drains and stops every pod, then Envoy."""
         await self.node.stop_all()
         await self.envoy.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where names of commits and revisions are looked up. `repo` None: the repository around here, else the clone of the state folder."""
+
+    state: Path
+    repo: Path | None
+    path: str
 
 
 def state_folder(argument: Path | None) -> Path:
@@ -173,6 +187,44 @@ async def stop_leftovers(folder: Path, report: Callable[[str], None]) -> int:
                 running.cancel()
             await envoy.stop()
     return count
+
+
+async def snapshots(names: Sequence[str], moment: Moment) -> tuple[Snapshot, ...]:
+    """What each of these commits or recorded revisions holds. InputError for a name that means nothing."""
+    state = StateFolder(moment.state) if (moment.state / "repo").is_dir() else None
+    known = await recorded(state.database) if state is not None else {}
+    # Without a key of this installation fingerprints are only good for telling two values of this one call apart.
+    key = digest_key(state) if state is not None else DigestKey("once", secrets.token_bytes(32))
+    found = []
+    for name in names:
+        if state is not None and name in known:
+            found.append(await of_revision(await clone_of(state.repository), known[name], key))
+        else:
+            found.append(await of_commit(await repository_of(moment, state), name, key))
+    return tuple(found)
+
+
+async def repository_of(moment: Moment, state: StateFolder | None) -> Repository:
+    """Where commits are looked up: what was named, else the repository around here, else what `up` follows."""
+    if moment.repo is None and state is not None and not any((folder / ".git").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
+        return await clone_of(state.repository)
+    return await repository_here(str(moment.repo or Path.cwd()), moment.path)
+
+
+async def recorded(database: Path) -> dict[str, Recorded]:
+    """Every revision that an attempt on record is about, by id."""
+    store = Store(database)
+    try:
+        states = [state for key in await store.keys() for state in await store.history(key)]
+    finally:
+        await store.close()
+    found: dict[str, Recorded] = {}
+    for state in states:
+        if (run := state.rollout) is not None:
+            found[run.to.id] = Recorded(state.key, run.policy.target, run.to, run.origin.commit)
+            if run.before is not None:
+                found.setdefault(run.before.id, Recorded(state.key, run.policy.target, run.before))
+    return found
 
 
 def translate_here(minimum_interval: timedelta, canary: Canary, companions: Companions) -> Policy:

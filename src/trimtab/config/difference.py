@@ -1,13 +1,15 @@
 """What changed inside ConfigMaps and Secrets, key by key and path by path; the order of keys and comments do not count.
 
-Called by `observe`, `diff` and the faces. Of a Secret only its keys are named, with keyed fingerprints.
+Called by `observe`, `diff` and the faces. Of a Secret only its keys are named, with keyed fingerprints. Pod templates are compared
+in the same way.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trimtab.config.amounts import factor, factor_in_text, shown_factor
-from trimtab.config.comparison import ChangeKind, Delta, documents, unequal
+from trimtab.config.comparison import ChangeKind, Delta, compare, documents, unequal
 from trimtab.config.formats import parse
 from trimtab.config.pairs import pairs
 from trimtab.config.showing import cut, shown_pair, shown_path, shown_value
@@ -15,7 +17,7 @@ from trimtab.config.trees import TYPED, Format, Parsed, Scalar, Tree
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigName
 
-__all__ = ["Change", "ChangeKind", "difference", "line", "lines"]
+__all__ = ["Change", "ChangeKind", "difference", "line", "lines", "template_difference"]
 
 LONGEST_BLOCK = 200
 """Lines of plain text that are told one by one; of a longer block only where it is."""
@@ -25,8 +27,8 @@ LONGEST_BLOCK = 200
 class Change:
     """One change. `old` and `new` are ready to be shown: short, printable, and of a Secret fingerprints or empty."""
 
-    name: ConfigName
-    """The object; its new name where Kustomize's hash in it changed."""
+    name: str
+    """The object, `configmap/app` or `deployment/app`; its new name where Kustomize's hash in it changed."""
     key: str
     """Empty where the object itself is meant."""
     kind: ChangeKind
@@ -43,9 +45,14 @@ def difference(before: Sequence[Content], after: Sequence[Content]) -> tuple[Cha
     return tuple(change for pair in pairs(before, after) for change in _of_object(pair.name, pair.old, pair.new))
 
 
+def template_difference(name: str, before: str, after: str) -> tuple[Change, ...]:
+    """What changed in the pod template of a workload; `before` and `after` are JSON, `name` is for example `deployment/app`."""
+    return tuple(_of_delta(name, "", delta, typed=True) for delta in compare(json.loads(before), json.loads(after)))
+
+
 def line(change: Change) -> str:
     """A change in one line: `config.yaml: database.pool_size: 10 -> 20 (x2)`."""
-    whole = shown_path((change.key,)) if change.key else str(change.name)
+    whole = shown_path((change.key,)) if change.key else change.name
     place = f"{whole}: {change.path}" if change.path else whole
     if change.kind is ChangeKind.ADDED:
         return f"{place}: added" + (f" {change.new}" if change.new else "")
@@ -69,17 +76,17 @@ def _of_object(name: ConfigName, old: Content | None, new: Content | None) -> It
         kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED
         there = new or old
         keys = sorted({*there.data, *there.binary}) if there else []
-        yield from (Change(name, key, kind) for key in keys or [""])
+        yield from (Change(str(name), key, kind) for key in keys or [""])
         return
     if name.kind == old.name.kind and new.secret and old.type != new.type:
-        yield Change(name, "", ChangeKind.CHANGED, "type", old.type, new.type)
+        yield Change(str(name), "", ChangeKind.CHANGED, "type", old.type, new.type)
     for key in sorted({*old.data, *new.data, *old.binary, *new.binary}):
         if old.data.get(key) != new.data.get(key) or old.binary.get(key) != new.binary.get(key):
             yield from _of_key(old, new, key)
 
 
 def _of_key(old: Content, new: Content, key: str) -> Iterator[Change]:
-    name = new.name
+    name = str(new.name)
     if new.secret:
         kind = _presence(old.data.get(key), new.data.get(key))
         yield Change(name, key, kind, "", _fingerprint(old, key), _fingerprint(new, key))
@@ -120,7 +127,7 @@ def _summary(value: bytes | None) -> str:
     return _count(text.count("\n") + 1, "line") if "\n" in text else cut(shown_value(text, typed=False))
 
 
-def _of_value(name: ConfigName, key: str, was: bytes, now: bytes) -> Iterator[Change]:
+def _of_value(name: str, key: str, was: bytes, now: bytes) -> Iterator[Change]:
     """A value of a ConfigMap: by its leaves where both sides parse, else by its lines."""
     try:
         old, new = was.decode(), now.decode()
@@ -139,13 +146,13 @@ def _of_value(name: ConfigName, key: str, was: bytes, now: bytes) -> Iterator[Ch
         yield Change(name, key, ChangeKind.CHANGED, "", *_as_text(old, new), factor(old, new))
 
 
-def _of_trees(name: ConfigName, key: str, before: Parsed, after: Parsed) -> Iterator[Change]:
+def _of_trees(name: str, key: str, before: Parsed, after: Parsed) -> Iterator[Change]:
     typed = before.format in TYPED
     for delta in documents(before.documents, after.documents):
         yield _of_delta(name, key, delta, typed)
 
 
-def _of_delta(name: ConfigName, key: str, delta: Delta, typed: bool) -> Change:
+def _of_delta(name: str, key: str, delta: Delta, typed: bool) -> Change:
     path = shown_path(delta.path)
     old, new = shown_value(delta.old, typed=typed), shown_value(delta.new, typed=typed)
     if delta.kind is ChangeKind.ADDED:
@@ -161,7 +168,7 @@ def _scalar(tree: Tree) -> Scalar:
     return None if isinstance(tree, dict | list) else tree
 
 
-def _of_lines(name: ConfigName, key: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
+def _of_lines(name: str, key: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
     """Plain text; lines are numbered as they are now, removed ones as they were."""
     for a, b, c, d in unequal(old, new):
         if max(b - a, d - c) > LONGEST_BLOCK:

@@ -5,7 +5,7 @@ Asking is observing (P1): hooks and metrics are asked here, when the state says 
 
 from dataclasses import replace
 
-from trimtab.config.difference import difference, lines
+from trimtab.config.difference import Change, difference, lines, template_difference
 from trimtab.config.digest import canonical_bytes, incomparable
 from trimtab.control.asking import ask
 from trimtab.model.facts import Facts, Source
@@ -60,8 +60,8 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     after = await outside.sources.contents(state.key, revision)
     before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
     findings = validate(after, before)
-    changes = template_changes(state.promoted, revision) + lines(difference(before, after))
-    return replace(facts, findings=findings, changes=changes)
+    changes = template_changes(state, revision) + difference(before, after)
+    return replace(facts, findings=findings, changes=lines(changes))
 
 
 def known(state: CanaryState, source: Source) -> bool:
@@ -72,6 +72,9 @@ def known(state: CanaryState, source: Source) -> bool:
     return state.held is not None and state.held.revision == revision.id
 
 
-def template_changes(before: Revision | None, after: Revision) -> tuple[str, ...]:
-    """Says that the pod template changed; what in it, `diff` shows."""
-    return ("pod template changed",) if before is not None and before.fingerprint != after.fingerprint else ()
+def template_changes(state: CanaryState, after: Revision) -> tuple[Change, ...]:
+    """What changed in the pod template since it was promoted; the first one is no change."""
+    before, policy = state.promoted, state.rules
+    if before is None or policy is None or before.fingerprint == after.fingerprint:
+        return ()
+    return template_difference(f"{policy.target.kind.lower()}/{policy.target.name}", before.template, after.template)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trimtab.config.comparison import unequal
-from trimtab.config.difference import difference, lines
+from trimtab.config.difference import difference, lines, template_difference
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigKind, ConfigName
 
@@ -125,7 +125,7 @@ def test_long_texts_with_much_in_common_are_not_weighed_line_against_line() -> N
 def test_kustomizes_hash_in_a_name_does_not_hide_what_changed() -> None:
     old, new = (Content(ConfigName(ConfigKind.CONFIG_MAP, f"app-{digest}"), {"a": b"1"}) for digest in ("5f4mc9h82b", "k2g7t6d4hh"))
     (change,) = difference([old], [Content(new.name, {"a": b"2"})])
-    assert (change.name, change.key, change.old, change.new) == (new.name, "a", "1", "2")
+    assert (change.name, change.key, change.old, change.new) == (str(new.name), "a", "1", "2")
     assert difference([old], [new]) == ()
 
 
@@ -209,3 +209,13 @@ def properties(values: dict[str, str]) -> str:
 def units(text: str) -> list[int]:
     raw = text.encode("utf-16-be")
     return [int.from_bytes(raw[index : index + 2], "big") for index in range(0, len(raw), 2)]
+
+
+def test_a_pod_template_is_compared_by_its_containers_and_fields() -> None:
+    old = {"spec": {"containers": [{"name": "app", "image": "app:1", "env": [{"name": "MODE", "value": "slow"}]}]}}
+    new = {"spec": {"containers": [{"name": "app", "image": "app:2", "env": []}]}}
+    assert lines(template_difference("deployment/app", json.dumps(old), json.dumps(new))) == (
+        "deployment/app: spec.containers[app].image: app:1 -> app:2",
+        "deployment/app: spec.containers[app].env[MODE].name: removed (was MODE)",
+        "deployment/app: spec.containers[app].env[MODE].value: removed (was slow)",
+    )

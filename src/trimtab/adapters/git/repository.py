@@ -101,8 +101,9 @@ async def open_repository(watching: Watching, folder: Path, git: Git) -> Reposit
         raise InputError(f"{location} is a plain folder, not a git repository, so there is no branch {watching.branch} in it.")
     clone = Clone(folder, git)
     await clone.prepare()
-    await clone.follow(f"{location} {watching.branch}".strip())
-    return Repository(location, watching, clone)
+    repository = Repository(location, watching, clone)
+    await clone.follow(f"{location} {watching.branch}".strip(), repository.path)
+    return repository
 
 
 def _some(names: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": ("rollouts", "What happens to one, live."),
     "history": ("rollouts", "Every attempt and how it ended."),
     "show": ("rollouts", "One attempt: what changed, who, the evidence."),
+    "diff": ("content", "What changed between two commits or revisions, key by key."),
     "approve": ("steering", "Open the gate at which a rollout waits."),
     "pause": ("steering", "Stop a rollout from growing."),
     "resume": ("steering", "Let it grow again."),
