@@ -30,8 +30,8 @@ class Loop:
 
     outside: Outside
     report: Report
-    seen: Callable[[CanaryKey, Decision], None]
-    """Hears of each decision."""
+    seen: Callable[[CanaryKey, Decision, timedelta], None]
+    """Hears of each decision, and how long its pass took."""
     chance: random.Random = field(default_factory=random.SystemRandom)
     queue: Queue = field(init=False)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,20 +88,22 @@ class Loop:
 
     async def work(self, key: CanaryKey) -> None:
         """One pass for a key, and what follows from how it went."""
+        begin = self.outside.clock.now()
         try:
             decision = await reconcile(key, self.outside)
         except asyncio.CancelledError:
             if key not in self.interrupted:
                 raise
-            self.interrupted.discard(key)
             self.queue.done(key, self.outside.clock.now(), self.outside.clock.now())
         except TrimtabError as problem:
             self.failed(key, problem)
         else:
             self.report(key, None)
-            self.seen(key, decision)
-            self.queue.done(key, decision.wake, self.outside.clock.now())
+            now = self.outside.clock.now()
+            self.seen(key, decision, now - begin)
+            self.queue.done(key, decision.wake, now)
         finally:
+            self.interrupted.discard(key)
             self.passes.pop(key, None)
             self.woken.set()
 

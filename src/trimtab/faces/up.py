@@ -8,10 +8,11 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trimtab.control.loop import Loop
 from trimtab.errors import TrimtabError
+from trimtab.faces.exposition import Exposition
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey
@@ -34,14 +35,16 @@ class Running:
     problems: dict[CanaryKey, str] = field(default_factory=dict)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
     shown: set[str] = field(default_factory=set)
+    exposition: Exposition = field(default_factory=lambda: Exposition("envoy"))
 
     def tell(self, moment: datetime, text: str) -> None:
         """A line with its time."""
         self.say(f"{moment.astimezone():%H:%M:%S}  {text}")
 
-    def decided(self, key: CanaryKey, decision: Decision) -> None:
-        """Prints what a decision says."""
+    def decided(self, key: CanaryKey, decision: Decision, took: timedelta) -> None:
+        """Prints what a decision says; `took` is how long its pass lasted."""
         self.states[key] = decision.state
+        self.exposition.decided(decision, took)
         for entry in decision.entries:
             self.tell(entry.at, f"{key}  {entry.text}")
         self.moved.set()
@@ -67,7 +70,8 @@ class Running:
 
 async def up(options: UpOptions, running: Running, body: Body | None = None) -> int:
     """Runs until a signal, or until `body` is through, whose answer is the exit code. Pods go on unless the caller stops them."""
-    async with machine(options, running.report, running.heard) as made:
+    serving = running.exposition.serving(options.metrics_address)
+    async with serving, machine(options, running.report, running.heard) as made:
         running.made = made
         show_source(made, running)
         loop = Loop(made.outside, running.went, running.decided)

@@ -13,22 +13,14 @@ import click
 import msgspec
 
 from trimtab import wiring
-from trimtab.documents.durations import parse_duration
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError, Unavailable
+from trimtab.faces.cli.options import duration
 from trimtab.faces.up import Running, signals, until_settled, up
 from trimtab.wiring import Machine, UpOptions
 
 PATIENCE = 60.0
 """Seconds that `down` waits for a running `up` to end."""
-
-
-def duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta:
-    """A duration as an option."""
-    try:
-        return parse_duration(value)
-    except InputError as problem:
-        raise click.BadParameter(str(problem)) from None
 
 
 def images(file: Path | None) -> dict[str, list[str]]:
@@ -61,6 +53,7 @@ def images(file: Path | None) -> dict[str, list[str]]:
 )
 @click.option("--metrics-server", default="", help="A Prometheus for built-in and inline queries, instead of Envoy's own counters.")
 @click.option("--event-webhook", default="", help="A URL that every event is sent to, unless a Canary has an event webhook of its own.")
+@click.option("--metrics-address", default="", help="HOST:PORT at which /metrics has what Flagger's has, for a Prometheus to scrape.")
 def up_command(**given: object) -> None:
     """Follow REPO, a git repository or a plain folder of Kubernetes YAML, and run it on this machine.
 
@@ -110,20 +103,17 @@ async def leave(made: Machine, running: Running, *, keep: bool) -> None:
 
 def options_of(given: dict[str, object]) -> UpOptions:
     """The options as `wiring` takes them."""
-    text = {name: str(given[name]) for name in ("path", "branch", "metrics_server", "event_webhook")}
+    text = {name: str(given[name]) for name in ("path", "branch", "metrics_server", "event_webhook", "metrics_address")}
     poll, state, file, interval = given["poll"], given["state"], given["images_file"], given["minimum_interval"]
     assert isinstance(interval, timedelta)
     return UpOptions(
-        str(given["repo"]),
-        wiring.state_folder(state if isinstance(state, Path) else None),
-        text["path"],
-        text["branch"],
-        poll if isinstance(poll, float) else None,
-        interval,
-        text["metrics_server"],
-        text["event_webhook"],
-        bool(given["prune"]),
-        images(file if isinstance(file, Path) else None),
+        source=str(given["repo"]),
+        state=wiring.state_folder(state if isinstance(state, Path) else None),
+        poll=poll if isinstance(poll, float) else None,
+        minimum_interval=interval,
+        prune=bool(given["prune"]),
+        images=images(file if isinstance(file, Path) else None),
+        **text,
     )
 
 

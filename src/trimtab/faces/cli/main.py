@@ -30,6 +30,7 @@ COMMANDS = {
     "retry": ("steering", "Start a held change again."),
     "undo": ("steering", "Go back to a revision that was promoted before."),
     "demo": ("machine", "Show it, in half a minute."),
+    "completion": ("completion", "Complete commands and names in a shell."),
 }
 """Every command: the module that holds it, and what `--help` says of it, so that nothing else has to be loaded for that."""
 

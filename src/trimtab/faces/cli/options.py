@@ -1,10 +1,47 @@
 """Options that several commands share."""
 
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
-canary_argument = click.argument("canary", required=False)
+from trimtab.errors import InputError, TrimtabError
+
+
+def canaries(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of Canaries on record that begin with what was typed; none where nothing can be read."""
+    from trimtab import wiring
+
+    folder = wiring.state_folder(context.params.get("state"))
+    if not folder.is_dir():
+        return []
+
+    async def names() -> list[str]:
+        store = wiring.open_store(folder)
+        try:
+            return [key.name for key in await store.keys()]
+        finally:
+            await store.close()
+
+    try:
+        return [CompletionItem(name) for name in asyncio.run(names()) if name.startswith(incomplete)]
+    except TrimtabError:
+        return []
+
+
+def duration(context: click.Context, parameter: click.Parameter, value: str) -> timedelta | None:
+    """A duration as an option; None where it is empty."""
+    from trimtab.documents.durations import parse_duration
+
+    try:
+        return parse_duration(value) if value else None
+    except InputError as problem:
+        raise click.BadParameter(str(problem)) from None
+
+
+canary_argument = click.argument("canary", required=False, shell_complete=canaries)
 state_option = click.option(
     "--state", type=click.Path(path_type=Path), help="The state folder of `up`.  [default: ./.trimtab, or TRIMTAB_STATE]"
 )

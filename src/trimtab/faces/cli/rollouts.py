@@ -14,7 +14,7 @@ import msgspec
 from trimtab import wiring
 from trimtab.errors import InputError
 from trimtab.faces.cli import tables
-from trimtab.faces.cli.options import canary_argument, output_option, state_option
+from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option, state_option
 from trimtab.faces.views import show_view, status_view
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
@@ -122,7 +122,7 @@ def history_command(canary: str | None, state: Path | None, output: str) -> None
 
 @click.command("show")
 @click.argument("rollout", type=int, required=False)
-@click.option("--canary", help="Which Canary, where there are several.")
+@click.option("--canary", shell_complete=canaries, help="Which Canary, where there are several.")
 @state_option
 @output_option
 def show_command(rollout: int | None, canary: str | None, state: Path | None, output: str) -> None:
@@ -148,27 +148,27 @@ def show_command(rollout: int | None, canary: str | None, state: Path | None, ou
 @click.command("watch")
 @canary_argument
 @click.option("--until-done", is_flag=True, help="End when no attempt is under way.")
-@click.option("--timeout", default="", help="End with 5 after this time, for example 15m.")
+@click.option("--commit", default="", help="With --until-done: the attempt that this commit leads to, and no older one.")
+@click.option("--timeout", default="", callback=duration, help="End with 5 after this time, for example 15m.")
 @state_option
 @output_option
-def watch_command(canary: str | None, until_done: bool, timeout: str, state: Path | None, output: str) -> None:
+def watch_command(canary: str | None, until_done: bool, commit: str, timeout: timedelta | None, state: Path | None, output: str) -> None:
     """What happens to one CANARY, live: a screen on a terminal, else a line for each event.
 
     \b
     Example:
       trimtab watch shop
-      trimtab watch shop --until-done --timeout 15m
+      trimtab watch shop --until-done --timeout 15m --commit $(git rev-parse HEAD)
 
     \b
     With --until-done it ends with 0 if the newest attempt was promoted, 1 if it was rolled back, refused or aborted,
-    3 if it was inconclusive, 4 if it waits for a person, 5 if the timeout passed.
+    3 if it was inconclusive. When the timeout passes it ends with 4 if a person is waited for, else with 5.
     """
-    from trimtab.documents.durations import parse_duration
-
-    limit = parse_duration(timeout) if timeout else None
+    if commit and not until_done:
+        raise InputError("--commit says what --until-done waits for; give both")
 
     async def work(store: Store) -> int:
-        return await watch(store, chosen(await store.keys(), canary), Watching(until_done, limit, output))
+        return await watch(store, chosen(await store.keys(), canary), Watching(until_done, commit, timeout, output))
 
     sys.exit(on_store(state, work))
 
@@ -177,6 +177,8 @@ class Watching(msgspec.Struct, frozen=True):
     """What `watch` was asked for."""
 
     until_done: bool
+    commit: str
+    """Full or short; empty for whichever attempt is the newest."""
     limit: timedelta | None
     output: str
 
@@ -189,7 +191,7 @@ async def watch(store: Store, key: CanaryKey, asked: Watching) -> int:
         while True:
             state = (await store.load(key)).state
             screen.show(state, await store.journal(key))
-            code = exit_code(state) if asked.until_done else None
+            code = exit_code(state, asked.commit) if asked.until_done else None
             if code is not None:
                 return code
             if asked.limit is not None and datetime.now(UTC) - begin > asked.limit:  # noqa: TID251
@@ -200,10 +202,10 @@ async def watch(store: Store, key: CanaryKey, asked: Watching) -> int:
         screen.close()
 
 
-def exit_code(state: CanaryState) -> int | None:
-    """How the newest attempt ended; None while it is under way."""
+def exit_code(state: CanaryState, commit: str) -> int | None:
+    """How the newest attempt ended; None while it is under way, or where it is about another commit."""
     run = state.rollout
-    if run is None or run.ended is None:
+    if run is None or run.ended is None or not run.origin.commit.startswith(commit):
         return None
     if run.outcome is Outcome.INCONCLUSIVE:
         return INCONCLUSIVE

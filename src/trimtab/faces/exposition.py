@@ -1,0 +1,119 @@
+"""What a Prometheus scrapes of Trimtab: Flagger's metrics, with their names and labels (flagger.md 7.1). Fed by `up`."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from trimtab import __version__
+from trimtab.errors import InputError
+from trimtab.model.decision import Decision
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
+from trimtab.model.rollout import CanaryState, Outcome, Phase, Rollout, RolloutKind
+from trimtab.rollout.exposure import wanted
+
+STATUS = {Phase.PROGRESSING: 0, Phase.FAILED: 2}
+"""`flagger_canary_status`; 1 for everything else."""
+SUCCESSES = {Outcome.PROMOTED: "completed", Outcome.SKIPPED: "skipped"}
+FAILURES = frozenset({Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.PROMOTION_FAILED, Outcome.INCONCLUSIVE})
+LAST_PORT = 65535
+ENDINGS = ("name", "namespace", "deployment_strategy", "analysis_status")
+
+
+class Exposition:
+    """The metrics as they are now. `decided` keeps them up to date."""
+
+    def __init__(self, provider: str) -> None:
+        self.registry = one = CollectorRegistry()
+        canary = ("name", "namespace")
+        self.total = Gauge("flagger_canary_total", "Canaries in a namespace.", ["namespace"], registry=one)
+        self.status = Gauge("flagger_canary_status", "0 progressing, 1 succeeded or at rest, 2 failed.", canary, registry=one)
+        self.weight = Gauge("flagger_canary_weight", "Share of the requests, in percent.", ["workload", "namespace"], registry=one)
+        self.value = Gauge("flagger_canary_metric_analysis", "Newest value of a metric.", [*canary, "metric"], registry=one)
+        self.duration = Histogram("flagger_canary_duration_seconds", "Seconds that a check took.", canary, registry=one)
+        self.successes = Counter("flagger_canary_successes", "Attempts that were promoted.", ENDINGS, registry=one)
+        self.failures = Counter("flagger_canary_failures", "Attempts that went back.", ENDINGS, registry=one)
+        Gauge("flagger_info", "Version and mesh provider.", ["version", "mesh_provider"], registry=one).labels(__version__, provider).set(1)
+        self.states: dict[CanaryKey, CanaryState] = {}
+
+    def decided(self, decision: Decision, took: timedelta) -> None:
+        """Takes notice of a decision; `took` is how long its pass lasted."""
+        state = decision.state
+        before, self.states[state.key] = self.states.get(state.key), state
+        policy = state.rules
+        if policy is None:
+            return
+        target, namespace = policy.target.name, state.key.namespace
+        self.total.labels(namespace).set(sum(key.namespace == namespace for key in self.states))
+        self.status.labels(target, namespace).set(STATUS.get(state.phase, 1))
+        weight = wanted(state).weight
+        self.weight.labels(target, namespace).set(weight)
+        self.weight.labels(f"{target}-primary", namespace).set(100 - weight)
+        for result in state.evidence.results:
+            if result.value is not None:
+                self.value.labels(target, namespace, result.metric).set(result.value)
+        if before is not None and state.evidence.checks > before.evidence.checks:
+            self.duration.labels(target, namespace).observe(took.total_seconds())
+        self.count_ending(before, state)
+
+    def count_ending(self, before: CanaryState | None, state: CanaryState) -> None:
+        """Counts an attempt when it ends, once; what had ended before this process started is not counted again."""
+        run = state.rollout
+        if before is not None and run is not None and run.ended is not None and run != before.rollout:
+            self.count(run, state.key.namespace)
+
+    def count(self, run: Rollout, namespace: str) -> None:
+        """One more success or failure. Initialisation, and attempts that were superseded, withdrawn or refused, are neither."""
+        if run.kind is RolloutKind.INITIALISATION:
+            return
+        labels = (run.policy.target.name, namespace, strategy(run.policy))
+        if run.outcome in SUCCESSES:
+            self.successes.labels(*labels, SUCCESSES[run.outcome]).inc()
+        elif run.outcome in FAILURES:
+            self.failures.labels(*labels, "completed").inc()
+
+    @asynccontextmanager
+    async def serving(self, address: str) -> AsyncIterator[None]:
+        """Answers `/metrics` and `/healthz` at `HOST:PORT` while the block runs; nothing where that is empty. InputError if it cannot."""
+        if not address:
+            yield
+            return
+        host, _, port = address.rpartition(":")
+        if not port.isdecimal() or int(port) > LAST_PORT:
+            raise InputError(f"--metrics-address {address!r}: write HOST:PORT, for example 127.0.0.1:8090")
+        app = web.Application()
+        app.add_routes([web.get("/metrics", self.metrics), web.get("/healthz", healthy)])
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await listen(runner, host or "127.0.0.1", int(port))
+            yield
+        finally:
+            await runner.cleanup()
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """All of them, in Prometheus' text format."""
+        return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def listen(runner: web.AppRunner, host: str, port: int) -> None:
+    """InputError where the address cannot be had."""
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise InputError(f"--metrics-address {host}:{port}: {os.strerror(error.errno or 0)}. Name another address") from None
+
+
+async def healthy(request: web.Request) -> web.Response:
+    """The process answers."""
+    return web.Response(text="OK")
+
+
+def strategy(policy: Policy) -> str:
+    """What Flagger calls it."""
+    return "ab-testing" if policy.match else "blue-green" if policy.iterations else "canary"

@@ -1,0 +1,93 @@
+"""What a Prometheus scrapes follows from decisions alone, under Flagger's names."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import aiohttp
+import pytest
+
+from trimtab.errors import InputError
+from trimtab.faces.exposition import Exposition
+from trimtab.model.decision import Decision
+from trimtab.testing.story import Story
+
+CANARY = {"name": "app", "namespace": "test"}
+
+
+def watched(story: Story) -> Exposition:
+    """Metrics that hear of every record from now on."""
+    exposition = Exposition("envoy")
+    exposition.decided(Decision(story.state, (), None), timedelta())
+    known = story.memory.store.on_replace
+    story.memory.store.on_replace = lambda before, after: (
+        known(before, after),
+        exposition.decided(Decision(after, (), None), timedelta(seconds=0.25)),
+    )[0]
+    return exposition
+
+
+def value(exposition: Exposition, metric: str, /, **labels: str) -> float | None:
+    return exposition.registry.get_sample_value(metric, labels)
+
+
+def ended(exposition: Exposition, name: str, status: str = "completed") -> float | None:
+    return value(exposition, f"flagger_canary_{name}_total", **CANARY, deployment_strategy="canary", analysis_status=status)
+
+
+def test_a_promotion_is_one_success_and_the_weights_follow_the_record(told: Callable[..., Story]) -> None:
+    story = told()
+    exposition = watched(story)
+    assert ended(exposition, "successes") is None
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: state.rollout is not None and state.rollout.position == 2)
+    assert value(exposition, "flagger_canary_weight", workload="app", namespace="test") == 40
+    assert value(exposition, "flagger_canary_weight", workload="app-primary", namespace="test") == 60
+    assert value(exposition, "flagger_canary_status", **CANARY) == 0
+    story.until_settled()
+    assert ended(exposition, "successes") == 1
+    assert value(exposition, "flagger_canary_status", **CANARY) == 1
+    assert value(exposition, "flagger_canary_duration_seconds_count", **CANARY) == 2
+    assert value(exposition, "flagger_canary_duration_seconds_sum", **CANARY) == 0.5
+
+
+def test_a_rollback_is_one_failure_with_the_value_that_led_to_it(told: Callable[..., Story]) -> None:
+    story = told()
+    exposition = watched(story)
+    story.turn_bad(80.0)
+    story.memory.world.edit(color="blue")
+    story.go_on()
+    assert (ended(exposition, "failures"), ended(exposition, "successes")) == (1, None)
+    assert value(exposition, "flagger_canary_metric_analysis", **CANARY, metric="request-success-rate") == 80
+    assert value(exposition, "flagger_canary_status", **CANARY) == 2
+
+
+def test_a_rollout_without_analysis_counts_as_skipped(told: Callable[..., Story]) -> None:
+    story = told(skip_analysis=True)
+    exposition = watched(story)
+    story.memory.world.edit(color="blue")
+    story.go_on()
+    assert ended(exposition, "successes", "skipped") == 1
+
+
+async def test_metrics_and_health_are_served_at_the_address(unused_tcp_port: int, told: Callable[..., Story]) -> None:
+    exposition = watched(told())
+    async with exposition.serving(f"127.0.0.1:{unused_tcp_port}"), aiohttp.ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{unused_tcp_port}/metrics") as answer:
+            assert 'flagger_canary_total{namespace="test"} 1.0' in (await answer.text()).splitlines()
+        async with session.get(f"http://127.0.0.1:{unused_tcp_port}/healthz") as answer:
+            assert await answer.text() == "OK"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:", "127.0.0.1:70000"])
+async def test_an_address_that_is_none_is_invalid_input(address: str) -> None:
+    with pytest.raises(InputError, match="write HOST:PORT"):
+        async with Exposition("envoy").serving(address):
+            pass
+
+
+async def test_an_address_in_use_is_invalid_input_that_names_it(unused_tcp_port: int) -> None:
+    address = f"127.0.0.1:{unused_tcp_port}"
+    async with Exposition("envoy").serving(address):
+        with pytest.raises(InputError, match=f"{address}: Address already in use"):
+            async with Exposition("envoy").serving(address):
+                pass
