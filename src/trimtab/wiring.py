@@ -67,6 +67,8 @@ class UpOptions:
     minimum_interval: timedelta = MINIMUM_INTERVAL
     metrics_server: str = ""
     event_webhook: str = ""
+    metrics_address: str = ""
+    """Where the face serves metrics: `HOST:PORT`."""
     prune: bool = False
     images: Mapping[str, Sequence[str]] | None = None
 
