@@ -4,7 +4,7 @@ Implemented by `adapters` and, in memory, by `testing`; called by `control` and 
 concurrency and deadlines live in adapters (P6). Every call may raise OutsideError; which one says what the loop does next.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -121,8 +121,8 @@ class Teller(Protocol):
     async def tell(self, key: CanaryKey, policy: Policy, tellings: Sequence[Telling]) -> None:
         """Takes over what is not delivered yet, in order. Ids that it knows already are not told again."""
 
-    async def told(self, key: CanaryKey) -> frozenset[str]:
-        """Ids that were delivered, or given up after an hour."""
+    async def told(self, key: CanaryKey) -> Mapping[str, str]:
+        """Ids that are done with: an empty text where it was delivered, else why it was given up, after an hour at the latest."""
 
 
 class Store(Protocol):

@@ -435,6 +435,20 @@ def test_p4_what_was_told_while_receivers_are_away_is_told_when_they_are_back(to
     assert not story.state.to_tell
 
 
+def test_p4_what_nobody_could_be_told_is_in_the_journal_once_and_told_to_nobody(told: Tell) -> None:
+    story = told()
+    heard = len(story.memory.teller.heard)
+    story.memory.teller.given_up = "alert chat: away for an hour"
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    story.go_on(timedelta(minutes=1))
+    assert not story.state.to_tell
+    entries = [entry for entry in story.memory.store.entries[story.state.key] if entry.reason == "Undelivered"]
+    assert len(entries) == len({entry.text for entry in entries}) == len(story.memory.teller.heard) - heard > 0
+    assert all("alert chat: away for an hour" in entry.text for entry in entries)
+    assert not [text for text in story.said() if "not delivered" in text]
+
+
 def test_c1_a_new_key_for_digests_of_secrets_starts_nothing_but_a_new_secret_does(told: Tell) -> None:
     story = told()
     world = story.memory.world

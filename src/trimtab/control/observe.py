@@ -23,7 +23,7 @@ async def observe(stored: Stored, outside: Outside) -> Facts:
     now = outside.clock.now()
     source = await recognised(state, await outside.sources.read(state.key), outside)
     policy = state.rules or source.policy
-    told = await outside.teller.told(state.key) if state.to_tell else frozenset[str]()
+    told = await outside.teller.told(state.key) if state.to_tell else {}
     facts = Facts(now, source, commands=stored.commands, told=told)
     if policy is None:
         return facts

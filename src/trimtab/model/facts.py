@@ -1,6 +1,7 @@
 """Everything one decision may look at, with its time. Gathered by `observe`, read by `decide` and `safety`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from trimtab.model.commands import Command
@@ -95,5 +96,5 @@ class Facts:
     """Problems of metric providers, where they were asked."""
     samples: Samples | None = None
     commands: tuple[Command, ...] = ()
-    told: frozenset[str] = frozenset()
-    """Ids of tellings that were delivered, or given up after an hour."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Ids of tellings that are done with: an empty text where one was delivered, else why it was given up."""

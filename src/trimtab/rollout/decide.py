@@ -45,8 +45,11 @@ def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decisio
 
 
 def take_notice(turn: Turn) -> None:
-    """What was told is struck off, new evidence is kept, problems of the source are told."""
+    """What was told is struck off, or recorded as undelivered; new evidence is kept, problems of the source are told."""
     state, facts = turn.state, turn.facts
+    for telling in state.to_tell:
+        if facts.told.get(telling.id):
+            turn.note(reasons.undelivered(telling, facts.told[telling.id]))
     if facts.told and state.to_tell:
         turn.state = replace(state, to_tell=tuple(telling for telling in state.to_tell if telling.id not in facts.told))
     if turn.verdict is not None:
@@ -68,6 +71,9 @@ def suspended(turn: Turn) -> bool:
         if turn.state.suspended:
             turn.change(suspended=False)
             turn.forget("Suspended")
+            if turn.state.due is not None and turn.state.due < turn.now:
+                # What was due meanwhile is not made up for between two points of the grid (P2).
+                turn.change(due=turn.next_grid())
         return False
     turn.change(suspended=True)
     turn.say(reasons.suspended())

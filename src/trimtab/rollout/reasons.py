@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trimtab.model.facts import HookAnswer
 from trimtab.model.policy import Hook, HookType, MetricKind, Policy
 from trimtab.model.rollout import CanaryState, Step
+from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Reading, Result
 from trimtab.rollout.steps import KUBERNETES_ITERATIONS
 
@@ -47,6 +48,7 @@ class Names:
         return cls(str(state.key), f"{target.name}.{namespace}", f"{target.name}-primary.{namespace}", target.name, target.kind)
 
 
+DAEMON_SET = "DaemonSet"
 GATE_WAITS = {
     HookType.CONFIRM_ROLLOUT: ("advancement waiting for approval", "Canary is waiting for approval."),
     HookType.CONFIRM_TRAFFIC_INCREASE: (
@@ -101,8 +103,17 @@ def refused(names: Names, problems: tuple[str, ...]) -> tuple[Message, Alarm]:
 def not_ready(names: Names, text: str, *, primary: bool) -> Message:
     """A copy is waited for."""
     if primary:
-        return Message("PrimaryNotReady", f"{names.primary} not ready: {text}", "warn")
+        return Message("PrimaryNotReady", primary_waits(names, text), "warn")
+    if names.kind == DAEMON_SET:
+        # Spelled so in Flagger, and matched by what people have built on it (WL-6).
+        return Message("CanaryNotReady", f"canary damonset {names.target} not ready with retryable true: {text}", "warn")
     return Message("CanaryNotReady", f"canary {names.kind.lower()} {names.target} not ready: {text}", "warn")
+
+
+def primary_waits(names: Names, text: str) -> str:
+    """What keeps the primary from being ready; of a DaemonSet with its kind (WL-6)."""
+    kind = "primary daemonset " if names.kind == DAEMON_SET else ""
+    return f"{kind}{names.primary} not ready: {text}"
 
 
 def starting(names: Names) -> Message:
@@ -179,7 +190,7 @@ def undone(names: Names, revision: str) -> tuple[Message, Alarm]:
 
 def promotion_failed(names: Names, text: str) -> tuple[Message, Alarm]:
     """The new primary did not become ready in time (SM-27)."""
-    reason = f"primary not ready: {names.primary} not ready: {text}"
+    reason = f"primary not ready: {primary_waits(names, text)}"
     message = Message("PromotionFailed", f"Promotion of {names.target} failed, {reason}", "warn")
     return message, Alarm(f"Promotion failed, {reason}", "error")
 
@@ -250,6 +261,12 @@ def suspended() -> Message:
 def source_problem(text: str) -> Message:
     """The source cannot be used as it is."""
     return Message("SourceProblem", text, "warn")
+
+
+def undelivered(telling: Telling, why: str) -> Message:
+    """Something was told to nobody, or not to everybody (P4)."""
+    about = telling.text or ", ".join(f"{hook.type} hook {hook.name}" for hook in telling.hooks)
+    return Message("Undelivered", f"not delivered: {about!r}: {why}", "warn")
 
 
 def metric_failed(names: Names, result: Result, provider: str) -> Message:

@@ -4,7 +4,7 @@
 """
 
 import types
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar, cast
@@ -229,6 +229,8 @@ class MemoryTeller:
     world: World
     heard: list[Telling] = field(default_factory=list)
     silent: bool = False
+    given_up: str = ""
+    """Why nothing that it hears is delivered; empty where everything is."""
 
     async def tell(self, key: CanaryKey, policy: Policy, tellings: Sequence[Telling]) -> None:
         """Takes over what is new."""
@@ -239,9 +241,9 @@ class MemoryTeller:
         known = {telling.id for telling in self.heard}
         self.heard.extend(telling for telling in tellings if telling.id not in known)
 
-    async def told(self, key: CanaryKey) -> frozenset[str]:
+    async def told(self, key: CanaryKey) -> Mapping[str, str]:
         """All it heard, unless its receivers are away."""
-        return await port_call("teller.told", lambda: frozenset[str]() if self.silent else frozenset(t.id for t in self.heard))
+        return await port_call("teller.told", lambda: {} if self.silent else {t.id: self.given_up for t in self.heard})
 
 
 @dataclass

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
+from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget, Policy
 from trimtab.model.tellings import Telling
 
 RANK = {"info": 0, "warn": 1, "error": 2}
+PICTURE = "https://flagger.app/favicon.png"
+"""In cards of Google Chat, as from Flagger."""
 Fields = list[tuple[str, str]]
 Payload = dict[str, object]
 
@@ -23,7 +26,7 @@ def fields(key: CanaryKey, policy: Policy, telling: Telling) -> Fields:
     return [
         ("Target", f"{policy.target.kind}/{policy.target.name}.{key.namespace}"),
         ("Failed checks threshold", str(policy.analysis.threshold)),
-        ("Progress deadline", f"{policy.progress_deadline.total_seconds():g}s"),
+        ("Progress deadline", f"{int(policy.progress_deadline.total_seconds())}s"),
         ("Traffic routing", policy.routing),
     ]
 
@@ -46,17 +49,15 @@ def coloured(message: tuple[Payload, Payload], colour: str) -> Payload:
 
 def attachment(key: CanaryKey, target: AlertTarget, telling: Telling, listed: Fields) -> tuple[Payload, Payload]:
     """One message and its one attachment."""
-    found: Payload = {"author_name": str(key), "text": telling.text, "mrkdwn_in": ["text"]}
-    if listed:
-        found["fields"] = [{"title": title, "value": value, "short": False} for title, value in listed]
+    shown = [{"title": title, "value": value, "short": False} for title, value in listed]
+    found: Payload = {"author_name": str(key), "text": telling.text, "mrkdwn_in": ["text"], "fields": shown}
     return {"channel": target.channel, "username": target.username, "icon_url": "", "icon_emoji": ":rocket:"}, found
 
 
 def teams(key: CanaryKey, target: AlertTarget, telling: Telling, listed: Fields) -> Payload:
     """Teams: a message card."""
-    section: Payload = {"activityTitle": telling.text, "activitySubtitle": str(key)}
-    if listed:
-        section["facts"] = [{"name": title, "value": value} for title, value in listed]
+    facts = [{"name": title, "value": value} for title, value in listed]
+    section: Payload = {"activityTitle": telling.text, "activitySubtitle": str(key), "facts": facts}
     return {
         "@type": "MessageCard",
         "@context": "http://schema.org/extensions",
@@ -68,9 +69,10 @@ def teams(key: CanaryKey, target: AlertTarget, telling: Telling, listed: Fields)
 
 def gchat(key: CanaryKey, target: AlertTarget, telling: Telling, listed: Fields) -> Payload:
     """Google Chat: one card with a paragraph for the text and for each field."""
-    paragraphs = [telling.text, *(f"<b>{title}:</b> {value}" for title, value in listed)]
-    widgets = [{"textParagraph": {"text": text}} for text in paragraphs]
-    return {"cards": [{"header": {"title": "Flagger", "subtitle": str(key)}, "sections": [{"widgets": widgets}]}]}
+    title = f"<font color=#848484><strong>{telling.text}</strong></font>"
+    widgets = [{"textParagraph": {"text": text}} for text in (title, *(f"<b>{name}:</b> {value}" for name, value in listed))]
+    header = {"title": "Flagger", "subtitle": str(key), "imageUrl": PICTURE}
+    return {"cards": [{"header": header, "sections": [{"widgets": widgets}]}]}
 
 
 SHAPES: Mapping[str, Callable[[CanaryKey, AlertTarget, Telling, Fields], Payload]] = {
@@ -88,9 +90,20 @@ def payload(key: CanaryKey, policy: Policy, target: AlertTarget, telling: Tellin
 
 
 def address(target: AlertTarget, secret: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:
-    """Where it is posted, and with which headers; both may come from a Secret."""
-    url = secret["address"].decode().strip() if "address" in secret else target.address
-    if target.type == "discord" and not url.endswith("/slack"):
+    """Where it is posted, and with which headers; both may come from a Secret. The address is empty where none was given.
+
+    InputError names the key of the Secret that is no text.
+    """
+    url = text_of(target, secret, "address") or target.address
+    if url and target.type == "discord" and not url.endswith("/slack"):
         url += "/slack"
-    token = secret.get("token", b"").decode().strip()
+    token = text_of(target, secret, "token")
     return url, {"Authorization": f"Bearer {token}"} if token and target.type == "slack" else {}
+
+
+def text_of(target: AlertTarget, secret: Mapping[str, bytes], key: str) -> str:
+    """One key of a Secret; empty where it is not there."""
+    try:
+        return secret.get(key, b"").decode().strip()
+    except UnicodeDecodeError:
+        raise InputError(f"key {key} of Secret {target.secret} in {target.namespace} is not UTF-8 text") from None

@@ -1,6 +1,8 @@
-"""`ports.Teller`: delivers what a record says is to be told, in order, at least once, each key by itself (P4). Made by `wiring`.
+"""`ports.Teller`: delivers what a record says is to be told, in order, at least once (P4). Made by `wiring`.
 
-Delivered means that every receiver got it, or was given up: at once where it refuses for good, after an hour otherwise.
+Each receiver has a lane of its own, so that one which is away keeps nothing from the others: every chat, and for each key the events
+with the hooks whose answers are events. Delivered means that every receiver got it, or that it was given up and is said to be: at
+once where it is refused for good, after an hour otherwise.
 """
 
 import asyncio
@@ -12,7 +14,8 @@ import aiohttp
 import msgspec
 
 from trimtab.adapters.notify import alerts
-from trimtab.adapters.notify.webhooks import Reply, Webhooks
+from trimtab.adapters.notify.webhooks import Reply, Webhooks, failed, judged, payload, printable, shown, start_of
+from trimtab.errors import InputError, OutsideError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget, Hook, HookType, Policy
 from trimtab.model.tellings import Telling, TellingKind
@@ -20,24 +23,42 @@ from trimtab.ports import Clock, HookCall
 
 GIVE_UP = timedelta(hours=1)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=60)
-ALERT_DEADLINE = timedelta(seconds=5)
-"""Flagger's."""
+ALERT_DEADLINE = 5.0
+"""Seconds; Flagger's."""
+REMEMBERED = 1000
+"""Ids of delivered tellings that are remembered for each key; the record forgets them as soon as it is written."""
 
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
 OnEvent = Callable[[CanaryKey, Telling], None]
+Job = Callable[[], Awaitable[str]]
+"""Delivers; its answer is why it could not, empty where it could."""
+
+
+@dataclass
+class Waiting:
+    """A telling that some of its receivers did not get yet, and why others never will."""
+
+    receivers: int
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Line:
-    """What waits for one key, and what was delivered."""
+    """What waits for one key, and what was delivered: by id, with the reason where it was given up."""
 
-    waiting: dict[str, tuple[Policy, Telling]] = field(default_factory=dict)
-    told: dict[str, None] = field(default_factory=dict)
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
 
-
-REMEMBERED = 1000
-"""Ids of delivered tellings that are remembered for each key; the record forgets them as soon as it is written."""
+    def done(self, name: str, problem: str) -> None:
+        """One receiver has it, or never will."""
+        found = self.waiting[name]
+        found.receivers -= 1
+        found.problems += [problem] if problem else []
+        if found.receivers <= 0:
+            del self.waiting[name]
+            self.told[name] = "; ".join(found.problems)
+            while len(self.told) > REMEMBERED:
+                del self.told[next(iter(self.told))]
 
 
 @dataclass
@@ -50,112 +71,134 @@ class LocalTeller:
     on_event: OnEvent
     event_webhook: str = ""
     lines: dict[CanaryKey, Line] = field(default_factory=dict)
-    fresh: "asyncio.Queue[CanaryKey]" = field(default_factory=asyncio.Queue)
+    lanes: dict[tuple[CanaryKey, str], "asyncio.Queue[tuple[str, Job]]"] = field(default_factory=dict)
+    fresh: "asyncio.Queue[tuple[CanaryKey, str]]" = field(default_factory=asyncio.Queue)
 
     async def tell(self, key: CanaryKey, policy: Policy, tellings: Sequence[Telling]) -> None:
         """Takes over what it does not know yet."""
-        if key not in self.lines:
-            self.lines[key] = Line()
-            self.fresh.put_nowait(key)
-        line = self.lines[key]
+        line = self.lines.setdefault(key, Line())
         for telling in tellings:
-            if telling.id not in line.told and telling.id not in line.waiting:
-                line.waiting[telling.id] = (policy, telling)
-                line.wake.set()
+            if telling.id in line.told or telling.id in line.waiting:
+                continue
+            jobs = self.jobs(key, policy, telling)
+            line.waiting[telling.id] = Waiting(len(jobs))
+            if not jobs:
+                line.done(telling.id, "")
+            for lane, job in jobs.items():
+                self.lane(key, lane).put_nowait((telling.id, job))
 
-    async def told(self, key: CanaryKey) -> frozenset[str]:
-        """Ids that are done with."""
-        return frozenset(self.lines[key].told) if key in self.lines else frozenset()
+    async def told(self, key: CanaryKey) -> Mapping[str, str]:
+        """Ids that are done with, each with the reason where it was given up."""
+        return dict(self.lines[key].told) if key in self.lines else {}
 
     async def run(self) -> None:
-        """Delivers until cancelled; a receiver that hangs delays its own key only."""
+        """Delivers until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                key = await self.fresh.get()
-                group.create_task(self.deliver_all(key, self.lines[key]))
+                key, lane = await self.fresh.get()
+                group.create_task(self.deliver(self.lines[key], self.lanes[key, lane]))
 
-    async def deliver_all(self, key: CanaryKey, line: Line) -> None:
-        """One key, in order."""
+    async def deliver(self, line: Line, lane: "asyncio.Queue[tuple[str, Job]]") -> None:
+        """One receiver, in order."""
         while True:
-            line.wake.clear()
-            while line.waiting:
-                name, (policy, telling) = next(iter(line.waiting.items()))
-                await self.deliver(key, policy, telling)
-                del line.waiting[name]
-                line.told[name] = None
-                while len(line.told) > REMEMBERED:
-                    del line.told[next(iter(line.told))]
-            await line.wake.wait()
+            name, job = await lane.get()
+            line.done(name, await job())
 
-    async def deliver(self, key: CanaryKey, policy: Policy, telling: Telling) -> None:
-        """One telling to all its receivers."""
+    def lane(self, key: CanaryKey, name: str) -> "asyncio.Queue[tuple[str, Job]]":
+        """The lane of a receiver, new where there was none."""
+        if (key, name) not in self.lanes:
+            self.lanes[key, name] = asyncio.Queue()
+            self.fresh.put_nowait((key, name))
+        return self.lanes[key, name]
+
+    def jobs(self, key: CanaryKey, policy: Policy, telling: Telling) -> dict[str, Job]:
+        """What is to be done for a telling, by lane."""
         match telling.kind:
             case TellingKind.EVENT:
-                await self.event(key, policy, telling)
-            case TellingKind.ALERT:
-                targets = [target for target in policy.alerts if not target.problem and alerts.wanted(target, telling)]
-                await asyncio.gather(*(self.alert(key, policy, target, telling) for target in targets))
+                return {"events": lambda: self.event(key, policy, telling)}
             case TellingKind.HOOKS:
-                await self.call(key, policy, telling)
+                return {"events": lambda: self.call(key, policy, telling)}
+            case TellingKind.ALERT:
+                targets = [target for target in policy.alerts if alerts.wanted(target, telling)]
+                return {f"alert {target.name}": self.alert(key, policy, target, telling) for target in targets}
 
-    async def event(self, key: CanaryKey, policy: Policy, telling: Telling) -> None:
+    async def event(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
         """To whoever listens here, then to event hooks: the Canary's own, else the global one (HOOK-4)."""
         self.on_event(key, telling)
         hooks = policy.hooks_of(HookType.EVENT)
         if not hooks and self.event_webhook:
             hooks = (Hook("event-webhook", HookType.EVENT, self.event_webhook),)
-        warning = "Normal" if telling.severity == "info" else "Warning"
-        stamp = str(int(telling.at.timestamp() * 1000))
-        metadata = {"eventMessage": telling.text, "eventType": warning, "timestamp": stamp}
+        own = {
+            "eventMessage": telling.text,
+            "eventType": "Normal" if telling.severity == "info" else "Warning",
+            "timestamp": str(int(telling.at.timestamp() * 1000)),
+        }
         call = HookCall(key, telling.phase, telling.run)
-        await asyncio.gather(*(self.event_to(call, hook, {**dict(hook.metadata), **metadata}, telling) for hook in hooks))
+        found = await asyncio.gather(*(self.event_to(call, hook, {**dict(hook.metadata), **own}, telling) for hook in hooks))
+        return "; ".join(problem for problem in found if problem)
 
-    async def event_to(self, call: HookCall, hook: Hook, metadata: Mapping[str, str], telling: Telling) -> None:
+    async def event_to(self, call: HookCall, hook: Hook, metadata: Mapping[str, str], telling: Telling) -> str:
         """One event hook, as often as it takes."""
-        webhooks = Webhooks(self.session, self.clock)
-        body = msgspec.json.encode(
-            {"name": call.key.name, "namespace": call.key.namespace, "phase": call.phase, "checksum": call.checksum, "metadata": metadata}
-        )
-        await self.until_delivered(telling, lambda: webhooks.post(hook, body))
+        webhooks, body = Webhooks(self.session, self.clock), payload(call, metadata)
+        return await self.until_delivered(telling, f"event hook {hook.name} ({shown(hook.url)})", lambda: webhooks.post(hook, body))
 
-    async def call(self, key: CanaryKey, policy: Policy, telling: Telling) -> None:
+    async def call(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
         """Hooks that are only told: in order, the first failure stops the rest; each answer is an event in its own place."""
         webhooks = Webhooks(self.session, self.clock)
+        problems: list[str] = []
         for number, hook in enumerate(telling.hooks):
-            answer = await webhooks.call(HookCall(key, telling.phase, telling.run), hook, dict(hook.metadata))
+            answer = await webhooks.call(HookCall(key, telling.phase, telling.run), hook)
             name = hook.type.capitalize()
             text = f"{name} check {hook.name} passed" if answer.open else f"{name} hook {hook.name} failed {answer.text}"
             severity = "info" if answer.open else "warn"
             event = replace(telling, id=f"{telling.id}/{number}", kind=TellingKind.EVENT, text=text, severity=severity, reason="HookCalled")
-            await self.event(key, policy, event)
+            problems.append(await self.event(key, policy, event))
             if not answer.open:
-                return
+                break
+        return "; ".join(problem for problem in problems if problem)
 
-    async def alert(self, key: CanaryKey, policy: Policy, target: AlertTarget, telling: Telling) -> None:
-        """One chat."""
-        secret = await self.read_secret(target.namespace, target.secret) if target.secret else {}
-        url, headers = alerts.address(target, secret)
+    def alert(self, key: CanaryKey, policy: Policy, target: AlertTarget, telling: Telling) -> Job:
+        """One chat, as often as it takes."""
         body = msgspec.json.encode(alerts.payload(key, policy, target, telling))
-        if url:
-            await self.until_delivered(telling, lambda: self.post(url, headers, body, target.proxy))
+        return lambda: self.until_delivered(telling, f"alert {target.name}", lambda: self.post(target, body))
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes, proxy: str) -> Reply:
-        """One request to a chat."""
+    async def post(self, target: AlertTarget, body: bytes) -> Reply:
+        """One request to a chat. Its address is as good as a password, so no message shows it."""
+        if target.problem:
+            return Reply(False, target.problem)
+        try:
+            secret = await self.read_secret(target.namespace, target.secret) if target.secret else {}
+            url, headers = alerts.address(target, secret)
+        except InputError as problem:
+            return Reply(False, str(problem))
+        except OutsideError as problem:
+            return Reply(False, str(problem), True)
+        if not url:
+            where = f"key address of Secret {target.secret} in {target.namespace}" if target.secret else "spec.address"
+            return Reply(False, f"its AlertProvider has no address; give it in {where}")
         try:
             async with self.session.post(
-                url, data=body, headers={"Content-Type": "application/json", **headers}, proxy=proxy or None,
-                timeout=aiohttp.ClientTimeout(total=ALERT_DEADLINE.total_seconds()),
+                url, data=body, headers={"Content-Type": "application/json", **headers}, proxy=target.proxy or None,
+                timeout=aiohttp.ClientTimeout(total=ALERT_DEADLINE),
             ) as answer:  # fmt: skip
-                return Reply(200 <= answer.status < 300, "", answer.status == 429 or answer.status >= 500)
-        except (TimeoutError, aiohttp.ClientError, ValueError, OSError):
-            return Reply(False, "", True)
+                reply = judged(
+                    answer.status, printable((await start_of(answer)).decode(errors="replace")), answer.headers.get("Retry-After", "")
+                )
+                return reply if reply.good else replace(reply, text=f"status {answer.status}" + (f": {reply.text}" if reply.text else ""))
+        except (TimeoutError, aiohttp.ClientError, ValueError, OSError) as error:
+            return failed(error, "Post", url, ALERT_DEADLINE)
 
-    async def until_delivered(self, telling: Telling, attempt: Callable[[], Awaitable[Reply]]) -> None:
-        """Tries until it is taken, refused for good, or too old."""
+    async def until_delivered(self, telling: Telling, receiver: str, attempt: Callable[[], Awaitable[Reply]]) -> str:
+        """Tries until it is taken, refused for good, or too old; why it was given up."""
         wait = FIRST_WAIT
         while True:
             reply = await attempt()
-            if reply.good or not reply.again or self.clock.now() - telling.at > GIVE_UP:
-                return
-            await self.clock.sleep_until(self.clock.now() + wait)
+            if reply.good:
+                return ""
+            if not reply.again:
+                return f"{receiver}: {reply.text}"
+            if self.clock.now() - telling.at > GIVE_UP:
+                return f"{receiver}: away for an hour; the last try: {reply.text or 'refused with a server error'}"
+            rest = wait if reply.after is None else timedelta(seconds=reply.after)
+            await self.clock.sleep_until(self.clock.now() + rest)
             wait = min(LONGEST_WAIT, wait * 2)

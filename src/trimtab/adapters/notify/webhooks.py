@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -13,7 +14,11 @@ from trimtab.ports import Clock, HookCall
 
 LONGEST = 256
 """Printable characters of an answer that are kept."""
+MOST_READ = 16 * LONGEST
+"""Bytes of an answer that are read to find them."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
+LONGEST_REST = 60.0
+"""Seconds that a receiver may ask for before it is tried again; a pass of the loop waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +42,94 @@ class Webhooks:
         """In order, up to the first closed one; for rollback hooks up to the first open one (HOOK-1)."""
         answers: list[HookAnswer] = []
         for hook in hooks:
-            answer = await self.call(call, hook, dict(hook.metadata))
+            answer = await self.call(call, hook)
             answers.append(answer)
             if answer.open is (hook.type is HookType.ROLLBACK):
                 break
         return tuple(answers)
 
-    async def call(self, call: HookCall, hook: Hook, metadata: Mapping[str, str]) -> HookAnswer:
+    async def call(self, call: HookCall, hook: Hook) -> HookAnswer:
         """One webhook, tried again as often as it says (HOOK-7). 2xx is yes (QUIRK-18)."""
-        body: dict[str, object] = {"name": call.key.name, "namespace": call.key.namespace, "phase": call.phase, "checksum": call.checksum}
-        if metadata:
-            body["metadata"] = dict(metadata)
+        body = payload(call, dict(hook.metadata))
         reply = Reply(False)
         for count in range(hook.retries + 1):
-            reply = await self.post(hook, msgspec.json.encode(body))
+            reply = await self.post(hook, body)
             if reply.good or not reply.again:
                 return HookAnswer(hook, reply.good, reply.text)
             if count < hook.retries:
                 wait = reply.after if reply.after is not None else min(LONGEST_WAIT, FIRST_WAIT * 2.0**count)
                 await self.clock.sleep_until(self.clock.now() + timedelta(seconds=wait))
         cause = f": {reply.text}" if reply.text else ""
-        return HookAnswer(hook, False, printable(f"POST {hook.url} giving up after {hook.retries + 1} attempt(s){cause}"))
+        return HookAnswer(hook, False, printable(f"POST {shown(hook.url)} giving up after {hook.retries + 1} attempt(s){cause}"))
 
     async def post(self, hook: Hook, body: bytes) -> Reply:
         """One request."""
+        deadline = hook.timeout.total_seconds()
+        tried = f'Post "{shown(hook.url)}"'
+        if deadline <= 0:
+            # To aiohttp this means no deadline at all, to Flagger one that has passed.
+            return failed(TimeoutError(), tried, hook.url, deadline)
         try:
             async with self.session.post(
                 hook.url, data=body, headers={"Content-Type": "application/json"}, ssl=not hook.skip_tls_verify,
-                timeout=aiohttp.ClientTimeout(total=hook.timeout.total_seconds()),
+                timeout=aiohttp.ClientTimeout(total=deadline),
             ) as answer:  # fmt: skip
-                text = printable((await answer.content.read(4 * LONGEST)).decode(errors="replace"))
-                return judged(answer.status, text, answer.headers.get("Retry-After", ""))
-        except TimeoutError:
-            return Reply(False, f'Post "{hook.url}": no answer within {hook.timeout.total_seconds():g} s', True)
-        except (aiohttp.ClientError, ValueError, OSError) as error:
-            return Reply(False, f'Post "{hook.url}": {printable(str(error))}', True)
+                return judged(
+                    answer.status, printable((await start_of(answer)).decode(errors="replace")), answer.headers.get("Retry-After", "")
+                )
+        except (TimeoutError, aiohttp.ClientError, ValueError, OSError) as error:
+            return failed(error, tried, hook.url, deadline)
+
+
+def payload(call: HookCall, metadata: Mapping[str, str]) -> bytes:
+    """What is posted (HOOK-3): `metadata` is absent where there is none."""
+    body: dict[str, object] = {"name": call.key.name, "namespace": call.key.namespace, "phase": call.phase, "checksum": call.checksum}
+    return msgspec.json.encode({**body, "metadata": metadata} if metadata else body)
+
+
+async def start_of(answer: aiohttp.ClientResponse) -> bytes:
+    """The first bytes of an answer, however long it is and in however many pieces it comes."""
+    found = b""
+    while len(found) < MOST_READ and (piece := await answer.content.read(MOST_READ - len(found))):
+        found += piece
+    return found
 
 
 def judged(status: int, text: str, after: str) -> Reply:
     """What a status means (HOOK-5, HOOK-7): the body of a 5xx is lost when tries run out, as in Flagger."""
     if 200 <= status < 300:
         return Reply(True, text)
-    seconds = float(after) if status in (429, 503) and after.isdigit() else None
     if status == 429 or (status >= 500 and status != 501):
-        return Reply(False, "", True, seconds)
+        rests = status in (429, 503) and after.isascii() and after.isdigit()
+        return Reply(False, "", True, min(LONGEST_REST, float(after)) if rests else None)
     return Reply(False, text or f"status {status}")
 
 
+def failed(error: Exception, tried: str, url: str, deadline: float) -> Reply:
+    """What became of a request without an answer; `url` is not shown. What depends on neither time nor network is not tried again."""
+    match error:
+        case TimeoutError():
+            return Reply(False, f"{tried}: no answer within {deadline:g} s", True)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return Reply(False, f"{tried}: not an address; it must begin with http:// or https:// and name a host")
+        case aiohttp.TooManyRedirects():
+            return Reply(False, f"{tried}: redirected without end")
+        case aiohttp.ClientConnectorCertificateError():
+            return Reply(False, printable(f"{tried}: its certificate is not trusted: {error.certificate_error}"))
+        case aiohttp.ClientConnectorError():
+            return Reply(False, printable(f"{tried}: cannot connect: {error.strerror or error.os_error}"), True)
+    return Reply(False, printable(f"{tried}: {str(error).replace(url, 'its address') or type(error).__name__}"), True)
+
+
+def shown(address: str) -> str:
+    """An address without the password that it may hold."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return address.rpartition("@")[2]
+    return address.replace(f":{password}@", ":***@", 1) if password else address
+
+
 def printable(text: str) -> str:
-    """At most LONGEST printable characters."""
-    return "".join(character for character in text if character.isprintable())[:LONGEST]
+    """At most LONGEST printable characters on one line."""
+    return "".join(character for character in " ".join(text.split()) if character.isprintable())[:LONGEST]
