@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from trimtab.control.loop import Loop
 from trimtab.errors import TrimtabError
+from trimtab.faces.exits import DONE, FAILED, INTERRUPTED, WAITING
 from trimtab.faces.exposition import Exposition
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Source
@@ -21,7 +22,7 @@ from trimtab.model.tellings import Telling
 from trimtab.wiring import Machine, UpOptions, machine
 
 Body = Callable[[Machine], Coroutine[object, object, int]]
-"""What is done while the machine is up; its answer is the exit code."""
+"""What is waited for while the machine is up; its answer is the exit code."""
 
 
 @dataclass
@@ -68,8 +69,11 @@ class Running:
         """Events were printed when they were decided."""
 
 
-async def up(options: UpOptions, running: Running, body: Body | None = None) -> int:
-    """Runs until a signal, or until `body` is through, whose answer is the exit code. Pods go on unless the caller stops them."""
+async def up(options: UpOptions, running: Running, work: Body | None, leave: Callable[[Machine], Coroutine[object, object, None]]) -> int:
+    """Runs until a signal, or until `work` is through; then `leave` says what becomes of the pods. The exit code.
+
+    Where something breaks, nobody is left to decide that: pods go on.
+    """
     serving = running.exposition.serving(options.metrics_address)
     async with serving, machine(options, running.report, running.heard) as made:
         running.made = made
@@ -78,25 +82,29 @@ async def up(options: UpOptions, running: Running, body: Body | None = None) -> 
         async with asyncio.TaskGroup() as group:
             looping = group.create_task(loop.run())
             watching = group.create_task(watch_source(made, running))
-            code = await finish(running, body, made)
+            code = await finish(running, work(made)) if work is not None else await signalled(running)
             for task in (looping, watching):
                 task.cancel()
+        await leave(made)
         return code
 
 
-async def finish(running: Running, body: Body | None, made: Machine) -> int:
-    """Until a signal, or until the body is through."""
-    waiting = asyncio.create_task(running.stop.wait())
-    working = asyncio.create_task(body(made)) if body is not None else None
+async def signalled(running: Running) -> int:
+    """A signal is how it ends."""
+    await running.stop.wait()
+    return DONE
+
+
+async def finish(running: Running, work: Coroutine[object, object, int]) -> int:
+    """The answer of the work, or INTERRUPTED where a signal came first."""
+    waiting, working = asyncio.ensure_future(running.stop.wait()), asyncio.ensure_future(work)
     try:
-        tasks: set[asyncio.Task[object]] = {waiting, working} if working is not None else {waiting}
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working is not None and working.done() else 0
+        await asyncio.wait((waiting, working), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else INTERRUPTED
     finally:
-        waiting.cancel()
-        if working is not None:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+        for task in (waiting, working):
+            task.cancel()
+        await asyncio.gather(waiting, working, return_exceptions=True)
 
 
 def show_source(made: Machine, running: Running) -> None:
@@ -137,19 +145,19 @@ async def until_settled(made: Machine, running: Running) -> int:
         running.moved.clear()
         codes = [settled(running.states.get(key), await made.outside.sources.read(key)) for key in await made.outside.sources.keys()]
         if all(code is not None for code in codes):
-            return max((code for code in codes if code is not None), default=0)
+            return max((code for code in codes if code is not None), default=DONE)
         await running.moved.wait()
 
 
 def settled(state: CanaryState | None, source: Source) -> int | None:
     """The exit code for one Canary; None while there is more to come."""
     if state is None or state.rollout is None:
-        return 1 if source.problem or source.policy_problem else None
+        return FAILED if source.problem or source.policy_problem else None
     if state.running is not None:
-        return 4 if state.running.gate is not None else None
+        return WAITING if state.running.gate is not None else None
     if source.revision is not None and source.revision != state.promoted:
-        return 1 if state.held is not None and state.held.revision == source.revision.id else None
-    return 0 if source.revision is not None else 1
+        return FAILED if state.held is not None and state.held.revision == source.revision.id else None
+    return DONE if source.revision is not None else FAILED
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from trimtab import wiring
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError, Unavailable
 from trimtab.faces.cli.options import duration
+from trimtab.faces.exits import INTERRUPTED
 from trimtab.faces.up import Running, signals, until_settled, up
 from trimtab.wiring import Machine, UpOptions
 
@@ -78,26 +80,19 @@ async def run_up(given: dict[str, object]) -> int:
     running = Running(click.echo)
     click.echo(f"in {options.source}{f', path {options.path}' if options.path else ''}, state in {options.state}")
 
-    async def once(made: Machine) -> int:
-        code = await until_settled(made, running)
-        await leave(made, running, keep=bool(given["keep"]))
-        return code
-
-    async def stay(made: Machine) -> int:
-        await running.stop.wait()
-        await leave(made, running, keep=bool(given["keep"]))
-        return 0
+    async def work(made: Machine) -> int:
+        return await until_settled(made, running)
 
     with signals(running):
-        return await up(options, running, once if given["once"] else stay)
+        return await up(options, running, work if given["once"] else None, partial(leave, running, keep=bool(given["keep"])))
 
 
-async def leave(made: Machine, running: Running, *, keep: bool) -> None:
+async def leave(running: Running, made: Machine, *, keep: bool) -> None:
     """Stops the pods, or says that they stay."""
     if keep:
         running.report("pods and Envoy go on; `trimtab down` stops them")
         return
-    running.report("stopping the pods")
+    running.report("stopping the pods; Ctrl-C once more leaves them running")
     await made.stop()
 
 
@@ -182,18 +177,16 @@ async def run_demo(keep: bool, folder: Path | None) -> int:
     repository.create()
     click.echo(f"The demo's repository is {repository.folder}")
 
-    async def body(made: Machine) -> int:
-        try:
-            code = await play(repository, running, made)
-            await show_history(made)
-        finally:
-            if not keep:
-                await made.stop()
-        look_further(place, keep)
+    async def work(made: Machine) -> int:
+        code = await play(repository, running, made)
+        await show_history(made)
         return code
 
     with signals(running):
-        return await up(options(place), running, body)
+        code = await up(options(place), running, work, partial(leave, running, keep=keep))
+    if code != INTERRUPTED:
+        look_further(place, keep)
+    return code
 
 
 async def show_history(made: Machine) -> None:

@@ -12,9 +12,8 @@ import click
 
 from trimtab import __version__
 from trimtab.errors import TrimtabError
+from trimtab.faces.exits import BUG, INTERRUPTED
 
-BUG = 70
-INTERRUPTED = 130
 COMMANDS = {
     "up": ("machine", "Run a repository on this machine."),
     "down": ("machine", "Stop what `up` runs."),

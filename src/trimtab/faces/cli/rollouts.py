@@ -15,6 +15,7 @@ from trimtab import wiring
 from trimtab.errors import InputError
 from trimtab.faces.cli import tables
 from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option, state_option
+from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
 from trimtab.faces.views import show_view, status_view
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
@@ -22,7 +23,6 @@ from trimtab.model.rollout import CanaryState, Outcome
 from trimtab.wiring import Store
 
 T = TypeVar("T")
-TIMED_OUT, WAITING, INCONCLUSIVE = 5, 4, 3
 GOOD = frozenset({Outcome.PROMOTED, Outcome.SKIPPED, Outcome.UNDONE, Outcome.WITHDRAWN})
 LOOK = 0.25
 """Seconds between two looks of `watch`."""
@@ -209,7 +209,7 @@ def exit_code(state: CanaryState, commit: str) -> int | None:
         return None
     if run.outcome is Outcome.INCONCLUSIVE:
         return INCONCLUSIVE
-    return 0 if run.outcome in GOOD else 1
+    return DONE if run.outcome in GOOD else FAILED
 
 
 class Screen:

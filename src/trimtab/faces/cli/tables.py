@@ -64,7 +64,7 @@ def note(view: StatusView) -> str:
 def status_text(view: StatusView) -> str:
     """Everything about one Canary."""
     lines = [f"{view.canary}: {view.phase}" + (f" since {clock(view.since)}" if view.since else "")]
-    lines.append(f"  {bar(view.weight)} {view.exposure}")
+    lines.append(f"  {bar(view.weight)}  {view.exposure}")
     if view.promoted:
         lines.append(f"  promoted     revision {view.promoted}" + (f"; kept for undo: {', '.join(view.kept)}" if view.kept else ""))
     if view.held:
@@ -147,7 +147,7 @@ def entry_words(entry: EntryView) -> str:
 def bar(weight: int, width: int = 20) -> str:
     """The canary's share as a bar."""
     filled = round(weight * width / 100)
-    return f"[{'#' * filled}{'.' * (width - filled)}] {weight:3d} %"
+    return f"[{'#' * filled}{'.' * (width - filled)}]"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
