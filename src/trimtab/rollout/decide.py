@@ -9,7 +9,7 @@ from dataclasses import replace
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Facts
 from trimtab.model.policy import OnNewer
-from trimtab.model.rollout import CanaryState, Outcome, Phase, RolloutKind
+from trimtab.model.rollout import Ask, CanaryState, Outcome, Phase, RolloutKind
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout import reasons
 from trimtab.rollout.checks import metrics
@@ -71,7 +71,7 @@ def suspended(turn: Turn) -> bool:
         if turn.state.suspended:
             turn.change(suspended=False)
             turn.forget("Suspended")
-            if turn.state.due is not None and turn.state.due < turn.now:
+            if turn.state.asks is not Ask.PROVIDERS and turn.state.due is not None and turn.state.due < turn.now:
                 # What was due meanwhile is not made up for between two points of the grid (P2).
                 turn.change(due=turn.next_grid())
         return False

@@ -90,9 +90,11 @@ def begin(turn: Turn) -> None:
     """The canary is wanted from here on."""
     restarted = turn.state.phase is Phase.PROGRESSING
     turn.alter(began=turn.now, gate=None, approved=())
-    turn.change(phase=Phase.PROGRESSING, applied=turn.run.to, grid=turn.now, asks=Ask.NOTHING, due=None)
+    turn.change(phase=Phase.PROGRESSING, grid=turn.now, asks=Ask.NOTHING, due=None)
     if not restarted:
+        # To event hooks this still belongs to the run before, as the checksum says (flagger.md 5.3).
         turn.say_and_alarm(reasons.detected(turn.names))
+    turn.change(applied=turn.run.to)
     turn.again()
 
 
@@ -213,9 +215,9 @@ def promote(turn: Turn) -> None:
     if turn.run.paused is not None:
         turn.pace(following(turn.state, Ask.NOTHING))
         return
+    turn.say(reasons.promoting(turn.names))
     turn.alter(promoting=turn.now, gate=None, approved=(), skip=turn.run.skip or turn.facts.source.skip_analysis)
     turn.change(phase=Phase.PROMOTING, asks=Ask.NOTHING, due=None, grid=turn.now)
-    turn.say(reasons.promoting(turn.names))
     turn.again()
 
 
