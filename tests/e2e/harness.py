@@ -25,12 +25,12 @@ WITHIN = 25.0
 LOOK = 0.02
 
 
-def soon(claim: Callable[[], Any], what: str, within: float = WITHIN) -> Any:
+def soon(claim: Callable[[], Any], what: str | Callable[[], str], within: float = WITHIN) -> Any:
     """Waits until a claim holds; what it returned."""
     end = time.monotonic() + within
     while not (found := claim()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {within:g} s: {what}")
+            raise AssertionError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
         threading.Event().wait(LOOK)
     return found
 
@@ -110,6 +110,8 @@ class Place:
     repository: Repository
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     up_process: subprocess.Popen[bytes] | None = None
+    begun: int = 0
+    """Where in the log the newest `up` begins."""
     streams: dict[str, Stream] = field(default_factory=dict)
 
     @property
@@ -125,6 +127,7 @@ class Place:
     def up(self, *options: str, source: str | Path | None = None) -> None:
         """Starts `trimtab up`, with short intervals allowed."""
         given = ("--state", str(self.state), "--minimum-interval", "500ms", "--poll", "0.2", *options)
+        self.begun = len(self.said())
         with self.log.open("ab") as log:
             self.up_process = subprocess.Popen(
                 (*PROGRAM, "up", str(source or self.repository.folder), *given),
@@ -139,8 +142,15 @@ class Place:
         return self.log.read_text() if self.log.exists() else ""
 
     def says(self, text: str) -> str:
-        """Waits until `up` has said something that a pattern matches; what it matched."""
-        found: re.Match[str] = soon(lambda: re.search(text, self.said()) or self.must_run(), f"`up` says {text!r}; it said:\n{self.said()}")
+        """Waits until the newest `up` has said something that a pattern matches; what it matched."""
+
+        def look() -> re.Match[str] | None:
+            found = re.search(text, self.said()[self.begun :])
+            if found is None:
+                self.must_run()
+            return found
+
+        found: re.Match[str] = soon(look, lambda: f"`up` says {text!r}; it said:\n{self.said()}")
         return found.group(0)
 
     def must_run(self) -> None:

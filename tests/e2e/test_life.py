@@ -1,6 +1,7 @@
 """A change of configuration on one machine: promoted, rolled back, refused, steered by people."""
 
 import pytest
+
 from e2e.documents import bad, settings, shop
 from e2e.harness import Load, Place, get
 

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+
 from e2e.documents import canary, document, settings, shop
 from e2e.harness import Load, Place, free_port, get
 
