@@ -7,7 +7,7 @@ from datetime import datetime
 
 import aiohttp
 
-from trimtab.adapters.metrics.prometheus import Server, credentials, query
+from trimtab.adapters.metrics.prometheus import Server, query, with_credentials
 from trimtab.analysis.queries import Subject, built_in_query, in_seconds
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
@@ -65,7 +65,7 @@ class MetricSources:
             value = await query(self.session, await self.chosen(policy, metric), text)
         except (OutsideError, InputError) as problem:
             # An inline query that cannot be rendered counts as one without an answer (MET-2).
-            silent = isinstance(problem, InputError) and metric.kind is MetricKind.INLINE
+            silent = metric.kind is MetricKind.INLINE and not text
             return Sample(metric.name, metric.kind, None, "" if silent else str(problem), text)
         if value is not None and metric.kind is MetricKind.DURATION:
             value = in_seconds(value, policy.provider)
@@ -86,10 +86,12 @@ class MetricSources:
             raise InputError(f"metrics from {provider.type} are not supported yet; prometheus is")
         if not provider.address:
             raise InputError("spec.provider.address of the MetricTemplate is missing")
-        secret = await self.read_secret(provider.namespace, provider.secret) if provider.secret else {}
-        headers, auth = credentials(secret)
         own = tuple((name, value) for name, values in provider.headers for value in values)
-        return Server(provider.address, (*own, *headers), auth, provider.insecure_skip_verify)
+        server = Server(provider.address, own, skip_tls_verify=provider.insecure_skip_verify)
+        if not provider.secret:
+            return server
+        values = await self.read_secret(provider.namespace, provider.secret)
+        return with_credentials(server, values, f"secret {provider.secret}.{provider.namespace}")
 
 
 def query_text(key: CanaryKey, policy: Policy, metric: Metric) -> str:

@@ -1,21 +1,24 @@
-"""A Prometheus is asked for one number (flagger.md 4.5). Never raises for an answer: what went wrong is part of the sample.
+"""A Prometheus is asked for one number (flagger.md 4.5). Called by `measure`, which turns what is raised here into data."""
 
-Called by `measure`.
-"""
-
+import math
+from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
 
-from trimtab.errors import Unavailable
+from trimtab.errors import Denied, InputError, OutsideError, Throttled, Unavailable
 
-DEADLINE = aiohttp.ClientTimeout(total=5)
-"""Flagger's."""
+DEADLINE = 5.0
+"""Seconds; Flagger's."""
 SHOWN = 200
 """Characters of an answer that a message shows."""
+MOST_READ = 1 << 20
+"""Bytes of an answer; one number needs far less."""
+REST = 60.0
+"""Seconds to leave a server alone that says it is asked too often, but not for how long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,28 @@ class Server:
 
     address: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    auth: aiohttp.BasicAuth | None = field(default=None, repr=False)
     skip_tls_verify: bool = False
+    deadline: float = DEADLINE
+    """Seconds."""
+    asked_with: str = "no credentials"
+    """Whose word is given, for messages."""
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """What no message may show, wherever it comes from."""
+
+    def clean(self, text: str) -> str:
+        """A foreign text on one line, without credentials, short enough for a message."""
+        for value in sorted((value for value in (*self.hidden, password_in(self.address)) if value), key=len, reverse=True):
+            text = text.replace(value, "***")
+        return "".join(character for character in " ".join(text.split()) if character.isprintable())[:SHOWN]
+
+    def __str__(self) -> str:
+        try:
+            parts = urlsplit(self.address)
+            if not parts.hostname:
+                return self.address.rpartition("@")[2]
+            return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}".rstrip("/")
+        except ValueError:
+            return self.address.rpartition("@")[2]
 
 
 class Vector(msgspec.Struct):
@@ -50,58 +73,118 @@ class Answer(msgspec.Struct):
     error: str = ""
 
 
-def credentials(values: Mapping[str, bytes]) -> tuple[tuple[tuple[str, str], ...], aiohttp.BasicAuth | None]:
-    """Headers and basic credentials from a Secret's keys: `token`, or `username` and `password`."""
-    if "token" in values:
-        return (("Authorization", f"Bearer {values['token'].decode().strip()}"),), None
-    if "username" in values:
-        return (), aiohttp.BasicAuth(values["username"].decode().strip(), values.get("password", b"").decode().strip())
-    return (), None
+def with_credentials(server: Server, values: Mapping[str, bytes], secret: str) -> Server:
+    """The server, asked with a Secret's `token`, or its `username` and `password`. InputError if there is neither; `secret` names it."""
+    if not values:
+        raise InputError(f"{secret} error: it does not exist or is empty. Add it with the key token, or with username and password")
+    if "token" not in values and "username" not in values:
+        raise InputError(f"{secret} error: it has the keys {', '.join(sorted(values))}; there must be token, or username and password")
+    wanted = ("token",) if "token" in values else ("username", "password")
+    texts = [text_of(values.get(key, b""), key, secret) for key in wanted]
+    if len(wanted) == 2 and ":" in texts[0]:
+        raise InputError(f"{secret} error: the key username holds a colon, which HTTP does not allow in the name of a user")
+    scheme, word = ("Bearer", texts[0]) if len(wanted) == 1 else ("Basic", b64encode(":".join(texts).encode()).decode())
+    return replace(
+        server,
+        headers=(*server.headers, ("Authorization", f"{scheme} {word}")),
+        asked_with=f"{' and '.join(wanted)} of {secret}",
+        hidden=(*server.hidden, *texts, word),
+    )
+
+
+def text_of(value: bytes, key: str, secret: str) -> str:
+    """One key of a Secret as text that may stand in a header."""
+    try:
+        text = value.decode().strip()
+    except UnicodeDecodeError:
+        raise InputError(f"{secret} error: the key {key} is not UTF-8 text") from None
+    if not text.isprintable():
+        raise InputError(f"{secret} error: the key {key} holds a line break or another control character")
+    return text
 
 
 async def query(session: aiohttp.ClientSession, server: Server, text: str) -> float | None:
-    """The last element of the answer's vector, or its scalar; None for an empty answer. Unavailable says what went wrong, as data."""
-    base = server.address.rstrip("/")
+    """The last element of the answer's vector, or its scalar; None for an empty answer or NaN (MET-7).
+
+    InputError where somebody must correct query or address, else OutsideError.
+    """
     try:
         async with session.get(
-            f"{base}/api/v1/query", params={"query": text}, headers=list(server.headers), auth=server.auth, timeout=DEADLINE,
-            ssl=not server.skip_tls_verify,
+            f"{server.address.rstrip('/')}/api/v1/query", params={"query": text}, headers=list(server.headers),
+            timeout=aiohttp.ClientTimeout(total=server.deadline), ssl=not server.skip_tls_verify,
         ) as answer:  # fmt: skip
-            body = await answer.read()
-            status, reason = answer.status, answer.reason or ""
-    except TimeoutError:
-        raise Unavailable(f"{shown(base)} did not answer within {DEADLINE.total:g} s") from None
-    except (aiohttp.ClientError, ValueError) as error:
-        raise Unavailable(f"asking {shown(base)}: {type(error).__name__}: {without(str(error), base)}") from None
-    if status != 200:
-        raise Unavailable(f"running query failed: error response: Status {status} {reason}: {body.decode(errors='replace')[:SHOWN]}")
-    return read(body, shown(base))
+            body = await start_of(answer)
+            if answer.status != 200:
+                raise refused(server, answer.status, answer.reason or "", body)
+    except (TimeoutError, aiohttp.ClientError, ValueError, OSError) as error:
+        raise unanswered(server, error) from None
+    return read(body, server)
 
 
-def read(body: bytes, address: str) -> float | None:
+async def start_of(answer: aiohttp.ClientResponse) -> bytes:
+    """The answer, up to one byte more than is read."""
+    found = b""
+    while len(found) <= MOST_READ and (piece := await answer.content.read(MOST_READ + 1 - len(found))):
+        found += piece
+    return found
+
+
+def unanswered(server: Server, error: Exception) -> InputError | OutsideError:
+    """Why there was no answer."""
+    match error:
+        case TimeoutError():
+            return Unavailable(f"{server} did not answer within {server.deadline:g} s. See whether it is overloaded, or ask it for less")
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return InputError(f"{server} is not the address of a Prometheus: it must begin with http:// or https:// and name a host")
+        case aiohttp.TooManyRedirects():
+            return InputError(f"{server} redirects without end. Correct the address")
+        case aiohttp.ClientConnectorCertificateError():
+            untrusted = server.clean(str(error.certificate_error))
+            return Unavailable(
+                f"the certificate of {server} is not trusted: {untrusted}. Trust it, or set spec.provider.insecureSkipVerify"
+            )
+        case aiohttp.ClientConnectorError():
+            return Unavailable(f"cannot connect to {server}: {error.strerror or error.os_error}. See whether it runs and can be reached")
+    return Unavailable(f"asking {server} failed: {type(error).__name__}: {server.clean(str(error))}")
+
+
+def refused(server: Server, status: int, reason: str, body: bytes) -> OutsideError:
+    """An answer that is none, in Flagger's words."""
+    said = server.clean(body[: 4 * SHOWN].decode(errors="replace"))
+    text = f"running query failed: error response: Status {status} {reason}: {said}"
+    if status in (401, 403):
+        return Denied(f"{text}. {server} was asked with {server.asked_with}, which must be allowed to query")
+    return Throttled(text, after=REST) if status == 429 else Unavailable(text)
+
+
+def read(body: bytes, server: Server) -> float | None:
     """The number in an answer."""
+    if len(body) > MOST_READ:
+        raise InputError(f"{server} answered with more than {MOST_READ} bytes. Correct the query so that it gives one value")
     try:
         answer = msgspec.json.decode(body, type=Answer)
         if answer.status != "success":
-            raise Unavailable(f"{address} refused the query: {answer.error or 'without a reason'}. Correct the query")
+            raise InputError(f"{server} refused the query: {server.clean(answer.error) or 'without a reason'}. Correct the query")
         if answer.data.result_type == "scalar":
-            return float(msgspec.json.decode(answer.data.result, type=tuple[float, str])[1])
+            return number(msgspec.json.decode(answer.data.result, type=tuple[float, str])[1])
         series = msgspec.json.decode(answer.data.result, type=list[Vector])
         if any(found.values is not None for found in series):
-            raise Unavailable("query returned multiple values: it is a range. Correct it so that it gives one value")
-        return float(series[-1].value[1]) if series and series[-1].value is not None else None
+            raise InputError("query returned multiple values: it is a range. Correct it so that it gives one value")
+        return number(series[-1].value[1]) if series and series[-1].value is not None else None
     except (msgspec.DecodeError, ValueError):
-        raise Unavailable(
-            f"{address} does not answer like a Prometheus: {body[:60].decode(errors='replace')!r}. Correct the address"
-        ) from None
+        start = server.clean(body[: 4 * SHOWN].decode(errors="replace"))[:60]
+        raise Unavailable(f"{server} does not answer like a Prometheus: {start!r}. Correct the address, or see what stands there") from None
 
 
-def shown(address: str) -> str:
-    """An address without credentials."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+def number(text: str) -> float | None:
+    """A value as Prometheus writes it."""
+    value = float(text)
+    return None if math.isnan(value) else value
 
 
-def without(text: str, address: str) -> str:
-    """A foreign message without the credentials that an address may hold."""
-    return text.replace(address, shown(address))
+def password_in(address: str) -> str:
+    """The password that an address may hold."""
+    try:
+        return urlsplit(address).password or ""
+    except ValueError:
+        return ""
