@@ -71,7 +71,8 @@ def following(state: CanaryState, asked: Ask) -> Ask:
 
 def due_question(state: CanaryState, facts: Facts) -> Ask:
     """What to ask now: what the state asks, once it is due and traffic is where it should be (S6)."""
-    waiting = state.asks is Ask.NOTHING or facts.source.suspended or (state.due is not None and facts.now < state.due)
+    suspended = facts.source.suspended or state.suspended
+    waiting = state.asks is Ask.NOTHING or suspended or (state.due is not None and facts.now < state.due)
     if waiting or (state.asks is not Ask.PROVIDERS and not routed_as_wanted(state, facts)):
         return Ask.NOTHING
     return state.asks
