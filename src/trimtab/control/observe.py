@@ -55,7 +55,7 @@ async def seen(state: CanaryState, facts: Facts, policy: Policy, outside: Outsid
 async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     """Validates content that was not seen before and says what changed in it."""
     revision = facts.source.revision
-    if revision is None or known(state, facts.source):
+    if revision is None or known(state, facts):
         return facts
     after = await outside.sources.contents(state.key, revision)
     before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
@@ -64,12 +64,12 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     return replace(facts, findings=findings, changes=lines(changes))
 
 
-def known(state: CanaryState, source: Source) -> bool:
-    """Can this revision start nothing new?"""
-    revision, run = source.revision, state.running
+def known(state: CanaryState, facts: Facts) -> bool:
+    """Can this revision start nothing new? What is held may be started by a wish that waits, so it is looked at again then (S5)."""
+    revision, run = facts.source.revision, state.running
     if revision is None or revision == state.promoted or (run is not None and run.to == revision):
         return True
-    return state.held is not None and state.held.revision == revision.id
+    return state.held is not None and state.held.revision == revision.id and not facts.commands
 
 
 def template_changes(state: CanaryState, after: Revision) -> tuple[Change, ...]:

@@ -1,0 +1,35 @@
+"""What a person may have started again, and what not."""
+
+from collections.abc import Callable
+
+from trimtab.model.commands import Verb
+from trimtab.model.rollout import Outcome
+from trimtab.testing.story import Story
+
+Tell = Callable[..., Story]
+
+
+def test_s5_refused_content_is_refused_again_when_someone_says_retry(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.edit(**{"settings.yaml": "pool: 10"})
+    story.until_settled()
+    world.edit(**{"settings.yaml": "pool: [10"})
+    story.go_on()
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.REFUSED
+    started = len(world.pods)
+    assert story.say(Verb.RETRY) == "trying again"
+    state = story.until_settled()
+    assert state.rollout is not None and (state.rollout.number, state.rollout.outcome) == (4, Outcome.REFUSED)
+    assert "content/parses" in state.rollout.why
+    assert (len(world.pods), story.weights()[-1]) == (started, 0)
+
+
+def test_a_retried_change_says_what_changed(told: Tell) -> None:
+    story = told()
+    story.turn_bad()
+    story.memory.world.edit(color="bad")
+    story.until_settled()
+    story.say(Verb.RETRY)
+    state = story.until_settled()
+    assert state.rollout is not None and (state.rollout.number, state.rollout.changes) == (3, ("color: red -> bad",))
