@@ -53,11 +53,17 @@ def same_attempt(passage: Passage) -> Rollout | None:
 
 
 def s1(passage: Passage) -> str:
-    """Exposure never grows beyond what the recorded state wants: a state without an attempt wants none."""
+    """Exposure never grows beyond what the recorded state wants: without an attempt none, but for a copy that was seen to serve (SM-27)."""
     state, exposure = passage.after, wanted(passage.after)
     if state.running is None and (exposure.matched or exposure.mirrored or (exposure.weight and state.fallback is None)):
         return "a settled Canary exposes people to its canary"
-    return ""
+    if state.fallback is None or state.fallback == passage.before.fallback:
+        return ""
+    run, copy = passage.before.running, passage.facts.canary
+    served = run is not None and run.position and run.to == state.fallback
+    return (
+        "" if served and copy.revision == state.fallback.id and copy.available else "everybody is sent to a copy that was not seen to serve"
+    )
 
 
 def s2(passage: Passage) -> str:
