@@ -26,6 +26,9 @@ from trimtab.testing.world import World
 
 T = TypeVar("T")
 
+LONGEST_ANSWER = 256
+"""Printable characters of a webhook's answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -216,7 +219,8 @@ class MemoryHooks:
             self.calls.append((call, hook))
             rollback = hook.type is HookType.ROLLBACK
             is_open = hook.name in self.opened if rollback else hook.name not in self.closed
-            found.append(HookAnswer(hook, is_open, self.closed.get(hook.name, "")))
+            text = "".join(character for character in self.closed.get(hook.name, "") if character.isprintable())
+            found.append(HookAnswer(hook, is_open, text[:LONGEST_ANSWER]))
             if is_open is rollback:
                 break
         return tuple(found)
