@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.git.evaluate import revision_of
+from trimtab.adapters.git.evaluate import Unknown, revision_of
 from trimtab.adapters.git.manifests import Manifests, Workload
 from trimtab.adapters.git.process import Git
 from trimtab.adapters.git.repository import Repository, Watching, open_repository
@@ -143,6 +143,7 @@ async def machine(options: UpOptions, report: Callable[[str], None], event: Call
         await sources.start()
         store = Store(folder.database)
         stack.push_async_callback(store.close)
+        await store.keys()  # a database that will not do is found out before anything runs
         envoy = Envoy(folder.path / "envoy", session, partial(find_program, os.environ))
         await envoy.start()
         around = Surroundings(
@@ -265,7 +266,7 @@ async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Calla
         manifests = made.sources.manifests
         if manifests.commit != commit:
             try:
-                await place(manifests, made, workloads, key)
+                await place(manifests, made, workloads, key, report)
                 gone = set(made.node.keys()) - set(manifests.known()) - {owner(found) for found in manifests.without_canary()}
                 for orphan in gone if options.prune else ():
                     made.node.forget(orphan)
@@ -275,14 +276,21 @@ async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Calla
         await asyncio.sleep(PLAIN_LOOK)
 
 
-async def place(manifests: Manifests, made: Machine, workloads: LocalWorkloads, key: DigestKey) -> None:
-    """Every Deployment without a Canary, behind the Service that selects it."""
+async def place(
+    manifests: Manifests, made: Machine, workloads: LocalWorkloads, key: DigestKey, report: Callable[[str], None]
+) -> None:  # fmt: skip
+    """Every Deployment without a Canary, behind the Service that selects it. One that misses something stays as it is."""
     for workload in manifests.without_canary():
+        try:
+            revision = revision_of(manifests, workload, key)
+        except Unknown as problem:
+            report(f"{owner(workload)} is left as it is: {problem}")
+            continue
         service = service_for(manifests, workload)
         if service is not None:
             await made.envoy.expose(workload.namespace, service[0], service[2])
         count = 1 if workload.replicas is None else workload.replicas
-        workloads.set_plain(owner(workload), revision_of(manifests, workload, key), count, service[:2] if service else None)
+        workloads.set_plain(owner(workload), revision, count, service[:2] if service else None)
 
 
 def owner(workload: Workload) -> CanaryKey:

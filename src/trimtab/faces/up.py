@@ -5,7 +5,7 @@ Called by the commands `up` and `demo`.
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -120,9 +120,7 @@ async def watch_source(made: Machine, running: Running) -> None:
     """Says where Services are reached, which commits are refused, and when the source is away."""
     away, refused = "", 0
     while True:
-        for (namespace, name), address in made.addresses().items():
-            other = "" if address.actual == address.wanted else f" (its port {address.wanted} cannot be used here)"
-            say_once(running, f"Service {name}.{namespace} is at http://127.0.0.1:{address.actual}{other}")
+        show_addresses(made, running)
         for refusal in made.sources.refusals[refused:]:
             running.report(str(refusal))
         refused = len(made.sources.refusals)
@@ -130,6 +128,13 @@ async def watch_source(made: Machine, running: Running) -> None:
             running.report(made.sources.away or "the source can be reached again")
             away = made.sources.away
         await asyncio.sleep(0.5)
+
+
+def show_addresses(made: Machine, running: Running) -> None:
+    """Where each Service is reached, once."""
+    for (namespace, name), address in made.addresses().items():
+        other = "" if address.actual == address.wanted else f" (its port {address.wanted} cannot be used here)"
+        say_once(running, f"Service {name}.{namespace} is at http://127.0.0.1:{address.actual}{other}")
 
 
 def say_once(running: Running, text: str) -> None:
@@ -143,10 +148,21 @@ async def until_settled(made: Machine, running: Running) -> int:
     """Waits until every Canary is done with what the source holds; 0 if all went well, else 1, or 4 where a person is waited for."""
     while True:
         running.moved.clear()
-        codes = [settled(running.states.get(key), await made.outside.sources.read(key)) for key in await made.outside.sources.keys()]
+        sources = {key: await made.outside.sources.read(key) for key in await made.outside.sources.keys()}
+        codes = [settled(running.states.get(key), source) for key, source in sources.items()]
         if all(code is not None for code in codes):
+            show_problems(running, sources)
             return max((code for code in codes if code is not None), default=DONE)
         await running.moved.wait()
+
+
+def show_problems(running: Running, sources: Mapping[CanaryKey, Source]) -> None:
+    """What keeps a Canary from being rolled out at all: without a record no decision has told it."""
+    for key, source in sources.items():
+        state = running.states.get(key)
+        if state is None or state.rollout is None:
+            for problem in filter(None, (source.problem, source.policy_problem)):
+                say_once(running, f"{key}  {problem}")
 
 
 def settled(state: CanaryState | None, source: Source) -> int | None:

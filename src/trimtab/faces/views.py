@@ -9,7 +9,7 @@ import msgspec
 
 from trimtab.model.journal import Entry
 from trimtab.model.policy import HookType, MetricKind
-from trimtab.model.rollout import Ask, CanaryState, Rollout
+from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
 from trimtab.model.verdict import Result
 from trimtab.rollout.exposure import reached, wanted
 from trimtab.rollout.status import status
@@ -148,8 +148,10 @@ def rollout_view(state: CanaryState, run: Rollout) -> RolloutView:
 
 
 def step_words(run: Rollout) -> tuple[str, ...]:
-    """Every step in a word or two."""
+    """Every step in a word or two; only a change takes any."""
     words = []
+    if run.kind is not RolloutKind.CHANGE:
+        return ()
     for step in run.steps:
         share = (
             f"{step.weight} %" if step.weight else "matched" if step.matched else "mirrored" if step.mirrored else f"round {step.iteration}"

@@ -18,7 +18,7 @@ from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError, Unavailable
 from trimtab.faces.cli.options import duration
 from trimtab.faces.exits import INTERRUPTED
-from trimtab.faces.up import Running, signals, until_settled, up
+from trimtab.faces.up import Running, show_addresses, signals, until_settled, up
 from trimtab.wiring import Machine, UpOptions
 
 PATIENCE = 60.0
@@ -90,6 +90,7 @@ async def run_up(given: dict[str, object]) -> int:
 async def leave(running: Running, made: Machine, *, keep: bool) -> None:
     """Stops the pods, or says that they stay."""
     if keep:
+        show_addresses(made, running)
         running.report("pods and Envoy go on; `trimtab down` stops them")
         return
     running.report("stopping the pods; Ctrl-C once more leaves them running")

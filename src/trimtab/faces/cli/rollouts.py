@@ -31,7 +31,8 @@ LOOK = 0.25
 def on_store(state: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
     """Runs `work` on the store of a state folder, and says first where it looks."""
     folder = wiring.state_folder(state)
-    click.echo(f"in local state {folder}", err=True)
+    idle = "" if wiring.running_process(folder) is not None else "; no `trimtab up` runs on it now"
+    click.echo(f"in local state {folder}{idle if folder.is_dir() else ''}", err=True)
     if not folder.is_dir():
         raise InputError(f"there is no state folder {folder}. Start `trimtab up REPO`, or name another folder with --state")
 
