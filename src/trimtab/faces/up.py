@@ -19,7 +19,7 @@ from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import CanaryState
 from trimtab.model.tellings import Telling
-from trimtab.wiring import Machine, UpOptions, machine
+from trimtab.wiring.local import Machine, UpOptions, machine
 
 Body = Callable[[Machine], Coroutine[object, object, int]]
 """What is waited for while the machine is up; its answer is the exit code."""

@@ -1,4 +1,4 @@
-"""Which adapter fills which port: the only module that names both. Called by the faces."""
+"""Which adapter fills which port on one machine. Called by the faces for `up` and all that looks at a state folder."""
 
 import asyncio
 import os

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from trimtab import wiring
 from trimtab.config.difference import Change, difference, line, template_difference
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, state_option
 from trimtab.faces.cli.rollouts import show_json
-from trimtab.wiring import Moment, Snapshot
+from trimtab.wiring import local
+from trimtab.wiring.local import Moment, Snapshot
 
 
 class ChangeView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -46,8 +46,8 @@ def diff_command(before: str, after: str, repo: Path | None, path: str, state: P
       trimtab diff main HEAD --path deploy
       trimtab diff 492e801b5c 96a2a83e88
     """
-    moment = Moment(wiring.state_folder(state), repo, path)
-    snapshots = asyncio.run(wiring.snapshots((before, after), moment))
+    moment = Moment(local.state_folder(state), repo, path)
+    snapshots = asyncio.run(local.snapshots((before, after), moment))
     views = [view(namespace, change) for namespace, change in compared(*snapshots)]
     if output == "json":
         show_json({"before": snapshots[0].name, "after": snapshots[1].name, "changes": msgspec.to_builtins(views)})

@@ -13,13 +13,13 @@ from pathlib import Path
 import click
 import msgspec
 
-from trimtab import wiring
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError, Unavailable
 from trimtab.faces.cli.options import duration
 from trimtab.faces.exits import INTERRUPTED
 from trimtab.faces.up import Running, show_addresses, signals, until_settled, up
-from trimtab.wiring import Machine, UpOptions
+from trimtab.wiring import local
+from trimtab.wiring.local import Machine, UpOptions
 
 PATIENCE = 60.0
 """Seconds that `down` waits for a running `up` to end."""
@@ -104,7 +104,7 @@ def options_of(given: dict[str, object]) -> UpOptions:
     assert isinstance(interval, timedelta)
     return UpOptions(
         source=str(given["repo"]),
-        state=wiring.state_folder(state if isinstance(state, Path) else None),
+        state=local.state_folder(state if isinstance(state, Path) else None),
         poll=poll if isinstance(poll, float) else None,
         minimum_interval=interval,
         prune=bool(given["prune"]),
@@ -124,24 +124,24 @@ def down_command(state: Path | None) -> None:
     Example:
       trimtab down --state ./.trimtab
     """
-    folder = wiring.state_folder(state)
+    folder = local.state_folder(state)
     click.echo(f"in local state {folder}", err=True)
     if not folder.is_dir():
         click.echo("nothing runs here: there is no such folder")
         return
     end_running(folder)
-    count = asyncio.run(wiring.stop_leftovers(folder, click.echo))
+    count = asyncio.run(local.stop_leftovers(folder, click.echo))
     click.echo(f"stopped; {count} pods were left" if count else "stopped")
 
 
 def end_running(folder: Path) -> None:
     """Asks a running `up` to end and waits for it."""
-    process = wiring.running_process(folder)
+    process = local.running_process(folder)
     if process is None:
         return
     os.kill(process, signal.SIGTERM)
     end = time.monotonic() + PATIENCE
-    while wiring.running_process(folder) is not None:
+    while local.running_process(folder) is not None:
         if time.monotonic() > end:
             raise Unavailable(f"process {process} was asked to end {PATIENCE:g} s ago and still runs on {folder}; look at what it says")
         time.sleep(0.1)  # noqa: TID251

@@ -8,19 +8,20 @@ import getpass
 import socket
 import sys
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from trimtab import wiring
 from trimtab.errors import Unavailable
 from trimtab.faces.cli.options import canary_argument, output_option, reason_option, state_option
 from trimtab.faces.cli.rollouts import chosen, on_store, show_json
 from trimtab.model.commands import Command, Verb
 from trimtab.model.names import CanaryKey
-from trimtab.model.rollout import Answer, CanaryState
-from trimtab.wiring import Store
+from trimtab.model.rollout import Answer, CanaryState, Outcome, RolloutKind
+from trimtab.wiring import local
+from trimtab.wiring.local import Store
 
 PATIENCE = 5.0
 """Seconds that an answer is waited for."""
@@ -44,7 +45,7 @@ def wish(verb: Verb, state: CanaryState, reason: str, *, skip_analysis: bool = F
 
 async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> Answer:
     """Submits a command and waits for its answer. Unavailable, with nothing written, where nobody runs."""
-    if wiring.running_process(folder) is None:
+    if local.running_process(folder) is None:
         raise Unavailable(
             f"nobody is there to {command.verb} {key}: no `trimtab up` runs on {folder}. Nothing was changed; start one first"
         )
@@ -60,31 +61,46 @@ async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> A
 
 def steer(verb: Verb, canary: str | None, state: Path | None, output: str, **details: object) -> None:
     """One wish, from the command line to its answer; ends with 1 where it was refused."""
-    folder = wiring.state_folder(state)
+    folder = local.state_folder(state)
 
-    async def work(store: Store) -> tuple[Answer, CanaryState]:
+    async def work(store: Store) -> tuple[Answer, CanaryState, Sequence[CanaryState]]:
         key = chosen(await store.keys(), canary)
         record = (await store.load(key)).state
         reason, skip, to = str(details.get("reason", "")), bool(details.get("skip_analysis")), str(details.get("to") or "")
         answer = await say(store, key, wish(verb, record, reason, skip_analysis=skip, to=to), folder)
-        return answer, (await store.load(key)).state
+        return answer, (await store.load(key)).state, await store.history(key)
 
-    answer, record = on_store(state, work)
+    answer, record, history = on_store(state, work)
     if output == "json":
         show_json({"canary": str(record.key), "answer": answer.text, "done": answer.done})
     else:
         click.echo(f"{record.key}: {answer.text}")
         if verb is Verb.UNDO and answer.done:
-            show_revert(record)
+            show_revert(record, history)
     sys.exit(0 if answer.done else 1)
 
 
-def show_revert(record: CanaryState) -> None:
+def show_revert(record: CanaryState, history: Sequence[CanaryState]) -> None:
     """How an undo is made to last: the source still says something else."""
     run = record.rollout
-    held = record.held.revision if record.held is not None else ""
-    if run is not None and held and run.origin.commit:
-        click.echo(f"the source still holds revision {held}; to make the undo last:\n  git revert {run.origin.commit[:10]}")
+    if run is None or record.held is None:
+        return
+    back_to = run.to if run.kind is RolloutKind.UNDO else run.before
+    commits = commits_since(back_to.id if back_to is not None else "", history)
+    if commits:
+        click.echo(f"the source still holds revision {record.held.revision}; to make the undo last:\n  git revert {' '.join(commits)}")
+
+
+def commits_since(revision: str, history: Sequence[CanaryState]) -> list[str]:
+    """The commits that brought what came after the promotion of a revision, newest first, without those that were taken back."""
+    commits: list[str] = []
+    for run in (state.rollout for state in history if state.rollout is not None and state.rollout.kind is not RolloutKind.UNDO):
+        commit = run.origin.commit[:10]
+        if run.to.id == revision:
+            commits.clear()
+        elif commit and commit not in commits and run.outcome is not Outcome.WITHDRAWN:
+            commits.insert(0, commit)
+    return commits
 
 
 @click.command("approve")

@@ -11,7 +11,7 @@ from trimtab.faces.demo.repository import GOOD, SECOND_TOKEN, Repository
 from trimtab.faces.up import Running
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import CanaryState, Outcome, Rollout
-from trimtab.wiring import Machine, UpOptions
+from trimtab.wiring.local import Machine, UpOptions
 
 KEY = CanaryKey("default", "shop")
 PATIENCE = 45.0
