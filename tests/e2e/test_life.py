@@ -142,6 +142,22 @@ def test_undo_goes_back_to_the_revision_before_and_says_how_to_make_it_last(here
     assert len(here.json("history")) == 3
 
 
+def test_undo_after_a_rollback_names_every_commit_that_has_to_be_reverted(here: Place, port: int) -> None:
+    here.repository.commit(shop(port, {"interval": "500ms", "threshold": 2, "stepWeights": [50]}))
+    here.up()
+    here.outcome(1)
+    first = here.repository.commit({"settings.yaml": settings("two")})
+    here.outcome(2)
+    second = here.repository.commit({"settings.yaml": settings("two").replace("greeting: two", "greeting: [two")})
+    here.outcome(3)
+    said = here.ok("undo", "shop")
+    assert here.outcome(4)["outcome"] == "Undone"
+    assert f"git revert {second[:10]} {first[:10]}" in said
+    here.repository.git("revert", "--no-edit", second, first)
+    here.wait(lambda view: view["held"] == "", "nothing is held any more")
+    assert len(here.json("history")) == 4
+
+
 def test_a_change_that_does_not_parse_is_refused_before_any_pod_sees_it(here: Place, port: int) -> None:
     here.repository.commit(shop(port))
     here.up()

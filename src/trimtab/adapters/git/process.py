@@ -5,6 +5,7 @@ git command left in the environment do not. Credentials in addresses are taken o
 """
 
 import asyncio
+import errno
 import os
 import re
 import signal
@@ -89,10 +90,11 @@ class Git:
 
 
 def last_line(said: str) -> str:
-    """The line of git's error output that says what is wrong: the last `fatal` or `error` one, else the last."""
+    """The line of git's error output that says what is wrong: of a full disk, else the last `fatal` or `error` one, else the last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     wrong = [line for line in lines if line.startswith(("fatal: ", "error: ", "ERROR: "))]
-    return (wrong or lines or ["no message"])[-1]
+    full = [line for line in lines if os.strerror(errno.ENOSPC) in line]
+    return (full or wrong or lines or ["no message"])[-1]
 
 
 def _missing(folder: Path) -> str:

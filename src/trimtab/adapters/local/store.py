@@ -108,13 +108,15 @@ class Store:
     async def changes(self) -> AsyncIterator[CanaryKey]:
         """A key each time a command for it came in, from this process at once, from others within the poll time.
 
-        Commands that wait already come first.
+        Commands that wait already come first. What a full disk could not take is tried again on the way.
         """
         news, position = asyncio.Event(), 0
         self._listeners.add(news)
         try:
             while True:
                 news.clear()
+                for key in tuple(self._spare.held):
+                    await self._retry(key)
                 found = await self._read("looking for commands", partial(queries.arrived, after=position))
                 for place, key in found:
                     position = place
