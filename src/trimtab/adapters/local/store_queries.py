@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from trimtab.adapters.local.store_records import from_text, to_text
+from trimtab.documents.records import from_text, to_text
 from trimtab.errors import Conflict
 from trimtab.model.commands import Command
 from trimtab.model.decision import Decision

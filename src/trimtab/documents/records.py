@@ -1,4 +1,4 @@
-"""Records as JSON text and back, for `store`. Flagger's checksum of a Secret is left out wherever it stands (C1, DESIGN §7).
+"""Records as JSON text and back, for stores. Flagger's checksum of a Secret is left out wherever it stands (C1, DESIGN §7).
 
 A short secret can be guessed from its unkeyed checksum, so the text that is written must not hold one.
 """
@@ -26,7 +26,7 @@ def from_text(text: str, kind: type[T], what: str) -> T:
     except (ValueError, msgspec.ValidationError) as error:
         raise InputError(
             f"{what} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed it. "
-            "Use the version that wrote it, or move the state folder away to begin with an empty one."
+            "Use the version that wrote it, or begin with an empty record: move the state folder away, or in a cluster delete the ConfigRollout."
         ) from error
 
 
