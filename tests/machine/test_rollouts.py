@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from trimtab.config.digest import DigestKey
 from trimtab.model.commands import Verb
-from trimtab.model.facts import Capabilities
+from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.policy import Hook, HookType, OnNewer
 from trimtab.model.rollout import Outcome, Phase
 from trimtab.model.tellings import TellingKind
@@ -471,3 +471,42 @@ def test_c1_a_new_key_in_the_middle_of_a_run_does_not_restart_it(told: Tell) -> 
     world.digest_key = DigestKey("k2", b"x" * 32)
     state = story.until_settled()
     assert state.rollout is not None and state.rollout.number == 2 and state.rollout.outcome is Outcome.PROMOTED
+
+
+def test_s9_a_promotion_that_fails_after_analysis_was_skipped_halfway_leaves_everybody_on_the_healthy_canary(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.stuck.add(f"primary/{story.memory.world.revision().id}")
+    story.memory.world.skip_analysis = True
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTION_FAILED  # type: ignore[union-attr]
+    assert story.weights()[-1] == 100 and story.memory.world.copy("canary").available == 1
+
+
+def test_s9_a_change_taken_back_while_the_primary_is_down_keeps_the_canary_serving_wherever_the_routes_are(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.stuck.add("primary")
+    story.memory.world.kill("primary")
+    story.memory.world.edit(color="red")
+    story.memory.world.routes = Routes(0)
+    story.look()
+    assert story.memory.world.routes == Routes(20) and story.state.running is not None
+    story.memory.world.stuck.clear()
+    story.memory.world.kill("primary")
+    assert story.until_settled(timedelta(minutes=5)).rollout.outcome is Outcome.WITHDRAWN  # type: ignore[union-attr]
+
+
+def test_undo_to_a_revision_that_the_primary_happens_to_run_goes_through_its_phases_one_by_one(told: Tell) -> None:
+    story = told()
+    first = story.state.promoted
+    assert first is not None
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    story.memory.world.desired["primary"] = (first, 1)
+    story.memory.world.settle()
+    story.memory.world.now += timedelta(seconds=5)
+    assert story.say(Verb.UNDO) == "going back"
+    assert story.until_settled().promoted == first
+    assert story.phases()[-3:] == [Phase.PROMOTING, Phase.FINALISING, Phase.SUCCEEDED]

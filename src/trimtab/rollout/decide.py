@@ -15,6 +15,7 @@ from trimtab.rollout import reasons
 from trimtab.rollout.checks import metrics
 from trimtab.rollout.copies import primary_ready
 from trimtab.rollout.endings import end, go_back, hold, usable
+from trimtab.rollout.exposure import wanted
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
 from trimtab.rollout.reasons import Message
 from trimtab.rollout.turn import Turn
@@ -39,7 +40,8 @@ def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decisio
     take_notice(turn)
     if not suspended(turn):
         obey(turn)
-        if not (newer(turn) or failed(turn) or overdue(turn)):
+        # A wish that leads to another phase is a decision of its own; the next pass goes on from there.
+        if turn.state.phase is state.phase and not (newer(turn) or failed(turn) or overdue(turn)):
             PHASES[turn.state.phase](turn)
     return turn.decision()
 
@@ -120,11 +122,12 @@ def leave(turn: Turn, outcome: Outcome, message: Message) -> None:
     """Ends the attempt because the source moved on; not while only the canary serves well (S9)."""
     run, state = turn.run, turn.state
     routes = turn.facts.routes
+    exposed = wanted(state).weight or (routes is not None and routes.weight)
     if run.began is None:
         turn.say(message)
         phase = Phase.SUCCEEDED if outcome is Outcome.WITHDRAWN and state.phase is Phase.WAITING else state.phase
         end(turn, outcome, phase, message.text)
-    elif routes is not None and routes.weight and state.promoted is not None and not primary_serves(turn):
+    elif exposed and state.promoted is not None and not primary_serves(turn):
         turn.say(Message("Kept", f"{turn.names.primary} is not ready, so traffic stays with the canary for now", "warn"))
     else:
         turn.say(message)

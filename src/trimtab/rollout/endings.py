@@ -90,8 +90,8 @@ def promotion_failed(turn: Turn, text: str) -> None:
     message, alarm = reasons.promotion_failed(turn.names, text)
     turn.say(message)
     turn.alarm(alarm)
-    served = run.position > 0 and not run.skip
-    serves = served and healthy.revision == run.to.id and healthy.available > 0 and turn.facts.capabilities.weights
+    # Also where analysis was skipped halfway: a canary that has served goes on serving (S9).
+    serves = run.position > 0 and healthy.revision == run.to.id and healthy.available > 0 and turn.facts.capabilities.weights
     hold(turn, run.to, message.text)
     turn.change(phase=Phase.FAILED, fallback=run.to if serves else turn.state.fallback)
     turn.call_hooks(HookType.POST_ROLLOUT)

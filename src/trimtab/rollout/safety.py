@@ -157,7 +157,7 @@ def s9(passage: Passage) -> str:
     run = passage.after.rollout
     if run is not None and run.outcome in (Outcome.ROLLED_BACK, Outcome.ABORTED):
         return ""
-    unserved = not facts.primary.available and facts.canary.available
+    unserved = not facts.primary.available and facts.canary.available and facts.canary.revision == before.canary.id
     return "a canary that serves well is cut off for a primary that does not" if unserved else ""
 
 
