@@ -261,8 +261,8 @@ async def test_a_missing_target_is_said_in_flaggers_words_with_what_there_is(tmp
     origin.commit("First", app=canary(APP, "ap") + "---" + deployment(APP), settings=settings("1"))
     problem = (await (await started(tmp_path, clock)).read(APP)).problem
     assert problem.startswith('deployment ap.default get query error: deployments.apps "ap" not found')
-    assert "app.yaml:2" in problem
-    assert problem.endswith("there is: app.")
+    assert "app.yaml:6" in problem
+    assert problem.endswith("there is: app. Add it, or correct spec.targetRef.")
 
 
 async def test_a_missing_mandatory_config_is_said_in_flaggers_words_with_its_place(

@@ -10,8 +10,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-Duration = Annotated[str, Meta(pattern="^[0-9]+(m|s)")]
+SHORT_PATTERN, LONG_PATTERN = "^[0-9]+(m|s)", r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$"
+Duration = Annotated[str, Meta(pattern=SHORT_PATTERN)]
 """CRD-5: the pattern has no end anchor, so `1m30s` and `10ms` pass and `1h` does not."""
+LongDuration = Annotated[str, Meta(pattern=LONG_PATTERN)]
+"""A duration in our own kinds, which may have hours."""
+PATTERNS: Mapping[str, str] = {
+    SHORT_PATTERN: "a duration in minutes or seconds such as 30s or 5m",
+    LONG_PATTERN: "a duration such as 30s, 5m or 1h30m",
+}
+"""What patterns mean, in words."""
 
 Shapes = tuple[tuple[str, ...], ...]
 """Alternatives, each a list of fields as written in YAML. Exactly one has all of its fields present; `()` stands for none of the others."""

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct, inspect
 
+from trimtab.documents.fields import PATTERNS
 from trimtab.documents.nodes import Path
 
 T = TypeVar("T", bound=Struct)
@@ -177,7 +178,7 @@ def _allowed(expected: inspect.Type) -> str:
         return name + _bounds(expected.ge, expected.le, "not below {}", "not above {}")
     if isinstance(expected, inspect.StrType):
         text = "text" + _bounds(expected.min_length, expected.max_length, "of {} or more characters", "of at most {} characters")
-        return f"{text} that matches {expected.pattern}" if expected.pattern else text
+        return PATTERNS.get(expected.pattern, f"{text} that matches {expected.pattern}") if expected.pattern else text
     if isinstance(expected, inspect.VarTupleType):
         return "a list" + _bounds(expected.min_length, expected.max_length, "of {} or more items", "of at most {} items")
     names = {inspect.BoolType: "true or false", inspect.DateTimeType: "a time such as 2026-01-31T12:00:00Z"}
@@ -192,10 +193,11 @@ def _bounds(least: float | None, most: float | None, lower: str, upper: str) -> 
 def _seen(found: object, expected: inspect.Type) -> str:
     """What was found, in words. Shown as it is only where nothing secret is ever written: numbers for numbers, texts with a pattern."""
     texts = isinstance(expected, inspect.StrType)
+    durations = isinstance(expected, inspect.StrType) and expected.pattern in PATTERNS
     if isinstance(found, bool):
         return f"{TRUTH}. Quote it" if texts else str(found).lower()
     if isinstance(found, int | float):
-        return "a number. Quote it" if texts else str(found)
+        return f"{found}, which lacks a unit" if durations else "a number. Quote it" if texts else str(found)
     if isinstance(found, str):
         return repr(found[:40]) if isinstance(expected, inspect.StrType) and expected.pattern else "text"
     return "a mapping" if isinstance(found, Mapping) else "a list" if isinstance(found, list) else "nothing"

@@ -67,11 +67,11 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         max_weight=max_weight(analysis),
         step_weight_promotion=analysis.step_weight_promotion or 0,
         iterations=analysis.iterations or 0,
-        match=tuple(match(found) for found in analysis.match),
+        match=matches(analysis),
         mirror=analysis.mirror,
         mirror_weight=100 if analysis.mirror_weight is None else analysis.mirror_weight,
-        primary_ready_threshold=percent(analysis.primary_ready_threshold, 100),
-        canary_ready_threshold=percent(analysis.canary_ready_threshold, 100),
+        primary_ready_threshold=percent("primaryReadyThreshold", analysis.primary_ready_threshold, 100),
+        canary_ready_threshold=percent("canaryReadyThreshold", analysis.canary_ready_threshold, 100),
         progress_deadline=timedelta(seconds=spec.progress_deadline_seconds or DEFAULT_DEADLINE),
         skip_analysis=spec.skip_analysis,
         analysis=Analysis(
@@ -142,13 +142,13 @@ def max_weight(analysis: CanaryAnalysis) -> int:
     """Where the weights end."""
     if analysis.step_weights:
         return min(100, analysis.step_weights[-1])
-    return percent(analysis.max_weight, 100) or 100
+    return percent("maxWeight", analysis.max_weight, 100) or 100
 
 
-def percent(value: int | None, default: int) -> int:
-    """A percentage, or its default."""
+def percent(field: str, value: int | None, default: int) -> int:
+    """A percentage of `spec.analysis`, or its default."""
     if value is not None and not 0 <= value <= 100:
-        raise InputError(f"{value} is not a percentage; it must be between 0 and 100")
+        raise InputError(f"spec.analysis.{field} is {value}; a percentage must be between 0 and 100")
     return default if value is None else value
 
 
@@ -161,10 +161,24 @@ def routing(analysis: CanaryAnalysis) -> str:
     return f"Weight step: {analysis.step_weight or 0} max: {analysis.max_weight or 0}"
 
 
+def matches(analysis: CanaryAnalysis) -> tuple[Match, ...]:
+    """The conditions of an A/B test."""
+    if analysis.match and not analysis.iterations:
+        problem = (
+            "spec.analysis.match needs spec.analysis.iterations: by weights everybody may reach the canary, whatever their requests match"
+        )
+        raise InputError(f"{problem}. Write iterations in place of the weights, or remove match")
+    return tuple(match(found) for found in analysis.match)
+
+
 def match(written: AnalysisMatch) -> Match:
     """One alternative of an A/B test."""
     if written.source_labels:
         raise InputError("spec.analysis.match.sourceLabels matches pods of a mesh, which is not supported; match headers or queryParams")
+    if not written.headers and not written.query_params:
+        raise InputError(
+            "spec.analysis.match has an alternative without conditions, which every request meets; give it headers or queryParams"
+        )
     headers = tuple(string_match(name, value) for name, value in sorted(written.headers.items()))
     return Match(headers, tuple(string_match(name, value) for name, value in sorted(written.query_params.items())))
 

@@ -9,12 +9,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from trimtab.documents.fields import Fields, ObjectMeta
+from trimtab.documents.fields import Fields, LongDuration, ObjectMeta
 from trimtab.documents.flagger import PhaseName
 
 API_VERSION = "trimtab.dev/v1alpha1"
 
-LongDuration = Annotated[str, Meta(pattern=r"^([0-9]+(\.[0-9]+)?(h|m|s|ms))+$")]
 GateName = Literal["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]
 WhenUnknownName = Literal["fail", "hold"]
 OutcomeName = Literal[

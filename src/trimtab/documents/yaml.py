@@ -64,13 +64,22 @@ def _read_events(text: str, file: str) -> list[Document]:
                 builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise DocumentError(f"not YAML: {problem}", file=file, line=mark.line + 1 if mark else 0) from None
+        raise DocumentError(f"not YAML: {_explained(error, text)}", file=file, line=mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
         raise DocumentError(f"not YAML: {str(error).splitlines()[0]}", file=file, line=_bad_line(text)) from None
     except UnicodeEncodeError:
         raise DocumentError("not YAML: it holds half of a surrogate pair", file=file) from None
     return documents
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What the parser says, with the line on which it began, and with the cause that people do not see."""
+    begun, met = error.context_mark, error.problem_mark
+    began = f" that begins on line {begun.line + 1}" if error.context and begun and met and begun.line != met.line else ""
+    said = ", ".join(part for part in (f"{error.context}{began}" if error.context else "", error.problem) if part)
+    there = text.split("\n")[met.line] if met and met.line < text.count("\n") + 1 else ""
+    tab = ". There is a tab: YAML is indented with spaces" if met and there[: met.column + 1].endswith("\t") else ""
+    return said + tab
 
 
 def _bad_line(text: str) -> int:

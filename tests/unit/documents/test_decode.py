@@ -87,7 +87,7 @@ def test_a_canary_is_read_field_for_field() -> None:
         (
             "",
             "metrics: [{name: x, interval: 1h}]",
-            "app.yaml:15: spec.analysis.metrics[0].interval: expected text that matches ^[0-9]+(m|s), found '1h'",
+            "app.yaml:15: spec.analysis.metrics[0].interval: expected a duration in minutes or seconds such as 30s or 5m, found '1h'",
         ),
         (
             "",

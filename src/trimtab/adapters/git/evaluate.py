@@ -85,7 +85,7 @@ def _policy(manifests: Manifests, canary: CanaryFile, translate: Translate) -> t
     try:
         return translate(canary.document, manifests.companions), ""
     except InputError as error:
-        return None, f"{canary.place}: {error}"
+        return None, f"{canary.place_of(str(error))}: {error}"
 
 
 def _target(manifests: Manifests, canary: CanaryFile) -> Workload:
@@ -98,7 +98,8 @@ def _target(manifests: Manifests, canary: CanaryFile) -> Workload:
     missing = PLURALS[about.kind].format(about.name)
     others = sorted(name for kind, space, name in manifests.workloads if (kind, space) == (about.kind, namespace))
     there = f"In namespace {namespace} there is: {', '.join(others)}." if others else f"There is none in namespace {namespace}."
-    raise Unknown(f"{about.kind.lower()} {about.name}.{namespace} get query error: {missing} not found (named in {canary.place}). {there}")
+    query = f"{about.kind.lower()} {about.name}.{namespace} get query error: {missing} not found"
+    raise Unknown(f"{query} (named in {canary.place_of('spec.targetRef.name')}). {there} Add it, or correct spec.targetRef.")
 
 
 def _refs(manifests: Manifests, target: Workload, secret: DigestKey) -> Iterator[ConfigRef]:
@@ -117,5 +118,6 @@ def _refs(manifests: Manifests, target: Workload, secret: DigestKey) -> Iterator
 def _missing(target: Workload, name: ConfigName, reference: Reference) -> str:
     kind = "configmap" if name.kind is ConfigKind.CONFIG_MAP else "secret"
     query = f"{kind} {name.name}.{target.namespace} get query error"
+    fix = "Add it, or mark the reference as optional."
     where = f"read by {target.kind.lower()} {target.name} in {target.place}, {', '.join(reference.places)}"
-    return f'GetTargetConfigs failed: {query}: {query}: {kind}s "{name.name}" not found ({where})'
+    return f'GetTargetConfigs failed: {query}: {query}: {kind}s "{name.name}" not found ({where}). {fix}'

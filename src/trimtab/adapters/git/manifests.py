@@ -4,14 +4,18 @@ A snapshot is all files of one commit or nothing: a manifest that cannot be read
 A Canary that says something wrong is a problem of its own.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trimtab.documents.flagger import Canary
 from trimtab.documents.kubernetes import Service
 from trimtab.documents.translate import Companions
+from trimtab.documents.yaml import Document
 from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey, ConfigName
+
+FIELD = re.compile(r"spec(\.[A-Za-z]+)+")
 
 Name = tuple[str, str]
 """Namespace and name."""
@@ -43,13 +47,17 @@ class CanaryFile:
 
     key: CanaryKey
     document: Canary
-    file: str
-    line: int
+    written: Document = field(repr=False)
 
     @property
     def place(self) -> str:
         """File and line."""
-        return f"{self.file}:{self.line}"
+        return f"{self.written.file}:{self.written.line}"
+
+    def place_of(self, text: str) -> str:
+        """File and line of the first field that a text names as `spec.analysis.stepWeight`; those of the Canary where it names none."""
+        found = FIELD.search(text)
+        return f"{self.written.file}:{self.written.line_of(tuple(found[0].split('.')))}" if found else self.place
 
 
 @dataclass(frozen=True, slots=True)

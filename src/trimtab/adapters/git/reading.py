@@ -12,7 +12,7 @@ from trimtab.documents.kubernetes import Workload as WorkloadDocument
 from trimtab.documents.translate import Companions
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.documents.yaml import Document, read_yaml
-from trimtab.errors import DocumentError
+from trimtab.errors import DocumentError, InputError
 from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey, ConfigName
 
@@ -39,20 +39,26 @@ class Reader:
         self._read: dict[File, tuple[Part, ...]] = {}
 
     async def load(self, commit: str, *, remember: bool = True) -> Manifests:
-        """Everything that a commit says. InputError, with file and line, if one of its files cannot be read.
+        """Everything that a commit says. InputError with file and line of each file that cannot be read.
 
         `remember`: the next commit will be much like this one, so its files are not read again.
         """
         files = await self._repository.manifests(commit)
         wanted = [file for file in files if not file.path.endswith(KUSTOMIZATIONS)]
         contents = await self._repository.clone.read(file.blob for file in wanted if file not in self._read)
-        parts = {file: self._read.get(file) or read_file(file.path, contents[file.blob]) for file in wanted}
+        problems: list[str] = []
+        collection, parts = Collection(), dict[File, tuple[Part, ...]]()
+        for file in wanted:
+            try:
+                parts[file] = self._read.get(file) or read_file(file.path, contents[file.blob])
+                for part in parts[file]:
+                    collection.add(part)
+            except DocumentError as error:
+                problems.append(str(error))
+        if problems:
+            raise InputError("\n".join(problems))
         if remember:
             self._read = parts
-        collection = Collection()
-        for found in parts.values():
-            for part in found:
-                collection.add(part)
         collection.warnings += [_unrendered(file.path) for file in files if file not in parts]
         return collection.manifests(commit)
 
@@ -62,7 +68,8 @@ def read_file(path: str, content: bytes) -> tuple[Part, ...]:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
-        raise DocumentError("not UTF-8 text", file=path, line=content.count(b"\n", 0, error.start) + 1) from None
+        problem = "not UTF-8 text. Save the file as UTF-8; bytes that are no text go below binaryData, as base64"
+        raise DocumentError(problem, file=path, line=content.count(b"\n", 0, error.start) + 1) from None
     try:
         return tuple(read_documents(text, path))
     except DocumentError as error:
@@ -124,7 +131,7 @@ class Collection:
                 self.configs[namespace, content.name] = content
             case Canary() as canary:
                 key = CanaryKey(*name)
-                self.canaries[key] = CanaryFile(key, canary, file, line)
+                self.canaries[key] = CanaryFile(key, canary, part.document)
             case WorkloadDocument(view=view):
                 spec = view.spec
                 workload = Workload(part.kind, namespace, part.name, part.api_version, spec.replicas, spec.template, file, line)

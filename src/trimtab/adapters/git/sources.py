@@ -83,7 +83,8 @@ class GitSources:
         await self.refresh()
         if self._refused is not None:
             raise InputError(str(self._refused))
-        wrong = {**self._manifests.invalid, **shared_targets(self._manifests)}
+        wrong = {key: found.source.policy_problem for key, found in self._meanings.items() if found.source.policy_problem}
+        wrong |= shared_targets(self._manifests)
         if wrong:
             raise InputError("\n".join(dict.fromkeys(wrong.values())))
 
