@@ -15,7 +15,9 @@ from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError
 from trimtab.model.content import Content
 
-Ours = flagger.Canary | flagger.MetricTemplate | flagger.AlertProvider | trimtab.RolloutPolicy | trimtab.ConfigRollout
+Ours = (
+    flagger.Canary | flagger.MetricTemplate | flagger.AlertProvider | trimtab.RolloutPolicy | trimtab.ConfigRollout | trimtab.RolloutCommand
+)
 Value = Ours | Workload | Service | Content
 
 _OURS: dict[str, dict[str, type[Ours]]] = {
@@ -24,7 +26,11 @@ _OURS: dict[str, dict[str, type[Ours]]] = {
         "MetricTemplate": flagger.MetricTemplate,
         "AlertProvider": flagger.AlertProvider,
     },
-    trimtab.API_VERSION: {"RolloutPolicy": trimtab.RolloutPolicy, "ConfigRollout": trimtab.ConfigRollout},
+    trimtab.API_VERSION: {
+        "RolloutPolicy": trimtab.RolloutPolicy,
+        "ConfigRollout": trimtab.ConfigRollout,
+        "RolloutCommand": trimtab.RolloutCommand,
+    },
 }
 _GROUPS = {version.partition("/")[0]: version for version in _OURS}
 

@@ -26,7 +26,7 @@ def from_text(text: str, kind: type[T], what: str) -> T:
     except (ValueError, msgspec.ValidationError) as error:
         raise InputError(
             f"{what} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed it. "
-            "Use the version that wrote it, or begin with an empty record: move the state folder away, or in a cluster delete the ConfigRollout."
+            "Use the version that wrote it, or begin with an empty record: move the state folder away, or delete the ConfigRollout."
         ) from error
 
 

@@ -80,11 +80,30 @@ TRIMTAB_KINDS = (
         (
             Column("Canary", ".spec.canary"),
             Column("Kind", ".spec.kind"),
-            Column("Phase", ".status.phase"),
-            Column("Outcome", ".status.outcome"),
+            Column("Status", ".status.progress"),
+            Column("Weight", ".status.weight", "integer"),
+            Column("WaitingFor", ".status.waitingFor"),
+            Column("By", ".spec.source.author"),
+            Column("Changed", ".spec.changedKeys", wide=True),
             Column("From", ".spec.from.id", wide=True),
             Column("To", ".spec.to.id", wide=True),
             Column("Reason", ".status.reason", wide=True),
+            Column("Age", ".metadata.creationTimestamp", "date"),
+        ),
+        # Record and all that follows from it are one object and one write, so that replacing it is the compare-and-swap (R1).
+        status=False,
+    ),
+    Kind(
+        trimtab.RolloutCommand,
+        trimtab.API_VERSION,
+        "rolloutcommands",
+        (
+            Column("Canary", ".spec.canary"),
+            Column("Verb", ".spec.verb"),
+            Column("Actor", ".spec.actor"),
+            Column("Rollout", ".spec.rollout", "integer"),
+            Column("Answer", ".status.answer"),
+            Column("Reason", ".spec.reason", wide=True),
             Column("Age", ".metadata.creationTimestamp", "date"),
         ),
     ),
@@ -176,6 +195,7 @@ def _object(expected: inspect.StructType) -> Schema:
         "description": (expected.cls.__doc__ or "").partition("\n")[0],
         **({"required": required} if required else {}),
         **_one_of(getattr(expected.cls, "SHAPES", ())),
+        **_rules(getattr(expected.cls, "RULES", ())),
         "properties": {field.encode_name: named.get(field.encode_name) or _property(field) for field in expected.fields},
     }
 
@@ -196,6 +216,10 @@ def _one_of(shapes: Shapes) -> Schema:
         return {}
     alternatives: list[Schema] = [{"required": list(shape)} for shape in shapes if shape]
     return {"oneOf": [{"not": {"anyOf": alternatives}}, *alternatives] if () in shapes else alternatives}
+
+
+def _rules(rules: trimtab.Rules) -> Schema:
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]} if rules else {}
 
 
 def _given(limits: Mapping[str, object]) -> Schema:

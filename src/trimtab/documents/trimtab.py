@@ -1,11 +1,12 @@
-"""The kinds of `trimtab.dev/v1alpha1`: RolloutPolicy, which says what a Canary cannot, and ConfigRollout, the record of one attempt.
+"""The kinds of `trimtab.dev/v1alpha1`: RolloutPolicy, which says what a Canary cannot, ConfigRollout, the record of one attempt, and
+RolloutCommand, a person's wish.
 
 Read by `documents.decode`, translated into the model's Policy, and turned into CRDs by `documents.schema`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
@@ -13,6 +14,9 @@ from trimtab.documents.fields import Fields, LongDuration, ObjectMeta
 from trimtab.documents.flagger import PhaseName
 
 API_VERSION = "trimtab.dev/v1alpha1"
+
+Rules = tuple[tuple[str, str], ...]
+"""What the API server checks of a part in CEL, each with what it says to those who break it."""
 
 GateName = Literal["confirm-rollout", "confirm-traffic-increase", "confirm-promotion"]
 WhenUnknownName = Literal["fail", "hold"]
@@ -96,6 +100,7 @@ class ChangeSource(Fields, frozen=True, kw_only=True):
     commit: str | None = None
     author: str | None = None
     message: str | None = None
+    at: datetime | None = None
 
 
 class ConfigRolloutSpec(Fields, frozen=True, kw_only=True):
@@ -110,16 +115,33 @@ class ConfigRolloutSpec(Fields, frozen=True, kw_only=True):
     policy: Annotated[Mapping[str, object], Meta(description="The rules of this attempt, as they were when it began.")] = {}
     source: ChangeSource | None = None
 
+    RULES: ClassVar[Rules] = (("self == oldSelf", "what is attempted never changes; a newer change is an attempt of its own"),)
+
+
+class CheckResult(Fields, frozen=True, kw_only=True):
+    """One metric in one check. Numbers are text, since a metric may be infinite."""
+
+    metric: str
+    kind: str
+    reading: str
+    value: str | None = None
+    minimum: str | None = None
+    maximum: str | None = None
+    problem: str | None = None
+
 
 class TimelineEntry(Fields, frozen=True, kw_only=True):
     """One thing that happened, as the journal has it."""
 
-    at: datetime
+    at: Annotated[str, Meta(description="When, with fractions of a second.")]
     reason: str
     text: str
-    phase: PhaseName | None = None
+    phase: str | None = None
     weight: int | None = None
+    severity: str | None = None
     actor: str | None = None
+    rollout: Annotated[int, Meta(description="The attempt that it is about, where that is another one.")] | None = None
+    results: tuple[CheckResult, ...] = ()
 
 
 class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
@@ -129,9 +151,16 @@ class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
     outcome: OutcomeName | None = None
     reason: str | None = None
     weight: int | None = None
+    progress: Annotated[str, Meta(description="Phase and outcome in one word or two, for `kubectl get`.")] | None = None
+    waiting_for: Annotated[str, Meta(description="The gate that is closed.")] | None = None
+    actor: Annotated[str, Meta(description="Who started, approved or ended it, where that was a person.")] | None = None
+    paused: Annotated[str, Meta(description="Who paused it, and why.")] | None = None
+    failed_checks: int | None = None
+    checks: int | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     timeline: tuple[TimelineEntry, ...] = ()
+    record: Annotated[str, Meta(description="The whole running state as JSON, for Trimtab alone.")] | None = None
 
 
 class ConfigRollout(Fields, frozen=True, kw_only=True):
@@ -142,3 +171,39 @@ class ConfigRollout(Fields, frozen=True, kw_only=True):
     metadata: ObjectMeta
     spec: ConfigRolloutSpec
     status: ConfigRolloutStatus | None = None
+
+
+class RolloutCommandSpec(Fields, frozen=True, kw_only=True):
+    """The wish, bound to what that person looked at. Never changed."""
+
+    canary: str
+    verb: Literal["approve", "pause", "resume", "abort", "retry", "undo"]
+    actor: str
+    reason: str = ""
+    at: Annotated[str, Meta(description="When it was wished.")]
+    rollout: Annotated[int, Meta(ge=0, description="The number of the attempt that was looked at. If it moved on, the answer is too late.")]
+    gate: GateName | None = None
+    revision: (
+        Annotated[str, Meta(description="For approve, the id of the revision that waits; for undo, the id of the one to go back to.")]
+        | None
+    ) = None
+    skip_analysis: Annotated[bool, Meta(description="For approve: promote the pinned content now.")] = False
+
+    RULES: ClassVar[Rules] = (("self == oldSelf", "a command never changes; make another one"),)
+
+
+class RolloutCommandStatus(Fields, frozen=True, kw_only=True):
+    """What became of it."""
+
+    answer: str | None = None
+    done: bool = False
+
+
+class RolloutCommand(Fields, frozen=True, kw_only=True):
+    """What a person wishes for a rollout; made by `trimtab approve` and its like, answered by the operator."""
+
+    api_version: Literal["trimtab.dev/v1alpha1"]
+    kind: Literal["RolloutCommand"]
+    metadata: ObjectMeta
+    spec: RolloutCommandSpec
+    status: RolloutCommandStatus | None = None
