@@ -30,7 +30,7 @@ DEPARTURES = (
         ("never-ready",),
         "alerts",
         "QUIRK-5: a rollback by deadline is alerted",
-        trimtab=r'^\["chat", "Progress deadline exceeded: waiting for rollout to finish: 0 of 1 ',
+        trimtab=r'"text": "Progress deadline exceeded: waiting for rollout to finish: 0 of 1 .*"to": "chat"}$',
     ),
     Departure(
         ("never-ready", "never-ready-target-deadline", "skip-analysis-never-ready"),

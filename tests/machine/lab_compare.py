@@ -20,7 +20,6 @@ STATUS = (*SHORT, "condition", "trackedConfigs", "lastAppliedSpec", "lastPromote
 NEW_RUN = "New revision detected"
 STEP = re.compile(r"Normal: (Starting canary analysis|Advance \S+ canary |Copying )")
 WAITING = re.compile(r"(-primary\.\S+ not ready: waiting for rollout to finish:) .*")
-TAGS = re.compile(r"<[^>]*>")
 
 
 def of_flagger(trace: list[Raw]) -> dict[str, Lines]:
@@ -54,7 +53,7 @@ def read(found: dict[str, list[Any]], events: list[tuple[float, str]], weights: 
         "pace": pace(events),
         "weights": without_repeats(str(weight) for weight in weights),
         "hooks": hook_lines(found.get("hooks", [])),
-        "alerts": told_once(alert_line(entry) for entry in found.get("alerts", ())),
+        "alerts": told_once(as_line(entry) for entry in found.get("alerts", ())),
     }
     for name in sorted({entry["name"] for entry in found.get("workloads", ())}):
         lines[f"workload {name}"] = without_repeats(as_line(workload(entry)) for entry in found["workloads"] if entry["name"] == name)
@@ -86,21 +85,6 @@ def workload(entry: Raw) -> Raw:
         return entry
     replicas = entry.get("replicas", 0 if "scale-to-zero" in entry.get("nodeSelector", "") else 1)
     return {"replicas": replicas, "image": entry["image"], **({"flaggerId": entry["flaggerId"]} if "flaggerId" in entry else {})}
-
-
-def alert_line(entry: Raw) -> str:
-    """Where it went, its text and the names and values that it lists."""
-    payload = entry["payload"]
-    if "attachments" in payload:
-        part = payload["attachments"][0]
-        text, listed = part["text"], [(field["title"], field["value"]) for field in part.get("fields", ())]
-    elif "sections" in payload:
-        part = payload["sections"][0]
-        text, listed = part["activityTitle"], [(fact["name"], fact["value"]) for fact in part.get("facts", ())]
-    else:
-        widgets = payload["cards"][0]["sections"][0]["widgets"]
-        text, listed = TAGS.sub("", widgets[0]["textParagraph"]["text"]), []
-    return as_line([entry["to"], text, *listed])
 
 
 def numbered(hooks: list[Raw]) -> list[Raw]:

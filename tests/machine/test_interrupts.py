@@ -1,6 +1,5 @@
 """The table, enumerated: whatever interrupts whatever phase, the next phase is in the table and no law is broken."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
@@ -9,14 +8,16 @@ import pytest
 
 from trimtab.model.commands import Verb
 from trimtab.model.facts import Capabilities
-from trimtab.model.policy import Hook, HookType
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Analysis, Hook, HookType
 from trimtab.model.rollout import CanaryState, Outcome, Phase
+from trimtab.testing.memory import Memory
+from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
-from trimtab.testing.world import START
+from trimtab.testing.world import START, World
 
 from .lab_facts import REVISIONS, Outlook, decided, wish
 
-Tell = Callable[..., Story]
 HOOKS = tuple(Hook(kind.value, kind, "http://hook") for kind in HookType if kind is not HookType.EVENT)
 APPROVED = frozenset({HookType.CONFIRM_ROLLOUT, HookType.CONFIRM_PROMOTION})
 TOLD = (
@@ -29,12 +30,15 @@ TOLD = (
 """Policies under which every kind of record comes up."""
 
 
-def lives(told: Tell) -> dict[tuple[object, ...], CanaryState]:
-    """Records of every kind, each with what makes it one of a kind."""
+@pytest.fixture(scope="module")
+def lives() -> tuple[CanaryState, ...]:
+    """Records of every kind, one of each."""
     found: dict[tuple[object, ...], CanaryState] = {}
     for rules in TOLD:
         for life in (promoted, rolled_back, failed_promotion, undone, initialisation_failed):
-            story = told(**rules)
+            policy = replace(BASE, **{"weights": (20, 40), "analysis": Analysis((SUCCESS,), 2), **rules})
+            story = Story(Memory(World(CanaryKey("test", "app"), policy)))
+            story.until_settled()
             life(story)
             for state in story.states:
                 run = state.rollout
@@ -44,7 +48,7 @@ def lives(told: Tell) -> dict[tuple[object, ...], CanaryState]:
                     run and (run.kind, run.outcome, run.position, run.began is None, run.ended is None, run.gate),
                 )
                 found.setdefault((*mark, state.fallback is None), state)
-    return found
+    return tuple(found.values())
 
 
 def goes_through(story: Story) -> None:
@@ -135,10 +139,9 @@ def last_known(state: CanaryState) -> datetime:
     return max((moment for moment in moments if moment is not None), default=START)
 
 
-def test_every_phase_and_every_outcome_that_a_run_can_have_is_enumerated(told: Tell) -> None:
-    states = lives(told).values()
-    assert {state.phase for state in states} == set(Phase) - {Phase.TERMINATING}
-    outcomes = {state.rollout.outcome for state in states if state.rollout is not None}
+def test_every_phase_and_every_outcome_that_a_run_can_have_is_enumerated(lives: tuple[CanaryState, ...]) -> None:
+    assert {state.phase for state in lives} == set(Phase) - {Phase.TERMINATING}
+    outcomes = {state.rollout.outcome for state in lives if state.rollout is not None}
     assert {
         Outcome.PROMOTED,
         Outcome.ROLLED_BACK,
@@ -150,9 +153,9 @@ def test_every_phase_and_every_outcome_that_a_run_can_have_is_enumerated(told: T
 
 
 @pytest.mark.parametrize("seconds", [0, 10, 90_000], ids=["at once", "an interval later", "past every deadline"])
-def test_whatever_interrupts_whatever_phase_the_next_phase_is_in_the_table(told: Tell, seconds: int) -> None:
+def test_whatever_interrupts_whatever_phase_the_next_phase_is_in_the_table(lives: tuple[CanaryState, ...], seconds: int) -> None:
     count = 0
-    for state in lives(told).values():
+    for state in lives:
         now = last_known(state) + timedelta(seconds=seconds)
         for name, outlook in interrupts(state, now).items():
             try:
@@ -167,8 +170,8 @@ PAIRS = list(product(("suspended", "metrics fail"), ("newer", "abort", "primary 
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
-def test_two_interrupts_at_once_keep_the_table_too(told: Tell, one: str, other: str) -> None:
-    for state in lives(told).values():
+def test_two_interrupts_at_once_keep_the_table_too(lives: tuple[CanaryState, ...], one: str, other: str) -> None:
+    for state in lives:
         now = state.due or last_known(state)
         first, second = (interrupts(state, now)[name] for name in (one, other))
         well = interrupts(state, now)["nothing"]
