@@ -87,6 +87,8 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         on_newer=OnNewer(extra.on_newer_change),
         keep=extra.keep_revisions,
         history=extra.history,
+        ingress=spec.ingress_ref.name if spec.ingress_ref else "",
+        route=spec.route_ref.name if spec.route_ref else "",
         metrics_server=spec.metrics_server or "",
         routing=routing(analysis),
     )

@@ -187,6 +187,9 @@ class Policy:
     """How many promoted revisions stay available for undo."""
     history: int = 20
     """How many finished attempts are kept on record; the newest always is."""
+    ingress: str = ""
+    route: str = ""
+    """Names that queries may use: of `ingressRef` and `routeRef`; empty for the target's."""
     metrics_server: str = ""
     """Prometheus for built-in and inline queries; empty for the default."""
     routing: str = field(default="", compare=False)

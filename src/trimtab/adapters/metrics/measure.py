@@ -97,10 +97,11 @@ class MetricSources:
 def query_text(key: CanaryKey, policy: Policy, metric: Metric) -> str:
     """What Prometheus is asked. Raises InputError where the template cannot be rendered."""
     target, service = policy.target.name, policy.service.name
+    ingress = policy.ingress or target
     if metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION):
-        return built_in_query(metric.kind, policy.provider, Subject(key.namespace, target, service, target, metric.interval))
+        return built_in_query(metric.kind, policy.provider, Subject(key.namespace, target, service, ingress, metric.interval))
     functions: dict[str, object] = {
-        "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": target, "route": target,
+        "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": ingress, "route": policy.route or target,
         "interval": metric.interval, "variables": dict(metric.variables),
     }  # fmt: skip
     return collapse_whitespace(render(metric.query, functions))
