@@ -1,5 +1,6 @@
 """Webhooks against a real HTTP server: Flagger's payload and rules (HOOK-1 to HOOK-7), and receivers that misbehave."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -130,6 +131,18 @@ async def test_hook_6_a_hook_that_hangs_is_given_up_at_its_own_deadline_each_tim
     assert not answer.open
     assert answer.text == f'POST {there.address}/ giving up after 2 attempt(s): Post "{there.address}/": no answer within 0.05 s'
     assert len(there.seen) == 2
+
+
+async def test_p5_a_question_can_be_taken_back_at_any_moment(there: Receiver, webhooks: Webhooks) -> None:
+    there.hangs("/")
+    question = asyncio.create_task(one(webhooks, there.address + "/", retries=5))
+    async with asyncio.timeout(5):
+        while not there.seen:
+            await asyncio.sleep(0.005)
+        question.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await question
+    assert len(there.seen) == 1
 
 
 async def test_a_body_that_never_ends_is_given_up_at_the_deadline(there: Receiver, webhooks: Webhooks) -> None:

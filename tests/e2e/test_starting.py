@@ -219,7 +219,7 @@ def test_a_remote_that_is_away_for_a_while_stops_nothing(here: Place, port: int)
     here.up(source=f"file://{bare}")
     here.outcome(1)
     bare.rename(here.folder / "away.git")
-    here.says(re.escape(str(bare)))
+    here.says(f"fetching .* of file://{re.escape(str(bare))} failed")
     assert get(here.port()).body == "one"
     (here.folder / "away.git").rename(bare)
     here.says("can be reached again")
