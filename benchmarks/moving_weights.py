@@ -1,4 +1,4 @@
-"""How many requests are lost while weights change and pods are replaced? Run it by hand: `python benchmarks/lost_requests.py --help`.
+"""How many requests are lost while weights change and pods are replaced without a pause? `python benchmarks/moving_weights.py --help`.
 
 Real processes on the loopback interface: Envoy, a primary and a canary that are replaced in the order of the node loop (new pod
 published, old one withdrawn, no request under way, TERM), and clients that keep a steady pace. Lost is a connection error or an

@@ -63,6 +63,7 @@ def web(port: int, greeting: str = "blue") -> dict[str, str]:
 
 
 def test_a_weighted_and_a_blue_green_canary_run_side_by_side(here: Place, port: int) -> None:
+    assert NGINX, "CI has to have an nginx: .ci/run installs it"
     here.repository.commit(shop(port) | web(free_port()))
     here.up()
     here.outcome(1)
