@@ -209,7 +209,8 @@ async def test_a_new_revision_replaces_pods_without_ever_having_fewer_published(
     await machine.want(TWO, replicas=2)
     await machine.settled(TWO, 2)
     counts = [len(endpoints) for backend, endpoints in machine.plane.history[begin:] if backend == PRIMARY]
-    assert counts == [3, 2, 3, 2]
+    assert min(counts) == counts[-1] == 2
+    assert max(counts) == 3
     assert [await machine.get(pod) for pod in machine.pods()] == ["two", "two"]
     assert not list((machine.state / "revisions").glob(f"*/{ONE.id}"))
 
@@ -445,7 +446,9 @@ async def test_a_container_that_ends_is_started_again_counted_and_told(machine: 
 @pytest.mark.slow
 async def test_a_container_that_fails_its_liveness_probe_is_started_again(machine: Machine) -> None:
     alive = {"httpGet": {"path": "/alive", "port": "http"}, "periodSeconds": 0.05, "failureThreshold": 2}
-    wanted = revision("one", {"livenessProbe": alive})
+    # On a busy machine a start takes longer than two looks.
+    started = {**alive, "failureThreshold": 200}
+    wanted = revision("one", {"livenessProbe": alive, "startupProbe": started})
     await machine.want(wanted)
     await machine.settled(wanted)
     pod = machine.pods()[0]
