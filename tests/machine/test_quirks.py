@@ -20,8 +20,10 @@ from trimtab.model.rollout import Outcome, Phase, RolloutKind
 from trimtab.model.tellings import TellingKind
 from trimtab.rollout.readiness import Demand, readiness
 from trimtab.rollout.status import CONDITIONS, status
+from trimtab.testing.memory import fine
 from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
+from trimtab.testing.world import START
 
 Tell = Callable[..., Story]
 
@@ -57,6 +59,17 @@ def test_quirk_3_promotion_by_steps_ends_although_somebody_took_the_traffic_away
     story.memory.world.routes = Routes(0)
     story.until_settled(timedelta(minutes=5))
     assert outcome(story) is Outcome.PROMOTED
+
+
+def test_quirk_12_promotion_by_steps_takes_no_step_before_the_last_one_is_seen(told: Tell) -> None:
+    story = told(weights=(100,), step_weight_promotion=25)
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 75)
+    story.memory.world.now, story.memory.world.routes = story.state.due or START, Routes(100)
+    story.look()
+    assert story.memory.world.routes == Routes(75)
+    story.until_settled()
+    assert story.weights() == [0, 100, 75, 75, 50, 25, 0]
 
 
 def test_quirk_6_a_primary_scaled_to_zero_is_not_ready(told: Tell) -> None:
@@ -107,12 +120,12 @@ def test_quirk_12_a_route_that_drifts_is_put_back_to_the_recorded_weight_and_not
     story = told()
     mid_run(story, 40)
     asked: list[Routes | None] = []
-    story.memory.metrics.script = lambda policy: asked.append(story.memory.world.routes) or ()
-    story.memory.world.routes = Routes(0)
+    story.memory.metrics.script = lambda policy: asked.append(story.memory.world.routes) or fine(policy)
+    story.memory.world.now, story.memory.world.routes = story.state.due or START, Routes(0)
     story.look()
     assert story.memory.world.routes == Routes(40)
     story.until_settled()
-    assert asked and set(asked) == {Routes(40)}
+    assert asked and set(asked) == {Routes(40)}, "although a check was due at the very moment of the drift"
 
 
 def test_quirk_14_an_ab_test_on_a_router_that_cannot_match_is_refused(told: Tell) -> None:
@@ -196,6 +209,16 @@ def test_the_last_promoted_revisions_are_kept_and_no_more(told: Tell) -> None:
     assert story.state.kept == (promoted[2], promoted[1])
     assert story.say(Verb.UNDO, revision=promoted[1].id if promoted[1] else "") == "going back"
     assert story.until_settled().promoted == promoted[1]
+
+
+def test_what_is_promoted_again_is_not_kept_beside_itself(told: Tell) -> None:
+    story = told(keep=3)
+    promoted = [story.state.promoted]
+    for colour in ("blue", "green", "black"):
+        story.memory.world.edit(color=colour)
+        promoted.append(story.until_settled().promoted)
+    story.say(Verb.UNDO, revision=promoted[1].id if promoted[1] else "")
+    assert story.until_settled().kept == (promoted[3], promoted[2], promoted[0])
 
 
 def test_a_source_that_cannot_be_read_in_the_middle_of_a_run_starts_and_ends_nothing(told: Tell) -> None:

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from trimtab.config.digest import DigestKey
 from trimtab.model.commands import Verb
-from trimtab.model.facts import Capabilities, Routes
+from trimtab.model.facts import Capabilities, Copy, Routes
 from trimtab.model.policy import Hook, HookType, OnNewer
 from trimtab.model.rollout import Outcome, Phase
 from trimtab.model.tellings import TellingKind
+from trimtab.rollout.readiness import Demand, readiness
 from trimtab.testing.story import Story
 
 Tell = Callable[..., Story]
@@ -338,6 +339,14 @@ def test_r5_a_command_for_a_rollout_that_is_over_changes_nothing(told: Tell) -> 
     assert story.state.rollout == before
 
 
+def test_r5_a_command_for_the_rollout_before_does_not_touch_the_one_under_way(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    assert story.say(Verb.ABORT, rollout=1).startswith("too late: rollout 1 is over, 2 is the newest")
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
+
+
 def test_r8_undo_goes_back_without_analysis_and_holds_what_the_source_says(told: Tell) -> None:
     story = told()
     first = story.state.promoted
@@ -510,3 +519,126 @@ def test_undo_to_a_revision_that_the_primary_happens_to_run_goes_through_its_pha
     assert story.say(Verb.UNDO) == "going back"
     assert story.until_settled().promoted == first
     assert story.phases()[-3:] == [Phase.PROMOTING, Phase.FINALISING, Phase.SUCCEEDED]
+
+
+def test_r9_an_approval_of_another_revision_opens_nothing(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    waits = story.memory.world.revision()
+    assert story.say(Verb.APPROVE, revision="0123456789").startswith(f"too late: revision {waits.id} waits now")
+    assert story.state.phase is Phase.WAITING_PROMOTION
+    assert story.say(Verb.APPROVE, revision=waits.id, gate="confirm-promotion") == "approved"
+
+
+def test_sm20_a_closed_gate_that_is_muted_is_not_alerted(told: Tell) -> None:
+    story = told(hooks=(Hook("gate", HookType.CONFIRM_PROMOTION, "http://hook", mute_alert=True),))
+    story.memory.hooks.closed["gate"] = "Forbidden"
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    alerts = [telling.text for telling in story.memory.teller.heard if telling.kind is TellingKind.ALERT]
+    assert alerts[-1] == "New revision detected, progressing canary analysis."
+
+
+def test_sm11_while_promotion_waits_growth_is_not_asked_for_again(told: Tell) -> None:
+    increase, promotion = HookType.CONFIRM_TRAFFIC_INCREASE, HookType.CONFIRM_PROMOTION
+    story = told(hooks=(Hook("more", increase, "http://hook"), Hook("gate", promotion, "http://hook")))
+    story.memory.hooks.closed["gate"] = "Forbidden"
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    story.memory.hooks.calls.clear()
+    story.go_on(timedelta(minutes=5))
+    assert {hook.name for _, hook in story.memory.hooks.calls} == {"gate"}
+
+
+def test_p2_the_first_check_looks_at_a_full_interval_of_the_first_step(told: Tell) -> None:
+    story = told()
+    story.memory.world.start_up = timedelta(seconds=9)
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    began = story.memory.world.now
+    story.go_on(until=lambda state: state.evidence.checks == 1)
+    assert story.memory.world.now - began == timedelta(seconds=10)
+
+
+def test_r9_a_pause_after_the_last_step_holds_promotion_back_too(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.say(Verb.PAUSE)
+    story.go_on(timedelta(minutes=30))
+    assert story.state.phase is Phase.PROGRESSING and story.weights()[-1] == 40
+    story.say(Verb.RESUME)
+    assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
+
+
+def test_r2_skip_analysis_that_is_switched_on_mid_run_promotes_without_another_step(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.skip_analysis = True
+    assert story.until_settled().rollout.outcome is Outcome.SKIPPED  # type: ignore[union-attr]
+    assert story.weights() == [0, 20, 0]
+
+
+def test_r12_an_old_primary_that_does_not_come_back_is_alerted_and_the_canary_goes_on_serving(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.stuck.add(f"primary/{story.memory.world.revision().id}")
+    story.until_settled()
+    story.memory.world.stuck.add("primary")
+    story.memory.world.kill("primary")
+    story.memory.world.edit(color="green")
+    story.go_on(timedelta(minutes=10))
+    alerts = [telling.text for telling in story.memory.teller.heard if telling.kind is TellingKind.ALERT]
+    assert alerts[-1].startswith("app-primary.test does not get ready with its last good revision")
+    assert story.weights()[-1] == 100
+
+
+def test_r8_an_undo_after_a_failed_promotion_takes_traffic_off_the_canary_only_for_a_primary_that_is_ready(told: Tell) -> None:
+    story = told()
+    first = story.state.promoted
+    assert first is not None
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    story.memory.world.edit(color="green")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.stuck |= {f"primary/{story.memory.world.revision().id}", f"primary/{first.id}"}
+    story.until_settled()
+    assert story.say(Verb.UNDO) == "going back"
+    story.go_on(timedelta(seconds=30))
+    assert story.state.phase is Phase.PROMOTING and story.weights()[-1] == 100
+    story.memory.world.stuck.clear()
+    story.memory.world.kill("primary")
+    assert story.until_settled().promoted == first and story.weights()[-1] == 0
+
+
+def test_what_is_wrong_is_told_again_when_it_was_right_in_between(told: Tell) -> None:
+    story = told()
+    for _ in range(2):
+        story.memory.world.problem = "configmap app-config not found"
+        story.go_on(timedelta(minutes=1))
+        story.memory.world.problem, story.memory.world.suspended = "", True
+        story.go_on(timedelta(minutes=1))
+        story.memory.world.suspended = False
+        story.go_on(timedelta(minutes=1))
+    assert story.said().count("configmap app-config not found") == 2
+    assert story.said().count("skipping canary run as object is suspended") == 2
+
+
+def test_p4_while_something_is_still_to_be_told_the_loop_looks_again_soon(told: Tell) -> None:
+    story = told()
+    story.memory.teller.silent = True
+    story.memory.world.problem = "configmap app-config not found"
+    wake = story.look()
+    assert wake is not None and wake - story.memory.world.now <= timedelta(seconds=5)
+
+
+def test_wl5_a_deadline_counts_from_the_last_progress(told: Tell) -> None:
+    story = told()
+    revision, now = story.memory.world.revision(), story.memory.world.now
+    demand = Demand("app", revision, 100, timedelta(seconds=60), now)
+    slow = Copy(revision.id, 2, 2, 2, 1, since=now + timedelta(seconds=30))
+    assert not readiness(slow, demand, now + timedelta(seconds=89)).overdue
+    assert readiness(slow, demand, now + timedelta(seconds=90)).overdue
