@@ -101,7 +101,7 @@ def query_text(key: CanaryKey, policy: Policy, metric: Metric) -> str:
     if metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION):
         return built_in_query(metric.kind, policy.provider, Subject(key.namespace, target, service, ingress, metric.interval))
     functions: dict[str, object] = {
-        "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": ingress, "route": policy.route or target,
-        "interval": metric.interval, "variables": dict(metric.variables),
+        "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": ingress,
+        "route": policy.route or target, "interval": metric.interval, "variables": dict(metric.variables),
     }  # fmt: skip
     return collapse_whitespace(render(metric.query, functions))
