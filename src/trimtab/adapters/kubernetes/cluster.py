@@ -1,0 +1,102 @@
+"""What all adapters of a cluster look at: the API client, what the mirrors hold, and Canaries as they were written.
+
+Made by `wiring`. A Canary is decoded once for each of its resourceVersions.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trimtab.adapters.kubernetes.client import Client, Object
+from trimtab.adapters.kubernetes.kinds import CANARY, Kind
+from trimtab.adapters.kubernetes.mirror import Mirror
+from trimtab.adapters.kubernetes.settings import Settings
+from trimtab.config.references import mapping
+from trimtab.documents.decode import Decoded, decode
+from trimtab.documents.flagger import Canary
+from trimtab.documents.yaml import Document
+from trimtab.errors import DocumentError, Unavailable
+from trimtab.model.names import CanaryKey
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A Canary as one resourceVersion has it: the document, or why it cannot be read; and the names of unknown fields (C4)."""
+
+    version: str
+    canary: Canary | None
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One API server as the operator sees it."""
+
+    client: Client
+    mirrors: Mapping[Kind, Mirror]
+    settings: Settings = Settings()
+    _read: dict[CanaryKey, Read] = field(default_factory=dict, compare=False, repr=False)
+
+    def raw(self, key: CanaryKey) -> Object | None:
+        """The Canary as the API server has it; None where it is gone."""
+        return self.mirrors[CANARY].get(key.namespace, key.name)
+
+    def canary(self, key: CanaryKey) -> Canary | None:
+        """The Canary's document; None where it is gone or cannot be read."""
+        found = self.read(key)
+        return found.canary if found is not None else None
+
+    def read(self, key: CanaryKey) -> Read | None:
+        """The Canary's document, or what is wrong with it; None where it is gone."""
+        raw = self.raw(key)
+        if raw is None:
+            self._read.pop(key, None)
+            return None
+        version = str(metadata_of(raw).get("resourceVersion"))
+        known = self._read.get(key)
+        if known is None or known.version != version:
+            known = self._read[key] = read_canary(raw, version)
+        return known
+
+    def owner(self, key: CanaryKey) -> Object:
+        """The ownerReference that makes the Canary the controller of what is made for it. Unavailable where the Canary is gone."""
+        return {**self.user(key), "controller": True, "blockOwnerDeletion": True}
+
+    def user(self, key: CanaryKey) -> Object:
+        """The ownerReference of one Canary among several that use something. Unavailable where the Canary is gone."""
+        raw = self.raw(key)
+        if raw is None:
+            raise Unavailable(f"Canary {key} is gone, so nothing can be made for it; what it owns goes with it")
+        return {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": key.name, "uid": str(metadata_of(raw).get("uid"))}
+
+
+def read_canary(raw: Object, version: str) -> Read:
+    """Decodes one, without its status. Fields that Trimtab does not know are tolerated: tomorrow's Flagger has more (C4)."""
+    written = {name: value for name, value in raw.items() if name != "status"}
+    try:
+        found = decode_object({**written, "apiVersion": CANARY.api_version, "kind": CANARY.kind})
+    except DocumentError as error:
+        return Read(version, None, str(error))
+    assert isinstance(found.value, Canary)
+    return Read(version, found.value, warnings=found.warnings)
+
+
+def decode_object(raw: Object) -> Decoded:
+    """An object of the API server with its type. DocumentError where a field that counts has the wrong type."""
+    return decode(Document(raw, "", 0, {}), strict=False)
+
+
+def metadata_of(found: Mapping[str, object]) -> Mapping[str, object]:
+    """The metadata of an object, or of a part of one such as a pod template."""
+    return mapping(found.get("metadata"))
+
+
+def annotations_of(found: Mapping[str, object]) -> Mapping[str, object]:
+    """The annotations of an object."""
+    return mapping(metadata_of(found).get("annotations"))
+
+
+def key_of(found: Mapping[str, object]) -> CanaryKey:
+    """Namespace and name of an object."""
+    metadata = metadata_of(found)
+    return CanaryKey(str(metadata.get("namespace")), str(metadata.get("name")))

@@ -1,0 +1,232 @@
+"""ConfigRollout objects: the record and the timeline of an attempt, and what people read of them. Pure; used by `store` (R1, R4).
+
+`spec` says what is attempted and never changes. `status.record` is the whole running state; the rest of `status` is for people, but for
+`status.timeline`, which is the journal.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from trimtab.adapters.kubernetes.client import Object
+from trimtab.adapters.kubernetes.kinds import CONFIG_ROLLOUT
+from trimtab.config.references import items, mapping
+from trimtab.documents.records import from_text, to_text
+from trimtab.model.journal import Entry
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import MetricKind
+from trimtab.model.revision import Origin, Revision
+from trimtab.model.rollout import CanaryState, Rollout
+from trimtab.model.verdict import Reading, Result
+from trimtab.rollout.status import status
+
+LONGEST_NAME = 253
+TIMELINE = 100
+"""How many entries of the journal are kept with an attempt (R4)."""
+FLAGGER_SPECS = "trimtab.dev/flagger-specs"
+"""The annotation that says which fingerprints stand for which hashes of Flagger's, as a JSON object."""
+
+
+def rollout_name(key: CanaryKey, number: int) -> str:
+    """`CANARY-N`."""
+    return f"{key.name[: LONGEST_NAME - 1 - len(str(number))]}-{number}"
+
+
+def rollout_object(state: CanaryState, entries: Iterable[Entry], owner: Object, specs: Mapping[str, str]) -> Object:
+    """The object of the newest attempt of a record."""
+    run = state.rollout
+    assert run is not None
+    name = rollout_name(state.key, run.number)
+    notes = {"annotations": {FLAGGER_SPECS: msgspec.json.encode(specs, order="sorted").decode()}} if specs else {}
+    return {
+        "apiVersion": CONFIG_ROLLOUT.api_version,
+        "kind": CONFIG_ROLLOUT.kind,
+        "metadata": {"namespace": state.key.namespace, "name": name, "ownerReferences": [owner], **notes},
+        "spec": spec_of(state.key, run),
+        "status": given(status_of(state, entries)),
+    }
+
+
+def spec_of(key: CanaryKey, run: Rollout) -> Object:
+    """What is attempted."""
+    return given(
+        {
+            "canary": key.name,
+            "number": run.number,
+            "kind": run.kind.value,
+            "from": revision_record(run.before) if run.before is not None else None,
+            "to": revision_record(run.to),
+            "changedKeys": list(run.changes),
+            "policy": msgspec.to_builtins(run.policy),
+            "source": source_of(run.origin) or None,
+        }
+    )
+
+
+def status_of(state: CanaryState, entries: Iterable[Entry]) -> Object:
+    """Where the attempt stands, with None for what there is not."""
+    run = state.rollout
+    assert run is not None
+    lines = list(entries)[-TIMELINE:]
+    return {
+        "phase": state.phase.value,
+        "outcome": run.outcome.value if run.outcome is not None else None,
+        "progress": progress_of(state, run),
+        "reason": run.why or (lines[-1].text if lines else None),
+        "weight": status(state).weight,
+        "waitingFor": f"{run.gate.type.value} {run.gate.name}".strip() if run.gate is not None else None,
+        "actor": run.actor or None,
+        "paused": f"{run.paused.actor}: {run.paused.reason}" if run.paused is not None else None,
+        "checks": state.evidence.checks,
+        "failedChecks": state.evidence.failed_checks,
+        "startedAt": stamp(run.detected),
+        "endedAt": stamp(run.ended) if run.ended is not None else None,
+        "timeline": [timeline_entry(line, run.number) for line in lines],
+        "record": to_text(state),
+    }
+
+
+def progress_of(state: CanaryState, run: Rollout) -> str:
+    """Phase and outcome in a word or two."""
+    if run.ended is not None and run.outcome is not None:
+        return run.outcome.value
+    if run.outcome is not None:
+        return f"{state.phase.value}, {run.outcome.value}"
+    return f"{state.phase.value}, paused" if run.paused is not None else state.phase.value
+
+
+def state_of(found: Object, key: CanaryKey) -> CanaryState:
+    """The record in an object. InputError for one that cannot be read."""
+    name = mapping(found.get("metadata")).get("name")
+    text = mapping(found.get("status")).get("record")
+    return from_text(text if isinstance(text, str) else "", CanaryState, f"the record of Canary {key} in ConfigRollout {name}")
+
+
+def entries_of(found: Object) -> tuple[Entry, ...]:
+    """The journal in an object, oldest first."""
+    number = number_of(found)
+    return tuple(entry_of(line, number) for line in items(mapping(found.get("status")).get("timeline")))
+
+
+def specs_of(found: Object) -> dict[str, str]:
+    """Which fingerprints stand for which hashes of Flagger's."""
+    text = mapping(mapping(found.get("metadata")).get("annotations")).get(FLAGGER_SPECS)
+    try:
+        return msgspec.json.decode(str(text), type=dict[str, str]) if text else {}
+    except msgspec.MsgspecError:
+        return {}
+
+
+def number_of(found: Mapping[str, object]) -> int:
+    """Which attempt it is; 0 for an object that says nothing of the kind."""
+    number = mapping(found.get("spec")).get("number")
+    return number if isinstance(number, int) else 0
+
+
+def canary_of(found: Mapping[str, object]) -> CanaryKey:
+    """Whose attempt, or whose command, it is."""
+    return CanaryKey(str(mapping(found.get("metadata")).get("namespace")), str(mapping(found.get("spec")).get("canary")))
+
+
+def trimmed(found: Object) -> Object:
+    """What a mirror keeps: who and which, not the record, which is fetched when it is needed."""
+    spec = mapping(found.get("spec"))
+    return {"metadata": found.get("metadata"), "spec": {name: spec.get(name) for name in ("canary", "number")}}
+
+
+def revision_record(revision: Revision) -> Object:
+    """A revision by its fingerprint and digests."""
+    return {
+        "id": revision.id,
+        "template": revision.fingerprint,
+        "configs": {str(ref.name): ref.digest for ref in revision.configs},
+    }
+
+
+def source_of(origin: Origin) -> Object:
+    """Where a change came from."""
+    at = stamp(origin.at) if origin.at is not None else None
+    found: Object = {"commit": origin.commit, "author": origin.author, "message": origin.message, "at": at}
+    return {name: value for name, value in found.items() if value}
+
+
+def timeline_entry(line: Entry, number: int) -> Object:
+    """A line of the journal as people and `entry_of` read it."""
+    return given(
+        {
+            "at": line.at.isoformat(),
+            "reason": line.reason,
+            "text": line.text,
+            "phase": line.phase,
+            "weight": line.weight or None,
+            "severity": line.severity if line.severity != "info" else None,
+            "actor": line.actor or None,
+            "rollout": line.rollout if line.rollout != number else None,
+            "results": [result_entry(result) for result in line.results] or None,
+        }
+    )
+
+
+def entry_of(line: Mapping[str, object], number: int) -> Entry:
+    """The line of the journal that `timeline_entry` wrote."""
+    rollout, weight = line.get("rollout"), line.get("weight")
+    return Entry(
+        datetime.fromisoformat(str(line["at"])),
+        rollout if isinstance(rollout, int) else number,
+        str(line.get("reason", "")),
+        str(line.get("text", "")),
+        str(line.get("phase", "")),
+        str(line.get("severity", "info")),
+        str(line.get("actor", "")),
+        weight if isinstance(weight, int) else 0,
+        tuple(result_of(result) for result in items(line.get("results"))),
+    )
+
+
+def result_entry(result: Result) -> Object:
+    """One metric in one check."""
+    numbers = {"value": result.value, "minimum": result.minimum, "maximum": result.maximum}
+    return given(
+        {
+            "metric": result.metric,
+            "kind": result.kind.value,
+            "reading": result.reading.value,
+            **{name: repr(number) if number is not None else None for name, number in numbers.items()},
+            "problem": result.problem or None,
+        }
+    )
+
+
+def result_of(entry: Mapping[str, object]) -> Result:
+    """The result that `result_entry` wrote."""
+    return Result(
+        str(entry.get("metric", "")),
+        MetricKind(str(entry.get("kind"))),
+        Reading(str(entry.get("reading"))),
+        number_in(entry.get("value")),
+        number_in(entry.get("minimum")),
+        number_in(entry.get("maximum")),
+        str(entry.get("problem", "")),
+    )
+
+
+def number_in(text: object) -> float | None:
+    """A number that was written as text; None for none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def given(fields: Mapping[str, object]) -> Object:
+    """The fields that are there."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def stamp(moment: datetime) -> str:
+    """As Kubernetes writes times: whole seconds, UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
