@@ -213,6 +213,44 @@ async def test_two_canaries_on_one_target_are_both_named(place: Place) -> None:
     assert await place.refusal(files) == [f"{says} Remove all but one."]
 
 
+NAMES = "small letters, digits, hyphens and dots, with a letter or digit at both ends, at most 253"
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (canary("{name: app}", "{name: ../../x}"), f"canary.yaml:3: metadata.name: '../../x' cannot be a name; it must be {NAMES}"),
+        (
+            canary("{name: app}", "{name: app, namespace: ../x}"),
+            "canary.yaml:3: metadata.namespace: '../x' cannot be a name here;"
+            " it must be small letters, digits and hyphens, with a letter or digit at both ends, at most 63",
+        ),
+        (
+            {"settings.yaml": SETTINGS.replace("name: settings", "name: ../settings")},
+            f"settings.yaml:3: metadata.name: '../settings' cannot be a name; it must be {NAMES}",
+        ),
+        (
+            settings("  ../../LIMIT: '1'\n"),
+            "settings.yaml:5: data[../../LIMIT]: cannot be a key;"
+            " keys are letters, digits, hyphens, underscores and dots, not `..` at the start",
+        ),
+        (canary("port: 80", "port: 99999"), "canary.yaml:6: spec.service.port is 99999; a port is a number from 1 to 65535"),
+        (
+            {"deployment.yaml": DEPLOYMENT.replace("spec:\n  selector", "spec:\n  replicas: -1\n  selector")},
+            "deployment.yaml:5: spec.replicas: expected a whole number not below 0, found -1",
+        ),
+    ],
+    ids=["canary", "namespace", "config-map", "key", "port", "replicas"],
+)
+async def test_names_and_numbers_that_a_cluster_would_refuse_are_refused_here(place: Place, files: Files, says: str) -> None:
+    assert await place.refusal(files) == [says]
+
+
+async def test_a_template_that_was_not_rendered_says_so(place: Place) -> None:
+    (found,) = await place.refusal({"chart.yaml": "metadata:\n  name: {{ .Values.name }}\n"})
+    assert found.startswith("chart.yaml:2: a list or a mapping cannot be a key. If this is a template with {{ }}, render it")
+
+
 @pytest.mark.parametrize(
     ("files", "says"),
     [

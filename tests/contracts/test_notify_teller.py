@@ -9,7 +9,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from trimtab.adapters.notify.teller import LocalTeller
+from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.errors import Unavailable
 from trimtab.model.names import CanaryKey, Target
 from trimtab.model.policy import AlertTarget, Analysis, Hook, HookType, Policy, Service
@@ -34,9 +34,13 @@ class Desk:
     secrets: dict[str, Mapping[str, bytes]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     made: int = 0
+    everywhere: Everywhere | None = None
 
-    def teller(self, session: aiohttp.ClientSession, event_webhook: str = "") -> LocalTeller:
-        return LocalTeller(session, self.clock, self.secret, lambda key, telling: self.events.append(telling.text), event_webhook)
+    def teller(self, session: aiohttp.ClientSession, event_webhook: str = "") -> HttpTeller:
+        return HttpTeller(session, self.clock, self.secret, self.everywhere or Everywhere(self.record, event_webhook))
+
+    async def record(self, key: CanaryKey, telling: Telling) -> None:
+        self.events.append(telling.text)
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         return self.secrets.get(name, {})
@@ -60,7 +64,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def at_work(desk: Desk, event_webhook: str = "") -> AsyncIterator[LocalTeller]:
+async def at_work(desk: Desk, event_webhook: str = "") -> AsyncIterator[HttpTeller]:
     async with aiohttp.ClientSession() as session:
         teller = desk.teller(session, event_webhook)
         task = asyncio.create_task(teller.run())
@@ -303,3 +307,25 @@ async def test_a_secret_that_cannot_be_read_just_now_is_asked_for_again(desk: De
     found = await told(desk, replace(POLICY, alerts=(desk.chat("slack", secret="chat"),)), desk.alert())
     assert set(found.values()) == {""}
     assert len(asked) == 2
+
+
+async def test_al2_alerts_of_a_canary_that_names_no_provider_go_to_the_global_ones(desk: Desk) -> None:
+    desk.everywhere = Everywhere(alerts=(desk.chat("slack", "global"),), cluster="blue")
+    own = replace(POLICY, alerts=(desk.chat("slack", "own"),))
+    await told(desk, POLICY, desk.alert(detailed=True))
+    await told(desk, own, desk.alert())
+    assert [seen.path for seen in desk.there.seen] == ["/global", "/own"]
+    assert b'"Cluster","value":"blue"' in desk.there.seen[0].body
+
+
+async def test_an_event_that_cannot_be_kept_is_tried_again_until_it_is(desk: Desk) -> None:
+    tries: list[str] = []
+
+    async def record(key: CanaryKey, telling: Telling) -> None:
+        tries.append(telling.text)
+        if len(tries) < 3:
+            raise Unavailable("the API server is away")
+
+    desk.everywhere = Everywhere(record)
+    assert set((await told(desk, POLICY, desk.telling())).values()) == {""}
+    assert tries == ["Advance"] * 3

@@ -32,7 +32,7 @@ from trimtab.adapters.local.store import Store
 from trimtab.adapters.local.workloads import LocalWorkloads
 from trimtab.adapters.metrics.envoy import EnvoyCounters
 from trimtab.adapters.metrics.measure import MetricSources
-from trimtab.adapters.notify.teller import LocalTeller
+from trimtab.adapters.notify.teller import HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
 from trimtab.config.digest import DigestKey
 from trimtab.documents.translate import translate
@@ -412,11 +412,11 @@ class TellerHarness:
         self.running: list[asyncio.Task[None]] = []
         self.teller = self.at_work()
 
-    def at_work(self) -> LocalTeller:
+    def at_work(self) -> HttpTeller:
         async def no_secret(namespace: str, name: str) -> Mapping[str, bytes]:
             return {}
 
-        made = LocalTeller(self.session, self.clock, no_secret, lambda key, telling: None)
+        made = HttpTeller(self.session, self.clock, no_secret)
         self.running.append(self.group.create_task(made.run()))
         return made
 
@@ -429,7 +429,7 @@ class TellerHarness:
     async def settled(self, claim: Callable[[], Awaitable[bool]]) -> bool:
         return await until(claim)
 
-    async def restarted(self) -> LocalTeller:
+    async def restarted(self) -> HttpTeller:
         self.stop()
         return self.at_work()
 

@@ -191,6 +191,6 @@ class LabTeller(MemoryTeller):
         assert self.policy is not None and self.webhooks is not None and isinstance(self.world, LabCluster)
         found = self.world.manifests().configs.get((self.world.key.namespace, ConfigName(ConfigKind.SECRET, target.secret)))
         url, headers = alerts.address(target, found.data if found is not None else {})
-        payload = alerts.payload(self.world.key, self.policy, target, telling)
+        payload = alerts.payload(self.world.key, self.policy, target, telling, "")
         shown = {"authorization": headers["Authorization"]} if "Authorization" in headers else {}
         self.webhooks.record("alerts", {"to": url.removeprefix("${ALERTS}/"), **shown, "payload": payload})

@@ -18,7 +18,6 @@ from trimtab.model.decision import Decision
 from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import CanaryState
-from trimtab.model.tellings import Telling
 from trimtab.wiring.local import Machine, UpOptions, machine
 
 Body = Callable[[Machine], Coroutine[object, object, int]]
@@ -65,9 +64,6 @@ class Running:
         else:
             self.say(text)
 
-    def heard(self, key: CanaryKey, telling: Telling) -> None:
-        """Events were printed when they were decided."""
-
 
 async def up(options: UpOptions, running: Running, work: Body | None, leave: Callable[[Machine], Coroutine[object, object, None]]) -> int:
     """Runs until a signal, or until `work` is through; then `leave` says what becomes of the pods. The exit code.
@@ -75,7 +71,7 @@ async def up(options: UpOptions, running: Running, work: Body | None, leave: Cal
     Where something breaks, nobody is left to decide that: pods go on.
     """
     serving = running.exposition.serving(options.metrics_address)
-    async with serving, machine(options, running.report, running.heard) as made:
+    async with serving, machine(options, running.report) as made:
         running.made = made
         show_source(made, running)
         loop = Loop(made.outside, running.went, running.decided)

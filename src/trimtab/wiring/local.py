@@ -31,7 +31,7 @@ from trimtab.adapters.local.store import Store
 from trimtab.adapters.local.workloads import LocalWorkloads
 from trimtab.adapters.metrics.envoy import EnvoyCounters
 from trimtab.adapters.metrics.measure import MetricSources
-from trimtab.adapters.notify.teller import LocalTeller
+from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
 from trimtab.config.digest import DigestKey
 from trimtab.documents.flagger import Canary
@@ -42,7 +42,6 @@ from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.policy import Metric, Policy
 from trimtab.model.revision import Revision
-from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Sample
 from trimtab.ports import Outside
 
@@ -125,10 +124,10 @@ def running_process(folder: Path) -> int | None:
 
 
 @asynccontextmanager
-async def machine(options: UpOptions, report: Callable[[str], None], event: Callable[[CanaryKey, Telling], None]) -> AsyncIterator[Machine]:
+async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIterator[Machine]:
     """Everything that `up` needs, with its tasks running; pods and Envoy go on when the block is left.
 
-    `report` hears what people should know, `event` of every event. InputError where the source, or this machine, will not do.
+    `report` hears what people should know. InputError where the source, or this machine, will not do.
     """
     folder = open_folder(options.state)
     clock = SystemClock()
@@ -152,7 +151,7 @@ async def machine(options: UpOptions, report: Callable[[str], None], event: Call
         node = Node(folder.path, around)
         counters = EnvoyCounters(session, envoy.admin_address, clock, folder.path / "metrics")
         read_secret = partial(secret_of, sources)
-        teller = LocalTeller(session, clock, read_secret, event, options.event_webhook)
+        teller = HttpTeller(session, clock, read_secret, Everywhere(event_webhook=options.event_webhook))
         built_in = None if options.metrics_server else partial(envoy_sample, counters)
         metrics = MetricSources(session, clock, read_secret, options.metrics_server, built_in)
         outside = Outside(

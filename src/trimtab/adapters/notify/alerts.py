@@ -19,11 +19,13 @@ def wanted(target: AlertTarget, telling: Telling) -> bool:
     return RANK[telling.severity] >= RANK[target.severity]
 
 
-def fields(key: CanaryKey, policy: Policy, telling: Telling) -> Fields:
-    """What a detailed alert lists (AL-3)."""
+def fields(key: CanaryKey, policy: Policy, telling: Telling, cluster: str) -> Fields:
+    """What an alert lists: the cluster where it has a name, and with a detailed one the rules (AL-3)."""
+    where = [("Cluster", cluster)] if cluster else []
     if not telling.detailed:
-        return []
+        return where
     return [
+        *where,
         ("Target", f"{policy.target.kind}/{policy.target.name}.{key.namespace}"),
         ("Failed checks threshold", str(policy.analysis.threshold)),
         ("Progress deadline", f"{int(policy.progress_deadline.total_seconds())}s"),
@@ -84,9 +86,9 @@ SHAPES: Mapping[str, Callable[[CanaryKey, AlertTarget, Telling, Fields], Payload
 }
 
 
-def payload(key: CanaryKey, policy: Policy, target: AlertTarget, telling: Telling) -> Payload:
+def payload(key: CanaryKey, policy: Policy, target: AlertTarget, telling: Telling, cluster: str) -> Payload:
     """What is posted to a target."""
-    return SHAPES.get(target.type, slack)(key, target, telling, fields(key, policy, telling))
+    return SHAPES.get(target.type, slack)(key, target, telling, fields(key, policy, telling, cluster))
 
 
 def address(target: AlertTarget, secret: Mapping[str, bytes]) -> tuple[str, dict[str, str]]:

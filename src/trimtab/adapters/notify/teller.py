@@ -29,7 +29,8 @@ REMEMBERED = 1000
 """Ids of delivered tellings that are remembered for each key; the record forgets them as soon as it is written."""
 
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
-OnEvent = Callable[[CanaryKey, Telling], None]
+RecordEvent = Callable[[CanaryKey, Telling], Awaitable[None]]
+"""Writes an event where events are kept. OutsideError where that may work later, InputError where it never will."""
 Job = Callable[[], Awaitable[str]]
 """Delivers; its answer is why it could not, empty where it could."""
 
@@ -61,15 +62,27 @@ class Line:
                 del self.told[next(iter(self.told))]
 
 
+@dataclass(frozen=True, slots=True)
+class Everywhere:
+    """Who is told about every Canary."""
+
+    record: RecordEvent | None = None
+    event_webhook: str = ""
+    """Where events of Canaries go that name no event webhook (HOOK-4)."""
+    alerts: tuple[AlertTarget, ...] = ()
+    """Where alerts of Canaries go that name no AlertProvider (AL-2)."""
+    cluster: str = ""
+    """Shown in detailed alerts (AL-3)."""
+
+
 @dataclass
-class LocalTeller:
-    """Events go to event hooks, alerts to chats, hooks are called and their answers become events. `on_event` hears every event."""
+class HttpTeller:
+    """Events go to event hooks, alerts to chats, hooks are called and their answers become events."""
 
     session: aiohttp.ClientSession
     clock: Clock
     read_secret: ReadSecret
-    on_event: OnEvent
-    event_webhook: str = ""
+    everywhere: Everywhere = Everywhere()
     lines: dict[CanaryKey, Line] = field(default_factory=dict)
     lanes: dict[tuple[CanaryKey, str], "asyncio.Queue[tuple[str, Job]]"] = field(default_factory=dict)
     fresh: "asyncio.Queue[tuple[CanaryKey, str]]" = field(default_factory=asyncio.Queue)
@@ -119,23 +132,36 @@ class LocalTeller:
             case TellingKind.HOOKS:
                 return {"events": lambda: self.call(key, policy, telling)}
             case TellingKind.ALERT:
-                targets = [target for target in policy.alerts if alerts.wanted(target, telling)]
+                targets = [target for target in policy.alerts or self.everywhere.alerts if alerts.wanted(target, telling)]
                 return {f"alert {target.name}": self.alert(key, policy, target, telling) for target in targets}
 
     async def event(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
-        """To whoever listens here, then to event hooks: the Canary's own, else the global one (HOOK-4)."""
-        self.on_event(key, telling)
+        """To where events are kept, and to event hooks: the Canary's own, else the global one (HOOK-4)."""
         hooks = policy.hooks_of(HookType.EVENT)
-        if not hooks and self.event_webhook:
-            hooks = (Hook("event-webhook", HookType.EVENT, self.event_webhook),)
+        if not hooks and self.everywhere.event_webhook:
+            hooks = (Hook("event-webhook", HookType.EVENT, self.everywhere.event_webhook),)
         own = {
             "eventMessage": telling.text,
             "eventType": "Normal" if telling.severity == "info" else "Warning",
             "timestamp": str(int(telling.at.timestamp() * 1000)),
         }
         call = HookCall(key, telling.phase, telling.run)
-        found = await asyncio.gather(*(self.event_to(call, hook, {**dict(hook.metadata), **own}, telling) for hook in hooks))
+        found = await asyncio.gather(
+            self.until_delivered(telling, "event", lambda: self.recorded(key, telling)),
+            *(self.event_to(call, hook, {**dict(hook.metadata), **own}, telling) for hook in hooks),
+        )
         return "; ".join(problem for problem in found if problem)
+
+    async def recorded(self, key: CanaryKey, telling: Telling) -> Reply:
+        """One try to write an event where events are kept."""
+        try:
+            if self.everywhere.record is not None:
+                await self.everywhere.record(key, telling)
+        except InputError as problem:
+            return Reply(False, str(problem))
+        except OutsideError as problem:
+            return Reply(False, str(problem), True)
+        return Reply(True)
 
     async def event_to(self, call: HookCall, hook: Hook, metadata: Mapping[str, str], telling: Telling) -> str:
         """One event hook, as often as it takes."""
@@ -159,7 +185,7 @@ class LocalTeller:
 
     def alert(self, key: CanaryKey, policy: Policy, target: AlertTarget, telling: Telling) -> Job:
         """One chat, as often as it takes."""
-        body = msgspec.json.encode(alerts.payload(key, policy, target, telling))
+        body = msgspec.json.encode(alerts.payload(key, policy, target, telling, self.everywhere.cluster))
         return lambda: self.until_delivered(telling, f"alert {target.name}", lambda: self.post(target, body))
 
     async def post(self, target: AlertTarget, body: bytes) -> Reply:
