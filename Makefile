@@ -4,10 +4,10 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock crds docs
+.PHONY: help setup demo test test-cluster check format lock crds docs
 
 help:  ## say what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
 
 setup:
 	@tools/setup
@@ -15,8 +15,11 @@ setup:
 demo: setup  ## a rollout of configuration on this machine, in a minute
 	@$(BIN)/trimtab demo
 
-test: setup  ## all tests
+test: setup  ## all tests but those on a cluster
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-cluster: setup  ## tests on a real control plane (the first run builds it: some minutes, Go or the network)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m cluster tests/cluster
 
 check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "make check: run 'make format'" >&2; exit 1; }

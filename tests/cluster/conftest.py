@@ -1,0 +1,54 @@
+"""One control plane with a node for all tests of this folder, and a namespace for each test."""
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from cluster.testbed.api import Api
+from cluster.testbed.binaries import CannotBuild, build
+from cluster.testbed.node import Node, node_running
+from cluster.testbed.plane import ControlPlane
+
+READY_AFTER = 0.2
+"""Seconds after which pods are ready."""
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane that runs; `plane.kubeconfig` is the administrator's."""
+    try:
+        build()
+    except CannotBuild as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no control plane: {error}")
+    folder = tmp_path_factory.mktemp("plane")
+    with ControlPlane(folder) as running:
+        yield running
+    shutil.rmtree(folder / "etcd-data", ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def node(plane: ControlPlane) -> Iterator[Node]:
+    """The node that pods of all tests run on."""
+    with node_running(plane.kubeconfig, READY_AFTER) as running:
+        yield running
+
+
+@pytest.fixture
+async def api(plane: ControlPlane, node: Node) -> AsyncIterator[Api]:
+    """The API server, as its administrator sees it."""
+    async with Api(plane.kubeconfig) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def namespace(api: Api) -> AsyncIterator[str]:
+    """A namespace of the test's own."""
+    name = f"t-{uuid.uuid4().hex[:8]}"
+    await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    await api.delete("Namespace", "", name)

@@ -1,0 +1,94 @@
+"""Reads two traces of one scenario into lines, channel by channel, and says where they differ.
+
+What follows from the record alone is read as `tests/machine` reads it; here come the channels that only a cluster has. Departures that
+hold in every trace (DESIGN §6) are in the reading: copies are named by content, so a digest at the end of a name is left out, and copies
+are compared by what pods read; due metrics are asked together, so which were asked counts, not how often; our own annotations and the
+reasons of Kubernetes Events are ours.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from cluster.departures import OF_THE_CLUSTER
+from cluster.testbed.shapes import COOKIES
+from machine.departures import DEPARTURES, Departure
+from machine.lab_compare import as_line, differences, is_difference, of_flagger, shown, told_once, without_repeats
+
+Raw = dict[str, Any]
+Lines = list[str]
+DIGEST = re.compile(r"-primary-[0-9a-f]{10}(?![0-9a-f])")
+OURS = re.compile(r"^/objects/[^ ]*/annotations/trimtab\.dev/|^/kubernetesEvents")
+COPIES = re.compile(r"^/objects/(ConfigMap|Secret)/[^/]*-primary(/|$)")
+SENT = ("method", "contentType", "authorization")
+
+
+def compared(name: str, expected: Raw, found: Raw) -> dict[str, Lines]:
+    """By channel, where `found` differs from `expected` in ways that no row of the tables declares."""
+    differs = differences(read(expected), read(found))
+    return {channel: diff for channel, diff in differs.items() if any(_is_undeclared(name, channel, line) for line in diff)}
+
+
+def readable(name: str, differs: dict[str, Lines]) -> str:
+    """What differs, to be read."""
+    return DIGEST.sub("-primary", shown(name, differs))
+
+
+def read(document: Raw) -> dict[str, Lines]:
+    """The lines of each channel of a trace."""
+    trace = document["trace"]
+    entries: dict[str, list[Any]] = {}
+    for tick in trace:
+        for channel, items in tick.items():
+            if channel != "t":
+                entries.setdefault(channel, []).extend(items)
+    texts = document.get("queryTexts", {})
+    found = {
+        **of_flagger(trace),
+        "cookies and finalizers": [
+            as_line(kept) for entry in entries.get("status", ()) if (kept := _kept(entry, (*COOKIES, "finalizers")))
+        ],
+        "requests": told_once(as_line([entry.get("hook", entry.get("to")), _kept(entry, SENT)]) for entry in _sent(entries)),
+        "routes": without_repeats(as_line(entry) for entry in entries.get("routes", ())),
+        "services": [as_line(entry) for entry in entries.get("services", ())],
+        "autoscalers": [as_line(entry) for entry in entries.get("autoscalers", ())],
+        "reads": without_repeats(as_line([entry["name"], entry.get("reads")]) for entry in entries.get("workloads", ())),
+        "pods": [as_line(entry) for entry in entries.get("pods", ())],
+        "queries": sorted({re.sub(r"^q\d+", lambda name: texts[name.group()], text) for text in entries.get("queries", ())}),
+        "final": sorted(text for text in _leaves(document.get("final") or {}) if not OURS.search(text)),
+        "ended": [document["ended"]],
+    }
+    read_alike = {channel: [DIGEST.sub("-primary", line) for line in lines] for channel, lines in found.items()}
+    return {**read_alike, "final": [line for line in read_alike["final"] if not COPIES.match(line)]}
+
+
+def _is_undeclared(name: str, channel: str, line: str) -> bool:
+    return is_difference(line) and not any(_declares(row, name, channel, line) for row in (*DEPARTURES, *OF_THE_CLUSTER))
+
+
+def _declares(row: Departure, name: str, channel: str, line: str) -> bool:
+    """Does a row of a table cover this line of a diff?"""
+    pattern = row.flagger if line.startswith("-") else row.trimtab
+    return name in row.traces and channel == row.channel and bool(pattern) and re.search(pattern, line[1:]) is not None
+
+
+def _kept(entry: Raw, names: tuple[str, ...]) -> Raw:
+    return {name: entry[name] for name in names if name in entry}
+
+
+def _sent(entries: dict[str, list[Any]]) -> list[Raw]:
+    return [*entries.get("hooks", ()), *entries.get("alerts", ())]
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[str]:
+    """Each value on a line of its own, with its path."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}/{key}")
+    elif isinstance(value, list) and value and not isinstance(value[0], str):
+        for index, item in enumerate(value):
+            yield from _leaves(item, f"{path}[{index}]")
+    elif isinstance(value, list):
+        yield from (f"{path} has {item}" for item in value)
+    else:
+        yield f"{path} = {as_line(value)}"
