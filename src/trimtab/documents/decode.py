@@ -11,6 +11,7 @@ from msgspec import inspect
 from trimtab.documents import flagger, kubernetes, rules, trimtab
 from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune
 from trimtab.documents.kubernetes import Service, Workload
+from trimtab.documents.naming import misnamed
 from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError
 from trimtab.model.content import Content
@@ -76,6 +77,8 @@ def decode(document: Document, *, strict: bool = True) -> Decoded:
         value = kubernetes.service(document, raw)
     elif (api_version, kind) in {("v1", "ConfigMap"), ("v1", "Secret")}:
         value = kubernetes.content(document, raw)
+    for misfit in misnamed(raw, kind) if value is not None else ():
+        raise _error(document, misfit)
     return Decoded(document, api_version, kind, _text(metadata, "name"), _text(metadata, "namespace"), value, warnings)
 
 

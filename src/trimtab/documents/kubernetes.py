@@ -7,9 +7,9 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from msgspec import Struct, inspect
+from msgspec import Meta, Struct, inspect
 
 from trimtab.documents.fields import ObjectMeta
 from trimtab.documents.fitting import TRUTH, Misfit, convert, dotted, prune
@@ -44,7 +44,7 @@ class Selector(Part, frozen=True, kw_only=True):
 class WorkloadSpec(Part, frozen=True, kw_only=True):
     """The part of a Deployment's or DaemonSet's spec that a rollout reads."""
 
-    replicas: int | None = None
+    replicas: Annotated[int, Meta(ge=0)] | None = None
     selector: Selector = Selector()
     template: Mapping[str, object]
     progress_deadline_seconds: int | None = None

@@ -163,7 +163,10 @@ class Builder:
 
     def _key(self, key: _Node) -> str:
         if not isinstance(key, _Leaf):
-            raise self._error("a list or a mapping cannot be a key", key.line)
+            problem = (
+                "a list or a mapping cannot be a key. If this is a template with {{ }}, render it, and read the folder of what comes out"
+            )
+            raise self._error(problem, key.line)
         try:
             return as_key(key.value)
         except ValueError as error:

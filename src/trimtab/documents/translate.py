@@ -37,6 +37,7 @@ Name = tuple[str, str]
 MINIMUM_INTERVAL = timedelta(seconds=10)
 DEFAULT_INTERVAL = timedelta(seconds=60)
 DEFAULT_DEADLINE = 600
+LARGEST_PORT = 65535
 ALERT_TYPES = {"msteams": "teams"}
 
 
@@ -111,6 +112,8 @@ def service(spec: CanarySpec) -> Service:
     written = spec.service
     if written is None:
         raise InputError("spec.service is missing: give at least spec.service.port, the port of the Service in front of the target")
+    if not 0 < written.port <= LARGEST_PORT:
+        raise InputError(f"spec.service.port is {written.port}; a port is a number from 1 to {LARGEST_PORT}")
     name = written.name or spec.target_ref.name
     target = str(written.target_port) if written.target_port not in (None, 0, "0", "") else str(written.port)
     return Service(name, written.port, target, written.port_name or "http")
@@ -202,7 +205,7 @@ def hook(written: CanaryWebhook) -> Hook:
         HookType(written.type or "rollout"),
         written.url,
         parse_duration(timeout),
-        written.retries or 0,
+        max(0, written.retries or 0),
         written.mute_alert,
         written.disable_tls,
         tuple(sorted(written.metadata.items())),

@@ -121,5 +121,5 @@ def test_a_service_has_its_ports() -> None:
 
 
 def test_a_wrong_type_in_a_kubernetes_kind_is_named_with_its_line() -> None:
-    with pytest.raises(DocumentError, match=r"app\.yaml:5: spec\.replicas: expected a whole number, found text"):
+    with pytest.raises(DocumentError, match=r"app\.yaml:5: spec\.replicas: expected a whole number not below 0, found text"):
         read_documents("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replicas: '3'\n  template: {}\n", "app.yaml")
