@@ -581,6 +581,27 @@ def test_r2_skip_analysis_that_is_switched_on_mid_run_promotes_without_another_s
     assert story.weights() == [0, 20, 0]
 
 
+def test_r9_a_pause_holds_promotion_back_although_analysis_is_skipped(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.say(Verb.PAUSE)
+    story.memory.world.skip_analysis = True
+    story.go_on(timedelta(minutes=5))
+    assert story.state.phase is Phase.PROGRESSING
+    story.say(Verb.RESUME)
+    assert story.until_settled().rollout.outcome is Outcome.SKIPPED  # type: ignore[union-attr]
+
+
+def test_r9_a_gate_is_given_up_at_its_deadline_and_not_at_the_next_point_of_the_grid(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}), gate_deadline=timedelta(seconds=303))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    closed = story.memory.world.now
+    story.go_on(until=lambda state: state.rollout is not None and state.rollout.outcome is Outcome.ABORTED)
+    assert story.memory.world.now - closed == timedelta(seconds=303)
+
+
 def test_r12_an_old_primary_that_does_not_come_back_is_alerted_and_the_canary_goes_on_serving(told: Tell) -> None:
     story = told()
     story.memory.world.edit(color="blue")
