@@ -16,6 +16,7 @@ from trimtab.adapters.kubernetes.connection import Connection
 from trimtab.adapters.kubernetes.credentials import Credential, Credentials
 from trimtab.adapters.kubernetes.trust import Trust
 
+USUAL = Deadlines()
 Raw = dict[str, Any]
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -165,7 +166,7 @@ def towards(api: Api, credentials: Credentials | None = None) -> Connection:
 
 
 @asynccontextmanager
-async def talking(deadlines: Deadlines = Deadlines(), credentials: Credentials | None = None) -> AsyncIterator[tuple[Api, Client]]:
+async def talking(deadlines: Deadlines = USUAL, credentials: Credentials | None = None) -> AsyncIterator[tuple[Api, Client]]:
     """The server and a client of it."""
     async with serving() as api, connected(towards(api, credentials), deadlines) as client:
         yield api, client
