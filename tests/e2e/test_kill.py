@@ -21,11 +21,12 @@ GATES = {"gates": {"approvals": ["confirm-rollout", "confirm-promotion"]}}
 
 
 def killed(here: Place) -> dict[int, str]:
-    """Kills `up`, and sees that all that serves goes on; the processes that go on."""
+    """Kills `up`, and sees that Envoy and at least one pod go on; the processes that go on. Pods that were told to end may do so."""
     before = set(here.pods())
     assert here.signal(signal.SIGKILL) == -signal.SIGKILL
     after = here.pods()
-    assert before == set(after)
+    assert set(after) <= before
+    assert {"envoy", "service.py"} <= {word for command in after.values() for word in ("envoy", "service.py") if word in command}
     return after
 
 
