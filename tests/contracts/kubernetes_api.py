@@ -2,10 +2,12 @@
 
 import asyncio
 import ssl
+import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -177,3 +179,26 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
+
+
+def certificates(folder: Path) -> Path:
+    """A folder with ca.pem, and server.pem and ann.pem signed by it, each with NAME.key; the server's name is `api.test`."""
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
+
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    openssl("req", "-x509", *new, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
+    for name, more in (("server", ("-addext", "subjectAltName=DNS:api.test")), ("ann", ()), ("bob", ())):
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", *more)
+        openssl("req", "-x509", *new, "-subj", f"/CN={name}", *signed, "-keyout", f"{name}.key", "-out", f"{name}.pem")
+    return folder
+
+
+def serving_tls(authority: Path) -> ssl.SSLContext:
+    """For a server that likes to see a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "server.pem", authority / "server.key")
+    context.load_verify_locations(authority / "ca.pem")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context

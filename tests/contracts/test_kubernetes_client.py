@@ -1,8 +1,6 @@
 """The Kubernetes client against a server that answers as a script says."""
 
 import asyncio
-import ssl
-import subprocess
 from contextlib import aclosing
 from pathlib import Path
 
@@ -21,12 +19,14 @@ from trimtab.errors import Conflict, Denied, InputError, Throttled, TrimtabError
 from .kubernetes_api import (
     Nobody,
     bookmark,
+    certificates,
     event,
     garbage,
     gives,
     listing,
     made,
     serving,
+    serving_tls,
     status,
     talking,
     towards,
@@ -293,41 +293,7 @@ async def test_a_watch_that_is_left_gives_its_connection_back() -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ca.pem, and server.pem and ann.pem signed by it, each with KEY.key; the server's name is `api.test`."""
-    folder = tmp_path_factory.mktemp("tls")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
-
-    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    openssl("req", "-x509", *new, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
-    for name, more in (("server", ("-addext", "subjectAltName=DNS:api.test")), ("ann", ())):
-        openssl(
-            "req",
-            "-x509",
-            *new,
-            "-subj",
-            f"/CN={name}",
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            *more,
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.pem",
-        )
-    return folder
-
-
-def serving_tls(authority: Path) -> ssl.SSLContext:
-    """A server that wants to see a certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(authority / "server.pem", authority / "server.key")
-    context.load_verify_locations(authority / "ca.pem")
-    context.verify_mode = ssl.CERT_OPTIONAL
-    return context
+    return certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize(
