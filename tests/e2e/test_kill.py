@@ -13,7 +13,7 @@ import pytest
 
 from e2e.documents import SUCCESS, bad, settings, shop
 from e2e.harness import WITHIN, Load, Place, get, soon
-from trimtab.wiring.local import open_store
+from trimtab.wiring.state import open_store
 
 pytestmark = pytest.mark.e2e
 WEIGHTED = {"interval": "1s", "threshold": 2, "stepWeights": [30, 60], "stepWeightPromotion": 20, "metrics": [SUCCESS]}

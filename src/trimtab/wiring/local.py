@@ -25,7 +25,7 @@ from trimtab.adapters.local.envoy_dataplane import EnvoyDataPlane
 from trimtab.adapters.local.envoy_documents import cluster_name
 from trimtab.adapters.local.envoy_process import find_program
 from trimtab.adapters.local.envoy_router import EnvoyRouter
-from trimtab.adapters.local.folder import StateFolder, digest_key, holder, locate, locked, open_folder
+from trimtab.adapters.local.folder import StateFolder, digest_key, locked, open_folder
 from trimtab.adapters.local.node import Node, Surroundings
 from trimtab.adapters.local.store import Store
 from trimtab.adapters.local.workloads import LocalWorkloads
@@ -46,8 +46,7 @@ from trimtab.model.verdict import Sample
 from trimtab.ports import Outside
 
 __all__ = [
-    "Machine", "Moment", "Snapshot", "Store", "UpOptions",
-    "machine", "open_store", "running_process", "snapshots", "state_folder", "stop_leftovers",
+    "Machine", "Moment", "Snapshot", "UpOptions", "machine", "snapshots", "stop_leftovers",
 ]  # fmt: skip
 
 PLAIN_LOOK = 0.5
@@ -106,21 +105,6 @@ class Moment:
     state: Path
     repo: Path | None
     path: str
-
-
-def state_folder(argument: Path | None) -> Path:
-    """Where the state folder is: `--state`, else TRIMTAB_STATE, else `.trimtab` here."""
-    return locate(argument, os.environ, Path.cwd())
-
-
-def open_store(folder: Path) -> Store:
-    """The store of a state folder, for reading and for submitting commands."""
-    return Store(open_folder(folder).database)
-
-
-def running_process(folder: Path) -> int | None:
-    """The process that runs on a state folder; None where none does."""
-    return holder(StateFolder(folder)) if folder.is_dir() else None
 
 
 @asynccontextmanager

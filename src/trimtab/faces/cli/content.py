@@ -12,6 +12,7 @@ from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, state_option
 from trimtab.faces.cli.rollouts import show_json
 from trimtab.wiring import local
+from trimtab.wiring import state as state_of
 from trimtab.wiring.local import Moment, Snapshot
 
 
@@ -46,7 +47,7 @@ def diff_command(before: str, after: str, repo: Path | None, path: str, state: P
       trimtab diff main HEAD --path deploy
       trimtab diff 492e801b5c 96a2a83e88
     """
-    moment = Moment(local.state_folder(state), repo, path)
+    moment = Moment(state_of.state_folder(state), repo, path)
     snapshots = asyncio.run(local.snapshots((before, after), moment))
     views = [view(namespace, change) for namespace, change in compared(*snapshots)]
     if output == "json":

@@ -19,6 +19,7 @@ from trimtab.faces.cli.options import duration
 from trimtab.faces.exits import INTERRUPTED
 from trimtab.faces.up import Running, show_addresses, signals, until_settled, up
 from trimtab.wiring import local
+from trimtab.wiring import state as state_of
 from trimtab.wiring.local import Machine, UpOptions
 
 PATIENCE = 60.0
@@ -104,7 +105,7 @@ def options_of(given: dict[str, object]) -> UpOptions:
     assert isinstance(interval, timedelta)
     return UpOptions(
         source=str(given["repo"]),
-        state=local.state_folder(state if isinstance(state, Path) else None),
+        state=state_of.state_folder(state if isinstance(state, Path) else None),
         poll=poll if isinstance(poll, float) else None,
         minimum_interval=interval,
         prune=bool(given["prune"]),
@@ -124,7 +125,7 @@ def down_command(state: Path | None) -> None:
     Example:
       trimtab down --state ./.trimtab
     """
-    folder = local.state_folder(state)
+    folder = state_of.state_folder(state)
     click.echo(f"in local state {folder}", err=True)
     if not folder.is_dir():
         click.echo("nothing runs here: there is no such folder")
@@ -136,12 +137,12 @@ def down_command(state: Path | None) -> None:
 
 def end_running(folder: Path) -> None:
     """Asks a running `up` to end and waits for it."""
-    process = local.running_process(folder)
+    process = state_of.running_process(folder)
     if process is None:
         return
     os.kill(process, signal.SIGTERM)
     end = time.monotonic() + PATIENCE
-    while local.running_process(folder) is not None:
+    while state_of.running_process(folder) is not None:
         if time.monotonic() > end:
             raise Unavailable(f"process {process} was asked to end {PATIENCE:g} s ago and still runs on {folder}; look at what it says")
         time.sleep(0.1)  # noqa: TID251

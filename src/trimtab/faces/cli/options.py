@@ -12,14 +12,14 @@ from trimtab.errors import InputError, TrimtabError
 
 def canaries(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of Canaries on record that begin with what was typed; none where nothing can be read."""
-    from trimtab.wiring import local
+    from trimtab.wiring import state as state_of
 
-    folder = local.state_folder(context.params.get("state"))
+    folder = state_of.state_folder(context.params.get("state"))
     if not folder.is_dir():
         return []
 
     async def names() -> list[str]:
-        store = local.open_store(folder)
+        store = state_of.open_store(folder)
         try:
             return [key.name for key in await store.keys()]
         finally:

@@ -19,8 +19,8 @@ from trimtab.faces.views import show_view, status_view
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import CanaryState, Outcome
-from trimtab.wiring import local
-from trimtab.wiring.local import Store
+from trimtab.wiring import state as state_of
+from trimtab.wiring.state import Store
 
 T = TypeVar("T")
 GOOD = frozenset({Outcome.PROMOTED, Outcome.SKIPPED, Outcome.UNDONE, Outcome.WITHDRAWN})
@@ -30,14 +30,14 @@ LOOK = 0.25
 
 def on_store(state: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
     """Runs `work` on the store of a state folder, and says first where it looks."""
-    folder = local.state_folder(state)
-    idle = "" if local.running_process(folder) is not None else "; no `trimtab up` runs on it now"
+    folder = state_of.state_folder(state)
+    idle = "" if state_of.running_process(folder) is not None else "; no `trimtab up` runs on it now"
     click.echo(f"in local state {folder}{idle if folder.is_dir() else ''}", err=True)
     if not folder.is_dir():
         raise InputError(f"there is no state folder {folder}. Start `trimtab up REPO`, or name another folder with --state")
 
     async def run() -> T:
-        store = local.open_store(folder)
+        store = state_of.open_store(folder)
         try:
             return await work(store)
         finally:

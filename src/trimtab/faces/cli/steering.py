@@ -20,8 +20,8 @@ from trimtab.faces.cli.rollouts import chosen, on_store, show_json
 from trimtab.model.commands import Command, Verb
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer, CanaryState, Outcome, RolloutKind
-from trimtab.wiring import local
-from trimtab.wiring.local import Store
+from trimtab.wiring import state as state_of
+from trimtab.wiring.state import Store
 
 PATIENCE = 5.0
 """Seconds that an answer is waited for."""
@@ -45,7 +45,7 @@ def wish(verb: Verb, state: CanaryState, reason: str, *, skip_analysis: bool = F
 
 async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> Answer:
     """Submits a command and waits for its answer. Unavailable, with nothing written, where nobody runs."""
-    if local.running_process(folder) is None:
+    if state_of.running_process(folder) is None:
         raise Unavailable(
             f"nobody is there to {command.verb} {key}: no `trimtab up` runs on {folder}. Nothing was changed; start one first"
         )
@@ -61,7 +61,7 @@ async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> A
 
 def steer(verb: Verb, canary: str | None, state: Path | None, output: str, **details: object) -> None:
     """One wish, from the command line to its answer; ends with 1 where it was refused."""
-    folder = local.state_folder(state)
+    folder = state_of.state_folder(state)
 
     async def work(store: Store) -> tuple[Answer, CanaryState, Sequence[CanaryState]]:
         key = chosen(await store.keys(), canary)
