@@ -20,6 +20,8 @@ from trimtab.adapters.kubernetes.watching import Change, Object, changes
 from trimtab.config.references import items, mapping
 from trimtab.errors import Conflict
 
+__all__ = ["Change", "Client", "Deadlines", "Listing", "Object", "connected", "named", "place_of"]
+
 MANAGER = "trimtab"
 PAGE = 500
 AT_ONCE = 32

@@ -1,0 +1,150 @@
+"""Scales targets up and down, and sees to it that every pod of a canary runs the revision it is wanted for (S7, WL-4, QUIRK-9).
+
+Called by `workloads`. The target's template is never touched, but for the node selector by which a DaemonSet is scaled.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from trimtab.adapters.kubernetes.autoscaling import Autoscaling
+from trimtab.adapters.kubernetes.client import Object
+from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
+from trimtab.adapters.kubernetes.configs import KINDS
+from trimtab.adapters.kubernetes.deployments import enough, observed
+from trimtab.adapters.kubernetes.kinds import DEPLOYMENT, POD, Kind
+from trimtab.adapters.kubernetes.marks import CANARY, PENDING, SERIAL, SINCE, note
+from trimtab.adapters.kubernetes.order import Order, copy_of, running, scaled
+from trimtab.adapters.kubernetes.pods import Pods, changed_at, counted, sorted_out, written_at
+from trimtab.adapters.kubernetes.primary import replicas_of
+from trimtab.adapters.kubernetes.upkeep import Upkeep
+from trimtab.config.references import mapping
+from trimtab.errors import Conflict, Unavailable
+from trimtab.model.facts import Copy
+from trimtab.model.names import CanaryKey
+from trimtab.model.revision import Revision
+
+
+@dataclass
+class CanaryPods:
+    """The canaries of a cluster."""
+
+    upkeep: Upkeep
+    autoscaling: Autoscaling
+    _doubtful: dict[CanaryKey, tuple[Object, ...]] = field(default_factory=dict)
+    """Pods that the last look found and that have to go."""
+
+    async def look(self, key: CanaryKey, kind: Kind, name: str) -> Copy:
+        """The canary. A target that is wanted for no revision is none, whoever scaled it (QUIRK-30)."""
+        target = self.upkeep.seen(kind, key.namespace, name)
+        revision = note(target, CANARY)
+        self._doubtful.pop(key, None)
+        if target is None or (not revision and running(kind, target)):
+            return Copy(kind=kind.kind)
+        copy = copy_of(kind, target, revision or "")
+        if not copy.desired:
+            return copy
+        pods = await self._pods(target)
+        self._doubtful[key] = pods.doubtful
+        return counted(copy, pods)
+
+    async def rest(self, order: Order) -> None:
+        """No pods. A target that was put to rest and that somebody scaled up again is left to them (QUIRK-30)."""
+
+        def change(found: Object) -> Object | None:
+            if note(found, CANARY) == "" or not running(order.kind, found):
+                return None
+            order.current(found)
+            return {**notes({CANARY: "", SINCE: None, SERIAL: order.serial}), **scaled(order.kind, 0)}
+
+        seen = self.upkeep.seen(order.kind, order.namespace, order.target)
+        if seen is not None and change(seen) is not None:
+            await self.autoscaling.pause(order, pause=True)
+            await self.upkeep.change(order.kind, order.namespace, order.target, change)
+
+    async def serve(self, order: Order, target: Object, revision: Revision) -> None:
+        """Pods of this revision, and no others."""
+        if note(target, CANARY) != revision.id or not running(order.kind, target):
+            await self.autoscaling.pause(order, pause=False)
+            await self._begin(order, target, revision)
+        elif note(target, SINCE) == PENDING:
+            await self._count_from_now(order, await self.upkeep.cluster.client.get(order.kind, order.namespace, order.target))
+        else:
+            await self._resize(order)
+            await self._remove(self._doubtful.pop(order.key, ()))
+
+    async def _begin(self, order: Order, target: Object, revision: Revision) -> None:
+        """Another revision is wanted than before. Where there are no pods, all that come are of it; those that are there may not be."""
+        up = running(order.kind, target)
+        idle = not up and observed(target) and not copy_of(order.kind, target, "").total and not (await self._pods(target)).all
+        since = None if idle else PENDING if note(target, CANARY) is not None else await self._last_edit(order, revision)
+        primary = self.upkeep.seen(order.kind, order.namespace, order.primary)
+        count = 0 if up else order.replicas or enough(primary, await self.autoscaling.least(order))
+
+        def change(found: Object) -> Object:
+            order.current(found)
+            if running(order.kind, found) != up:
+                raise Conflict(f"{order.kind.kind} {order.target}.{order.namespace} was scaled by somebody else; look again")
+            marks = notes({CANARY: revision.id, SINCE: since, SERIAL: order.serial})
+            return marks if up else {**marks, **scaled(order.kind, count)}
+
+        written = await self.upkeep.change(order.kind, order.namespace, order.target, change)
+        if since == PENDING:
+            await self._count_from_now(order, written)
+
+    async def _count_from_now(self, order: Order, written: Object | None) -> None:
+        """Pods that are no younger than the write that began this revision go; the API server's clock decides."""
+        moment = written_at(written) if written is not None else None
+        if moment is None:
+            raise Unavailable(
+                f"{order.kind.kind} {order.target}.{order.namespace}: the API server does not say when its annotation {SINCE} was "
+                "written, so it is not known which pods are older; trying again"
+            )
+
+        def change(found: Object) -> Object | None:
+            order.current(found)
+            return notes({SINCE: moment}) if note(found, SINCE) == PENDING else None
+
+        target = await self.upkeep.change(order.kind, order.namespace, order.target, change)
+        if target is not None:
+            await self._remove((await self._pods(target)).doubtful)
+
+    async def _last_edit(self, order: Order, revision: Revision) -> str:
+        """When the newest of what a revision reads was written: pods that Flagger started after that have read all of it."""
+        moments = []
+        for ref in revision.configs:
+            client = self.upkeep.cluster.client
+            found = await client.get(KINDS[ref.name.kind], order.namespace, ref.name.name, metadata_only=True)
+            moments.append(changed_at(found) if found is not None else None)
+        return max((moment for moment in moments if moment is not None), default="1970-01-01T00:00:00Z")
+
+    async def _resize(self, order: Order) -> None:
+        """As many pods as somebody says."""
+        count = order.replicas
+        if not count or order.kind is not DEPLOYMENT:
+            return
+
+        def change(found: Object) -> Object | None:
+            if replicas_of(found) == count:
+                return None
+            order.current(found)
+            return {**notes({SERIAL: order.serial}), **scaled(order.kind, count)}
+
+        await self.upkeep.change(order.kind, order.namespace, order.target, change)
+
+    async def _pods(self, target: Object) -> Pods:
+        """The living pods of a target."""
+        matched = mapping(mapping(mapping(target.get("spec")).get("selector")).get("matchLabels"))
+        labels = ",".join(f"{name}={value}" for name, value in sorted(matched.items()))
+        listing = await self.upkeep.cluster.client.list(POD, key_of(target).namespace, labels=labels)
+        return sorted_out(target, listing.items)
+
+    async def _remove(self, pods: Iterable[Object]) -> None:
+        """Deletes exactly these; their workload makes new ones."""
+        for pod in pods:
+            place = key_of(pod)
+            await self.upkeep.cluster.client.delete(POD, place.namespace, place.name, uid=str(metadata_of(pod).get("uid")))
+
+
+def notes(annotations: dict[str, str | None]) -> Object:
+    """The patch that writes annotations; None removes one."""
+    return {"metadata": {"annotations": annotations}}

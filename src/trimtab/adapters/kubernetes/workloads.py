@@ -1,0 +1,106 @@
+"""`ports.Workloads` over a cluster: primaries are made from pinned revisions, targets are only scaled and annotated. Made by `wiring`.
+
+What a primary looks like is said in `primary`; which bytes the canary's pods run, and how they come to run them, in `canary_pods`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from trimtab.adapters.kubernetes.autoscaling import Autoscaling
+from trimtab.adapters.kubernetes.canary_pods import CanaryPods
+from trimtab.adapters.kubernetes.client import Object
+from trimtab.adapters.kubernetes.cluster import Cluster, key_of
+from trimtab.adapters.kubernetes.kinds import Kind
+from trimtab.adapters.kubernetes.marks import REVISION, note
+from trimtab.adapters.kubernetes.order import TARGETS, Order, copy_of, kind_of, serves
+from trimtab.adapters.kubernetes.primary import Plan, primary
+from trimtab.adapters.kubernetes.upkeep import Upkeep
+from trimtab.errors import Unavailable
+from trimtab.model.facts import Copy
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
+from trimtab.model.revision import Revision
+from trimtab.ports import Wanted
+
+
+@dataclass
+class ClusterWorkloads:
+    """The Deployments and DaemonSets of a cluster."""
+
+    cluster: Cluster
+    upkeep: Upkeep = field(init=False)
+    autoscaling: Autoscaling = field(init=False)
+    canaries: CanaryPods = field(init=False)
+    _places: dict[tuple[Kind, str, str], CanaryKey] = field(default_factory=dict)
+    _woken: dict[CanaryKey, None] = field(default_factory=dict)
+    _rings: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.cluster)
+        self.autoscaling = Autoscaling(self.upkeep)
+        self.canaries = CanaryPods(self.upkeep, self.autoscaling)
+        for kind in TARGETS.values():
+            self.cluster.mirrors[kind].listen(self._heard)
+
+    async def look(self, key: CanaryKey, policy: Policy) -> tuple[Copy, Copy]:
+        """Both copies, from what the mirrors hold; while the canary has pods, also from a list of these."""
+        kind, name = kind_of(policy), policy.target.name
+        self._places[kind, key.namespace, name] = self._places[kind, key.namespace, f"{name}-primary"] = key
+        there = self.upkeep.seen(kind, key.namespace, f"{name}-primary")
+        first = copy_of(kind, there, note(there, REVISION) or "") if there is not None else Copy(kind=kind.kind)
+        return first, await self.canaries.look(key, kind, name)
+
+    async def set(self, key: CanaryKey, wanted: Wanted) -> None:
+        """The canary first: trouble of the primary must not keep it from where it belongs (S9)."""
+        document = self.cluster.canary(key)
+        order = Order(key, wanted, kind_of(wanted.policy), document.spec.autoscaler_ref if document is not None else None)
+        target = self.upkeep.seen(order.kind, order.namespace, order.target)
+        order.current(target, self.upkeep.seen(order.kind, order.namespace, order.primary))
+        exposure = wanted.exposure
+        if exposure.routed and target is not None:
+            if exposure.canary is None:
+                await self.canaries.rest(order)
+            else:
+                await self.canaries.serve(order, target, exposure.canary)
+        if exposure.primary is not None:
+            await self._primary(order, target, exposure.primary)
+
+    async def changes(self) -> AsyncIterator[CanaryKey]:
+        """A key each time one of its workloads changed. One reader."""
+        while True:
+            await self._rings.wait()
+            self._rings.clear()
+            woken, self._woken = list(self._woken), {}
+            for key in woken:
+                yield key
+
+    async def _primary(self, order: Order, target: Object | None, revision: Revision) -> None:
+        """The primary and, once it serves, its autoscaler."""
+        if target is None:
+            if note(self.upkeep.seen(order.kind, order.namespace, order.primary), REVISION) == revision.id:
+                return
+            name = f"{order.kind.kind.lower()} {order.target}.{order.namespace}"
+            raise Unavailable(f"{name} is gone, and its primary is made after it. Bring it back, or remove Canary {order.key}.")
+        plan = Plan(
+            order.kind, target, revision, self.cluster.owner(order.key), self.cluster.settings, order.wanted.serial,
+            order.replicas, order.autoscaler is not None,
+        )  # fmt: skip
+
+        def shape(found: Object | None) -> Object | None:
+            made = primary(plan, found)
+            if made is not None:
+                order.current(found)
+            return made
+
+        there = await self.upkeep.make(order.kind, order.namespace, order.primary, shape)
+        if there is not None and order.wanted.exposure.routed and serves(order.kind, there):
+            await self.autoscaling.follow(order, revision.id)
+
+    def _heard(self, found: Object) -> None:
+        """A Deployment or DaemonSet was added, changed or deleted."""
+        place = key_of(found)
+        key = self._places.get((TARGETS[str(found.get("kind"))], place.namespace, place.name))
+        if key is not None:
+            self._woken[key] = None
+            self._rings.set()
