@@ -118,7 +118,7 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
     async with AsyncExitStack() as stack:
         stack.enter_context(locked(folder))
         find_program(os.environ)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         key = digest_key(folder)
         watching = Watching(options.source, options.path, options.branch, options.poll)
         repository = await open_repository(watching, folder.repository, Git())
@@ -158,7 +158,7 @@ async def stop_leftovers(folder: Path, report: Callable[[str], None]) -> int:
     """Drains and stops the pods and the Envoy that an `up` left behind; how many pods there were. InputError while an `up` runs."""
     state = open_folder(folder)
     with locked(state):
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             envoy = Envoy(state.path / "envoy", session, partial(find_program, os.environ))
 
             async def no_contents(key: CanaryKey, revision: Revision) -> Sequence[Content]:
