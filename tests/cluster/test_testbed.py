@@ -1,10 +1,16 @@
 """The testbed itself: what tests on a cluster may rely on."""
 
 import asyncio
+import os
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
@@ -17,7 +23,6 @@ from cluster.testbed.scenario import GOLDEN, find
 pytestmark = pytest.mark.cluster
 Raw = dict[str, Any]
 WITHIN = 30.0
-QUIET = 2.0
 
 
 async def soon(claim: Callable[[], Awaitable[Any]], what: str, within: float = WITHIN) -> Any:
@@ -154,3 +159,46 @@ async def test_every_crd_of_ours_and_of_the_meshes_is_accepted(api: Api) -> None
 async def test_every_object_of_a_golden_trace_is_accepted_without_a_dropped_field(api: Api, namespace: str, name: str) -> None:
     for item in find(name).everything():
         await api.create(item, namespace, dryRun="All", fieldValidation="Strict")
+
+
+async def test_a_stopped_api_server_comes_back_with_all_that_it_held(tmp_path_factory: pytest.TempPathFactory, plane: ControlPlane) -> None:
+    """On a control plane of its own, for other tests share theirs."""
+    with ControlPlane(tmp_path_factory.mktemp("own")) as own:
+        async with Api(own.kubeconfig) as asked:
+            await asked.create(config_map(color="red"), "default")
+            own.stop("kube-apiserver")
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await asked.get("ConfigMap", "default", "app-config")
+            own.start("kube-apiserver")
+            await asyncio.to_thread(own.wait_ready)
+            assert (await asked.get("ConfigMap", "default", "app-config"))["data"] == {"color": "red"}
+        pids = [process.pid for process in own.processes.values()]
+    assert len(pids) == 4 and not [pid for pid in pids if is_alive(pid)]
+
+
+def test_nothing_is_left_behind_when_the_tests_are_killed(tmp_path: Path) -> None:
+    """Even SIGKILL of the test run ends what it started."""
+    starts = (
+        "import sys, time; from pathlib import Path; from cluster.testbed.process import Process;"
+        "print(Process(['sleep', '600'], Path(sys.argv[1])).pid, flush=True); time.sleep(600)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "tests")}
+    with subprocess.Popen(
+        [sys.executable, "-c", starts, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert is_alive(child)
+        parent.kill()
+    end = time.monotonic() + WITHIN
+    while is_alive(child):
+        assert time.monotonic() < end, f"process {child} is still there"
+        threading.Event().wait(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Does a process run, and not only wait to be buried?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

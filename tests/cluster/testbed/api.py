@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -49,6 +50,8 @@ PATCHES = {
 }
 TRIES = 20
 PAUSE = 0.5
+LOOK = 0.005
+CLOSE_LIMIT = 10.0
 
 
 class ApiError(Exception):
@@ -69,22 +72,27 @@ class Api:
         self._token: str = config["users"][0]["user"]["token"]
         self._context = ssl.create_default_context(cafile=cluster["certificate-authority"])
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: list[socket.socket] = []
 
     async def __aenter__(self) -> "Api":
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._token}"},
-            connector=aiohttp.TCPConnector(ssl=self._context, limit=200),
+            connector=aiohttp.TCPConnector(ssl=self._context, limit=200, socket_factory=self._socket),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             read_bufsize=2**22,
         )
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        connector = self.session.connector
-        if connector is not None:
-            await connector.close(abort_ssl=True)  # else transports outlive the event loop
         await self.session.close()
-        await asyncio.sleep(0)  # what was aborted is closed in the next turn of the loop
+        async with asyncio.timeout(CLOSE_LIMIT):  # TLS says good-bye; what is still open then outlives the event loop
+            while any(made.fileno() != -1 for made in self._sockets):
+                await asyncio.sleep(LOOK)
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        self._sockets = [made for made in self._sockets if made.fileno() != -1]
+        self._sockets.append(socket.socket(*address[:3]))
+        return self._sockets[-1]
 
     @property
     def session(self) -> aiohttp.ClientSession:
