@@ -42,15 +42,19 @@ async def opened(kubeconfig: Path, namespace: str) -> AsyncIterator[Cluster]:
         mirrors = {kind: Mirror(client, kind, (namespace,)) for kind in FULL}
         mirrors |= {kind: Mirror(client, kind, (namespace,), metadata_only=True) for kind in SLIM}
         mirrors[CONFIG_ROLLOUT] = Mirror(client, CONFIG_ROLLOUT, (namespace,), trim=trimmed)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(mirror.run()) for mirror in mirrors.values()]
-            for mirror in mirrors.values():
-                await mirror.ready()
-            try:
-                yield Cluster(client, mirrors)
-            finally:
-                for task in tasks:
-                    task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(mirror.run()) for mirror in mirrors.values()]
+                try:
+                    for mirror in mirrors.values():
+                        await mirror.ready()
+                    yield Cluster(client, mirrors)
+                finally:
+                    for task in tasks:
+                        task.cancel()
+        finally:
+            if isinstance(session.connector, aiohttp.TCPConnector):
+                await session.connector.close(abort_ssl=True)  # else transports outlive the event loop
 
 
 async def until(claim: Callable[[], Awaitable[Any]], what: str, within: float = WITHIN) -> Any:
