@@ -266,7 +266,8 @@ async def test_a_template_that_was_not_rendered_says_so(place: Place) -> None:
         ),
         (
             canary(WEIGHTS, "    iterations: 3\n    match: [{sourceLabels: {x: z}}]\n"),
-            "canary.yaml:11: spec.analysis.match.sourceLabels matches pods of a mesh, which is not supported; match headers or queryParams",
+            "canary.yaml:11: spec.analysis.match.sourceLabels cannot work on one machine."
+            " Remove it, for example with an overlay for local use",
         ),
         (
             canary(WEIGHTS, WEIGHTS + "    sessionAffinity: {cookieName: x}\n"),

@@ -15,6 +15,7 @@ def refuse_what_cannot_work(canary: Canary) -> None:
         "spec.autoscalerRef": spec.autoscaler_ref is not None,
         "spec.revertOnDeletion": spec.revert_on_deletion,
         "spec.analysis.sessionAffinity": spec.analysis.session_affinity is not None,
+        "spec.analysis.match.sourceLabels": any(match.source_labels for match in spec.analysis.match),
         "spec.service.rewrite": service is not None and service.rewrite is not None,
         "spec.service.match": service is not None and bool(service.match),
         "spec.service.headers": service is not None and service.headers is not None,

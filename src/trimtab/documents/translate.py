@@ -178,14 +178,13 @@ def matches(analysis: CanaryAnalysis) -> tuple[Match, ...]:
 
 def match(written: AnalysisMatch) -> Match:
     """One alternative of an A/B test."""
-    if written.source_labels:
-        raise InputError("spec.analysis.match.sourceLabels matches pods of a mesh, which is not supported; match headers or queryParams")
-    if not written.headers and not written.query_params:
+    if not written.headers and not written.query_params and not written.source_labels:
         raise InputError(
             "spec.analysis.match has an alternative without conditions, which every request meets; give it headers or queryParams"
         )
     headers = tuple(string_match(name, value) for name, value in sorted(written.headers.items()))
-    return Match(headers, tuple(string_match(name, value) for name, value in sorted(written.query_params.items())))
+    query = tuple(string_match(name, value) for name, value in sorted(written.query_params.items()))
+    return Match(headers, query, tuple(sorted(written.source_labels.items())))
 
 
 def string_match(name: str, written: HeaderMatch | StringDocument) -> StringMatch:

@@ -135,6 +135,8 @@ class Match:
 
     headers: tuple[StringMatch, ...] = ()
     query: tuple[StringMatch, ...] = ()
+    sources: Pairs = ()
+    """Labels of the pods that requests come from, which only a mesh knows."""
 
 
 @dataclass(frozen=True, slots=True)

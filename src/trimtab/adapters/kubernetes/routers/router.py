@@ -1,0 +1,146 @@
+"""`ports.Router` of a cluster: reads what the providers' pure functions are about, and writes what they answer. Made by `wiring`.
+
+Services come first, then what the route needs beside it, then the route itself. Every change is bound to the resourceVersion that was
+read, and says which record it comes from; what is as it should be is not written.
+"""
+
+from trimtab.adapters.kubernetes import services
+from trimtab.adapters.kubernetes.client import Object
+from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
+from trimtab.adapters.kubernetes.kinds import CANARY, SERVICE, Kind
+from trimtab.adapters.kubernetes.marks import owners
+from trimtab.adapters.kubernetes.routers.choose import choose
+from trimtab.adapters.kubernetes.routers.drift import change, marked, serial_of, without_nothing
+from trimtab.adapters.kubernetes.routers.provider import Provider
+from trimtab.adapters.kubernetes.routers.routing import Routing
+from trimtab.config.references import mapping
+from trimtab.documents.flagger import Canary
+from trimtab.errors import Conflict, InputError, Unavailable
+from trimtab.model.facts import Capabilities, Routes
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
+from trimtab.ports import Wanted
+
+
+class ClusterRouter:
+    """Traffic of every Canary of one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._readable: dict[CanaryKey, Canary] = {}
+        self._serials: dict[tuple[CanaryKey, str], int] = {}
+
+    def capabilities(self, policy: Policy) -> Capabilities:
+        """What the policy's provider can do. InputError where there is no such provider."""
+        provider = choose(policy.provider, self._cluster.settings)
+        return Capabilities(weights=False, match=False, mirror=False) if provider is None else provider.capabilities(policy)
+
+    async def look(self, key: CanaryKey, policy: Policy) -> Routes | None:
+        """Where the live objects send requests; None until the Services are ours, and where there is no route object yet."""
+        provider = choose(policy.provider, self._cluster.settings)
+        if self._cluster.raw(key) is None:
+            self._readable.pop(key, None)
+            return None
+        if not self._services_lead_to_primary(key, policy):
+            return None
+        if provider is None:
+            return Routes(0)
+        live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(self._canary(key, provider), policy))
+        return provider.read(live, policy.service.name) if live is not None else None
+
+    async def set(self, key: CanaryKey, wanted: Wanted) -> None:
+        """Writes what differs. Conflict where a newer record was here or somebody wrote meanwhile, InputError where the Canary cannot be
+        routed."""
+        provider = choose(wanted.policy.provider, self._cluster.settings)
+        uid = str(self._cluster.user(key)["uid"])
+        canary = self._canary(key, provider)
+        live = None
+        if provider is not None:
+            live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(canary, wanted.policy))
+        self._refuse_stale(key, wanted.serial, uid, live)
+        await services.reconcile(self._cluster, key, routed=wanted.exposure.routed)
+        if provider is None or not wanted.exposure.routed:
+            return
+        routing = Routing(key, uid, canary, wanted.policy, wanted.exposure, wanted.serial)
+        for kind, beside in provider.beside(routing):
+            found = await self._cluster.client.get(kind, key.namespace, name_of(beside))
+            await self._write(routing, kind, beside, found)
+        origin = await self._origin(key, provider, canary)
+        made = provider.route(routing, live, origin)
+        place = {"name": provider.name(canary, wanted.policy), "namespace": key.namespace}
+        await self._write(routing, provider.kind, {**made, "metadata": {**mapping(made["metadata"]), **place}}, live)
+
+    async def restore(self, key: CanaryKey, policy: Policy) -> None:
+        """Puts back what a route object said before it was taken over (DEL-2)."""
+        provider = choose(policy.provider, self._cluster.settings)
+        if provider is None or self._cluster.raw(key) is None:
+            return
+        live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(self._canary(key, provider), policy))
+        original = provider.original(live) if live is not None else None
+        if live is not None and original is not None and live.get("spec") != original:
+            await self._cluster.client.replace(provider.kind, {**live, "spec": original})
+
+    def _canary(self, key: CanaryKey, provider: Provider | None) -> Canary:
+        """The Canary as it is, or as it last could be routed: an edit that cannot work must not keep traffic where it is (QUIRK-20)."""
+        found = self._cluster.read(key)
+        document = found.canary if found is not None else None
+        problem = found.problem if found is not None else "it is gone"
+        if document is not None:
+            problem = provider.problem(document) if provider is not None else ""
+            if not problem:
+                self._readable[key] = document
+                return document
+        if key not in self._readable:
+            raise InputError(f"Canary {key} cannot be routed: {problem}")
+        return self._readable[key]
+
+    def _services_lead_to_primary(self, key: CanaryKey, policy: Policy) -> bool:
+        """Does the apex select the same pods as the Service of the primary? A target of kind Service has no pods to select."""
+        if policy.target.kind == "Service":
+            return True
+        mirror, name = self._cluster.mirrors[SERVICE], policy.service.name
+        selectors = [
+            mapping(mapping(found.get("spec")).get("selector")) if (found := mirror.get(key.namespace, one)) is not None else {}
+            for one in (name, f"{name}-primary")
+        ]
+        return bool(selectors[0]) and selectors[0] == selectors[1]
+
+    def _refuse_stale(self, key: CanaryKey, serial: int, uid: str, live: Object | None) -> None:
+        """Orders of an older record change nothing, whoever gave the newer ones."""
+        newest = max(self._serials.get((key, uid), 0), serial_of(live, uid) if live is not None else 0)
+        if serial < newest:
+            raise Conflict(f"moving traffic of {key} by record {serial}: record {newest} was there before")
+        self._serials[(key, uid)] = serial
+
+    async def _origin(self, key: CanaryKey, provider: Provider, canary: Canary) -> Object | None:
+        found = provider.origin(canary)
+        return await self._cluster.client.get(found[0], key.namespace, found[1]) if found is not None else None
+
+    async def _write(self, routing: Routing, kind: Kind, wanted: Object, live: Object | None) -> None:
+        """Creates an object, or changes in it what differs; the mark of the record is written with a change, never alone."""
+        client = self._cluster.client
+        if live is None:
+            made = marked(without_nothing(wanted), routing.serial, routing.uid)
+            metadata = {**mapping(made["metadata"]), "ownerReferences": [self._cluster.owner(routing.key)]}
+            await client.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **made, "metadata": metadata})
+            return
+        refuse_another_canary(live, routing)
+        differing = change(live, wanted)
+        if differing:
+            patch = marked(differing, routing.serial, routing.uid)
+            metadata = {**mapping(patch["metadata"]), "resourceVersion": metadata_of(live).get("resourceVersion")}
+            await client.patch(kind, routing.key.namespace, name_of(wanted), {**patch, "metadata": metadata})
+
+
+def name_of(made: Object) -> str:
+    """Under which name it is written."""
+    return str(metadata_of(made)["name"])
+
+
+def refuse_another_canary(live: Object, routing: Routing) -> None:
+    """Unavailable where another Canary owns the object: two that write the same route would fight for ever."""
+    for owner in owners(live):
+        if owner.get("controller") and owner.get("kind") == CANARY.kind and owner.get("uid") != routing.uid:
+            what = f"{live.get('kind')} {key_of(live)}"
+            problem = f"{what} belongs to Canary {owner.get('name')} (uid {owner.get('uid')}), so Canary {routing.key} cannot route by it"
+            raise Unavailable(f"{problem}. Give one of them another spec.service.name, or wait until the other one is gone")
