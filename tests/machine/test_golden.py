@@ -12,7 +12,7 @@ from .departures import DEPARTURES, UNPLAYED, Departure
 from .lab_compare import differences, is_difference, of_flagger, of_trimtab, shown
 from .lab_play import Play
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))
 PLAYED = [name for name in NAMES if name not in UNPLAYED]
 
