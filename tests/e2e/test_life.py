@@ -1,9 +1,15 @@
 """A change of configuration on one machine: promoted, rolled back, refused, steered by people."""
 
+import contextlib
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+
 import pytest
 
-from e2e.documents import bad, settings, shop
-from e2e.harness import Load, Place, get
+from e2e.documents import bad, secret, settings, shop
+from e2e.harness import PROGRAM, Load, Place, get, soon
 
 pytestmark = pytest.mark.e2e
 
@@ -25,6 +31,39 @@ def test_a_good_change_is_shown_to_a_share_and_promoted(here: Place, port: int) 
     assert get(here.port()).body == "two"
     assert done.returncode == 0
     assert "Promotion completed! Scaling down shop.default" in done.stdout
+
+
+def test_on_a_terminal_watch_draws_one_picture_again_and_again(here: Place, port: int) -> None:
+    here.repository.commit(shop(port, {"interval": "500ms", "threshold": 2, "stepWeights": [20, 60]}))
+    here.up()
+    here.outcome(1)
+    here.repository.commit({"settings.yaml": settings("two")})
+    here.wait(lambda view: view["weight"] == 20, "the first step")
+    here.ok("pause", "shop")
+    weight = here.json("status", "shop")["weight"]
+    ours, theirs = pty.openpty()
+    command = (*PROGRAM, "watch", "shop", "--until-done", "--state", str(here.state))
+    watching = subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**here.environment, "TERM": "xterm"})
+    os.close(theirs)
+    drawn = next(screen(ours))
+    while f"{weight} % of the requests go to the canary" not in drawn:
+        drawn += next(screen(ours))
+    here.ok("resume", "shop")
+    drawn += "".join(screen(ours))
+    os.close(ours)
+    assert watching.wait() == 0
+    assert f"[{'#' * (weight // 5):.<20}]" in drawn
+    assert f"step {1 if weight == 20 else 2} of 2" in drawn
+    last = drawn.rsplit("\x1b[2K", 1)[1]
+    assert "shop.default: Succeeded" in last
+    assert "settings.yaml: greeting: one -> two" in last
+
+
+def screen(terminal: int) -> Iterator[str]:
+    """What is written to a terminal until nobody writes any more."""
+    with contextlib.suppress(OSError):
+        while written := os.read(terminal, 65536):
+            yield written.decode()
 
 
 def test_a_change_that_makes_requests_fail_is_rolled_back_and_held(here: Place, port: int) -> None:
@@ -219,7 +258,6 @@ def test_a_changed_image_and_variable_go_through_the_same_rollout(here: Place, p
 def test_the_value_of_a_secret_is_nowhere_but_in_pods_and_clone(here: Place, port: int) -> None:
     values = "tokenvalue-of-one-1", "tokenvalue-of-two-2"
     files = shop(port, {"interval": "500ms", "threshold": 2, "stepWeights": [50]})
-    from e2e.documents import secret
 
     here.repository.commit(files | {"token.yaml": secret(values[0])})
     here.up()
@@ -237,3 +275,21 @@ def test_the_value_of_a_secret_is_nowhere_but_in_pods_and_clone(here: Place, por
         holding = [path for path in here.state.rglob("*") if path.is_file() and value.encode() in path.read_bytes()]
         outside = [path.relative_to(here.state) for path in holding if path.relative_to(here.state).parts[0] not in ("revisions", "repo")]
         assert not outside
+
+
+def test_without_its_canary_a_target_stays_as_it_is(here: Place, port: int) -> None:
+    files = shop(port, {"interval": "500ms", "threshold": 2, "stepWeights": [50]})
+    here.repository.commit(files)
+    here.up()
+    here.outcome(1)
+    pods = here.pods()
+    with Load(here.port()) as load:
+        (here.repository.folder / "canary.yaml").unlink()
+        here.repository.commit({"settings.yaml": settings("two")})
+        here.says("Canary shop.default is not in the source any more")
+        soon(lambda: len(load.answers) > 100, "more requests")
+        assert here.pods() == pods
+        here.repository.commit({"canary.yaml": files["canary.yaml"]})
+        assert here.outcome(2)["outcome"] == "Promoted"
+    assert set(load.bodies()) == {"one", "two"}
+    assert not load.lost()

@@ -249,7 +249,8 @@ async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Calla
         manifests = made.sources.manifests
         if manifests.commit != commit:
             try:
-                await place(manifests, made, workloads, key, report)
+                held = await targets(made.store)
+                await place([found for found in manifests.without_canary() if owner(found) not in held], made, workloads, key, report)
                 gone = set(made.node.keys()) - set(manifests.known()) - {owner(found) for found in manifests.without_canary()}
                 for orphan in gone if options.prune else ():
                     made.node.forget(orphan)
@@ -259,11 +260,17 @@ async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Calla
         await asyncio.sleep(PLAIN_LOOK)
 
 
+async def targets(store: Store) -> set[CanaryKey]:
+    """Workloads that were rolled out by a Canary: they stay as it left them, also when the source does not have it any more (S5)."""
+    return {CanaryKey(state.key.namespace, state.policy.target.name) for state in await store.states() if state.policy is not None}
+
+
 async def place(
-    manifests: Manifests, made: Machine, workloads: LocalWorkloads, key: DigestKey, report: Callable[[str], None]
+    found: Sequence[Workload], made: Machine, workloads: LocalWorkloads, key: DigestKey, report: Callable[[str], None]
 ) -> None:  # fmt: skip
     """Every Deployment without a Canary, behind the Service that selects it. One that misses something stays as it is."""
-    for workload in manifests.without_canary():
+    manifests = made.sources.manifests
+    for workload in found:
         try:
             revision = revision_of(manifests, workload, key)
         except Unknown as problem:

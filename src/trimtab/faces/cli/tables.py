@@ -80,7 +80,7 @@ def status_text(view: StatusView) -> str:
 
 def rollout_lines(run: RolloutView) -> list[str]:
     """One attempt."""
-    ending = f"{run.outcome} after {took(run.detected, run.ended)}" if run.ended else f"under way for step {run.step} of {len(run.steps)}"
+    ending = f"{run.outcome} after {took(run.detected, run.ended)}" if run.ended else under_way(run)
     lines = [f"  rollout {run.number} ({run.kind}): {ending}"]
     if run.why:
         lines.append(f"    why        {run.why}")
@@ -100,6 +100,11 @@ def rollout_lines(run: RolloutView) -> list[str]:
         lines.append(f"    paused     by {run.paused_by}: trimtab resume")
     lines += check_lines(run.checks, run)
     return lines
+
+
+def under_way(run: RolloutView) -> str:
+    """How far it is."""
+    return f"under way, step {run.step} of {len(run.steps)}" if run.steps else "under way"
 
 
 def check_lines(checks: Sequence[CheckView], run: RolloutView) -> list[str]:
