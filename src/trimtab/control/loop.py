@@ -17,7 +17,6 @@ from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
 
-WORKERS = 4
 HELD = timedelta(seconds=30)
 """How soon to look again at what needs a person."""
 
@@ -32,6 +31,8 @@ class Loop:
     report: Report
     seen: Callable[[CanaryKey, Decision, timedelta], None]
     """Hears of each decision, and how long its pass took."""
+    workers: int = 4
+    """Passes at the same time, each of another Canary."""
     chance: random.Random = field(default_factory=random.SystemRandom)
     queue: Queue = field(init=False)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,17 +66,17 @@ class Loop:
         self.woken.set()
 
     async def dispatch(self, group: asyncio.TaskGroup) -> None:
-        """Hands out keys as they get due, to at most WORKERS at a time."""
+        """Hands out keys as they get due, to at most `workers` at a time."""
         while True:
             self.woken.clear()
             now = self.outside.clock.now()
-            while len(self.passes) < WORKERS and (key := self.queue.take(now)) is not None:
+            while len(self.passes) < self.workers and (key := self.queue.take(now)) is not None:
                 self.passes[key] = group.create_task(self.work(key))
             await self.until_due()
 
     async def until_due(self) -> None:
         """Until the next key is due and a worker is free, or something wakes."""
-        moment = self.queue.next() if len(self.passes) < WORKERS else None
+        moment = self.queue.next() if len(self.passes) < self.workers else None
         if moment is None:
             await self.woken.wait()
             return

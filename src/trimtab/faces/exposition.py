@@ -86,27 +86,31 @@ class Exposition:
         host, _, port = address.rpartition(":")
         if not port.isdecimal() or int(port) > LAST_PORT:
             raise InputError(f"--metrics-address {address!r}: write HOST:PORT, for example 127.0.0.1:8090")
-        app = web.Application()
-        app.add_routes([web.get("/metrics", self.metrics), web.get("/healthz", healthy)])
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(self.application(), access_log=None)
         await runner.setup()
         try:
-            await listen(runner, host or "127.0.0.1", int(port))
+            await listen(runner, host or "127.0.0.1", int(port), "--metrics-address")
             yield
         finally:
             await runner.cleanup()
+
+    def application(self) -> web.Application:
+        """What answers `/metrics` and `/healthz`."""
+        app = web.Application()
+        app.add_routes([web.get("/metrics", self.metrics), web.get("/healthz", healthy)])
+        return app
 
     async def metrics(self, request: web.Request) -> web.Response:
         """All of them, in Prometheus' text format."""
         return web.Response(body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def listen(runner: web.AppRunner, host: str, port: int) -> None:
-    """InputError where the address cannot be had."""
+async def listen(runner: web.AppRunner, host: str, port: int, option: str) -> None:
+    """InputError, which names the option, where the address cannot be had."""
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
-        raise InputError(f"--metrics-address {host}:{port}: {os.strerror(error.errno or 0)}. Name another address") from None
+        raise InputError(f"{option} {host}:{port}: {os.strerror(error.errno or 0)}. Name another address") from None
 
 
 async def healthy(request: web.Request) -> web.Response:

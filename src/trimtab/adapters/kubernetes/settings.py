@@ -32,8 +32,8 @@ class Settings:
     no_cross_namespace_refs: bool = False
     minimum_interval: timedelta = timedelta(seconds=10)
     """What a shorter `spec.analysis.interval` is raised to."""
-    home: str = "trimtab-system"
-    """The operator's own namespace: its Lease and the Secret `trimtab-key` are there."""
+    home: str = ""
+    """Where the Lease and the Secret `trimtab-key` are; empty for the namespace of the connection."""
 
 
 def included_labels(labels: Mapping[str, object], prefixes: Iterable[str]) -> dict[str, str]:

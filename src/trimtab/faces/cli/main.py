@@ -28,6 +28,7 @@ COMMANDS = {
     "abort": ("steering", "Take all traffic back to the primary."),
     "retry": ("steering", "Start a held change again."),
     "undo": ("steering", "Go back to a revision that was promoted before."),
+    "operator": ("operator", "Roll out what changes in a cluster."),
     "demo": ("machine", "Show it, in half a minute."),
     "completion": ("completion", "Complete commands and names in a shell."),
 }

@@ -1,0 +1,161 @@
+"""Which adapter fills which port in a cluster. Called by the faces for `operator` and all that looks at a cluster."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from random import SystemRandom
+
+import aiohttp
+
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.kubernetes.client import Client, Object
+from trimtab.adapters.kubernetes.cluster import Cluster
+from trimtab.adapters.kubernetes.configs import Configs, content_of, digest_key
+from trimtab.adapters.kubernetes.connection import connection
+from trimtab.adapters.kubernetes.copies import Copies
+from trimtab.adapters.kubernetes.events import Events
+from trimtab.adapters.kubernetes.kinds import (
+    ALERT_PROVIDER,
+    CANARY,
+    CONFIG_MAP,
+    CONFIG_ROLLOUT,
+    DAEMON_SET,
+    DEPLOYMENT,
+    METRIC_TEMPLATE,
+    ROLLOUT_COMMAND,
+    ROLLOUT_POLICY,
+    SECRET,
+    SERVICE,
+    Kind,
+)
+from trimtab.adapters.kubernetes.lease import Lease
+from trimtab.adapters.kubernetes.mirror import Mirror
+from trimtab.adapters.kubernetes.rollouts import trimmed
+from trimtab.adapters.kubernetes.routers.router import ClusterRouter
+from trimtab.adapters.kubernetes.settings import Settings
+from trimtab.adapters.kubernetes.sources import ClusterSources
+from trimtab.adapters.kubernetes.store import ClusterStore
+from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
+from trimtab.adapters.metrics.measure import MetricSources
+from trimtab.adapters.notify.teller import Everywhere, HttpTeller
+from trimtab.adapters.notify.webhooks import Webhooks
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import AlertTarget
+from trimtab.ports import Outside
+
+__all__ = ["Chat", "Operated", "OperatorOptions", "Settings", "operated"]
+
+METADATA_ONLY = frozenset({CONFIG_MAP, SECRET})
+"""Of these only the metadata is watched; values are fetched by name where they are referred to."""
+MIRRORED: Mapping[Kind, Callable[[Object], Object] | None] = {
+    CANARY: None, METRIC_TEMPLATE: None, ALERT_PROVIDER: None, ROLLOUT_POLICY: None, ROLLOUT_COMMAND: None, CONFIG_ROLLOUT: trimmed,
+    DEPLOYMENT: None, DAEMON_SET: None, SERVICE: None, CONFIG_MAP: None, SECRET: None,
+}  # fmt: skip
+"""What is watched, and what of it is kept."""
+LEASE_NAME = "trimtab"
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat for alerts of Canaries that name no AlertProvider."""
+
+    type: str
+    address: str
+    channel: str = "general"
+    username: str = "flagger"
+    proxy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorOptions:
+    """What `trimtab operator` is told."""
+
+    settings: Settings
+    kubeconfig: str = ""
+    context: str = ""
+    metrics_server: str = ""
+    event_webhook: str = ""
+    chats: tuple[Chat, ...] = ()
+    elect: bool = True
+    """Is a Lease needed to act?"""
+    identity: str = ""
+    """Of this process, in the Lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operated:
+    """A cluster that is looked after: the ports, the lease, and how well the mirrors keep up."""
+
+    outside: Outside
+    lease: Lease
+    where: str
+    """The API server."""
+    mirrors: Mapping[Kind, Mirror]
+
+    def trouble(self) -> str:
+        """Why the newest state of the cluster is not known; empty while it is."""
+        return next((f"{kind}: {mirror.trouble}" for kind, mirror in self.mirrors.items() if mirror.trouble), "")
+
+
+@asynccontextmanager
+async def operated(options: OperatorOptions, report: Callable[[str], None]) -> AsyncIterator[Operated]:
+    """Everything that the operator needs, with its mirrors complete. InputError and Denied where the cluster cannot be used."""
+    settings, clock, server = options.settings, SystemClock(), connection(options.kubeconfig, options.context)
+    home = settings.home or server.namespace
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        client = Client(session, server)
+        cluster = Cluster(client, mirrors_of(client, settings.namespaces), settings)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(mirror.run()) for mirror in cluster.mirrors.values()]
+            try:
+                for mirror in cluster.mirrors.values():
+                    await mirror.ready()
+                configs = Configs(cluster, await digest_key(client, home))
+                outside, teller = ports(cluster, options, configs, session)
+                tasks.append(group.create_task(teller.run()))
+                lease = Lease(client, home, LEASE_NAME, options.identity, clock, time.monotonic)
+                yield Operated(outside, lease, server.server, cluster.mirrors)
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+def mirrors_of(client: Client, namespaces: tuple[str, ...]) -> dict[Kind, Mirror]:
+    """One mirror for each kind that is watched."""
+    chance = SystemRandom()
+    return {
+        kind: Mirror(client, kind, namespaces, metadata_only=kind in METADATA_ONLY, trim=trim, chance=chance)
+        for kind, trim in MIRRORED.items()
+    }
+
+
+def ports(cluster: Cluster, options: OperatorOptions, configs: Configs, session: aiohttp.ClientSession) -> tuple[Outside, HttpTeller]:
+    """The ports over one cluster."""
+    settings, clock = options.settings, SystemClock()
+    copies = Copies(cluster, settings, configs)
+    sources = ClusterSources(cluster, settings, configs, copies, clock)
+    workloads = ClusterWorkloads(cluster)
+    router = ClusterRouter(cluster)
+    read_secret = partial(secret_of, cluster.client)
+    alerts = tuple(
+        AlertTarget(f"global {chat.type}", "info", chat.type, chat.address, chat.channel, chat.username, chat.proxy)
+        for chat in options.chats
+    )
+    everywhere = Everywhere(Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name)
+    teller = HttpTeller(session, clock, read_secret, everywhere)
+    metrics = MetricSources(session, clock, read_secret, options.metrics_server)
+
+    async def adopt(key: CanaryKey) -> None:
+        return None
+
+    store = ClusterStore(cluster, adopt, configs.checksum, clock)
+    return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller
+
+
+async def secret_of(client: Client, namespace: str, name: str) -> Mapping[str, bytes]:
+    """The values of a Secret; empty where there is none."""
+    found = await client.get(SECRET, namespace, name)
+    return content_of(found).data if found is not None else {}
