@@ -32,8 +32,6 @@ from .kubernetes_api import (
     towards,
 )
 
-SHORT = Deadlines(call=0.1, watch=0.2, quiet=0.1)
-
 
 async def test_get_gives_the_object_and_none_only_where_it_is_not_there() -> None:
     async with talking() as (api, client):
@@ -185,7 +183,7 @@ async def test_no_message_about_a_secret_holds_what_may_be_its_value(code: int) 
 
 
 async def test_a_server_that_does_not_answer_is_given_up() -> None:
-    async with talking(SHORT) as (api, client):
+    async with talking(Deadlines(call=0.1)) as (api, client):
         api.says(api.silence())
         with pytest.raises(Unavailable, match=r"get configmaps shop/a at .*no answer within 0.1 s"):
             await client.get(CONFIG_MAP, "shop", "a")
@@ -245,7 +243,7 @@ async def test_a_change_that_the_end_of_the_stream_cuts_off_is_left_out() -> Non
 
 
 async def test_a_watch_that_falls_silent_is_noticed() -> None:
-    async with talking(SHORT) as (api, client):
+    async with talking(Deadlines(quiet=0.1)) as (api, client):
         api.says(api.stream(event("ADDED", made("a", "11")), then="stay"))
         seen = []
         with pytest.raises(Unavailable, match="watch configmaps in shop"):
