@@ -11,7 +11,7 @@ from random import SystemRandom
 import aiohttp
 
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.kubernetes.client import Client, Object
+from trimtab.adapters.kubernetes.client import Client, Object, connected
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.configs import Configs, content_of, digest_key
 from trimtab.adapters.kubernetes.connection import connection
@@ -105,8 +105,7 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
     """Everything that the operator needs, with its mirrors complete. InputError and Denied where the cluster cannot be used."""
     settings, clock, server = options.settings, SystemClock(), connection(options.kubeconfig, options.context)
     home = settings.home or server.namespace
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        client = Client(session, server)
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, connected(server) as client:
         cluster = Cluster(client, mirrors_of(client, settings.namespaces), settings)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(mirror.run()) for mirror in cluster.mirrors.values()]

@@ -1,49 +1,26 @@
-"""`status`, `history`, `show`, `watch`: what runs on a state folder, read from its store. Loaded by `main` when called."""
+"""`status`, `history`, `show`, `watch`: what runs on one machine or in a cluster, as recorded. Loaded by `main` when called."""
 
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TypeVar
 
 import click
 import msgspec
 
 from trimtab.errors import InputError
 from trimtab.faces.cli import tables
-from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option, state_option
+from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option
+from trimtab.faces.cli.places import Asked, Place, at_place, place_options
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
 from trimtab.faces.views import show_view, status_view
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
+from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState, Outcome
-from trimtab.wiring import state as state_of
-from trimtab.wiring.state import Store
 
-T = TypeVar("T")
 GOOD = frozenset({Outcome.PROMOTED, Outcome.SKIPPED, Outcome.UNDONE, Outcome.WITHDRAWN})
-LOOK = 0.25
-"""Seconds between two looks of `watch`."""
-
-
-def on_store(state: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Runs `work` on the store of a state folder, and says first where it looks."""
-    folder = state_of.state_folder(state)
-    idle = "" if state_of.running_process(folder) is not None else "; no `trimtab up` runs on it now"
-    click.echo(f"in local state {folder}{idle if folder.is_dir() else ''}", err=True)
-    if not folder.is_dir():
-        raise InputError(f"there is no state folder {folder}. Start `trimtab up REPO`, or name another folder with --state")
-
-    async def run() -> T:
-        store = state_of.open_store(folder)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
 
 
 def chosen(keys: Sequence[CanaryKey], name: str | None) -> CanaryKey:
@@ -68,9 +45,10 @@ def show_json(value: object) -> None:
 
 @click.command("status")
 @canary_argument
-@state_option
+@click.option("-A", "--all-namespaces", is_flag=True, help="In a cluster: every namespace.")
+@place_options
 @output_option
-def status_command(canary: str | None, state: Path | None, output: str) -> None:
+def status_command(canary: str | None, asked: Asked, output: str) -> None:
     """Where every Canary stands, or everything about one CANARY.
 
     \b
@@ -79,10 +57,10 @@ def status_command(canary: str | None, state: Path | None, output: str) -> None:
       trimtab status shop -o json
     """
 
-    async def work(store: Store) -> None:
-        keys = await store.keys()
+    async def work(place: Place) -> None:
+        keys = await place.records.keys()
         names = [chosen(keys, canary)] if canary is not None else list(keys)
-        views = [status_view((await store.load(key)).state) for key in names]
+        views = [status_view((await place.records.load(key)).state) for key in names]
         if output == "json":
             show_json(views[0] if canary is not None else views)
         elif not views:
@@ -90,14 +68,14 @@ def status_command(canary: str | None, state: Path | None, output: str) -> None:
         else:
             click.echo(tables.status_text(views[0]) if len(views) == 1 else tables.status_table(views))
 
-    on_store(state, work)
+    at_place(asked, work)
 
 
 @click.command("history")
 @canary_argument
-@state_option
+@place_options
 @output_option
-def history_command(canary: str | None, state: Path | None, output: str) -> None:
+def history_command(canary: str | None, asked: Asked, output: str) -> None:
     """Every attempt, oldest first: how it ended, when, by whose commit, what changed.
 
     \b
@@ -105,12 +83,12 @@ def history_command(canary: str | None, state: Path | None, output: str) -> None
       trimtab history shop
     """
 
-    async def work(store: Store) -> None:
-        keys = await store.keys()
+    async def work(place: Place) -> None:
+        keys = await place.records.keys()
         names = [chosen(keys, canary)] if canary is not None or len(keys) == 1 else list(keys)
         all_views = []
         for key in names:
-            states = await store.history(key)
+            states = await place.records.history(key)
             all_views += [show_view(found, ()) for found in states if found.rollout is not None]
             if output == "text":
                 click.echo(f"{key}" if len(names) > 1 else "", nl=len(names) > 1)
@@ -118,15 +96,15 @@ def history_command(canary: str | None, state: Path | None, output: str) -> None
         if output == "json":
             show_json([{"canary": view.canary, **msgspec.to_builtins(view.rollout)} for view in all_views])
 
-    on_store(state, work)
+    at_place(asked, work)
 
 
 @click.command("show")
 @click.argument("rollout", type=int, required=False)
 @click.option("--canary", shell_complete=canaries, help="Which Canary, where there are several.")
-@state_option
+@place_options
 @output_option
-def show_command(rollout: int | None, canary: str | None, state: Path | None, output: str) -> None:
+def show_command(rollout: int | None, canary: str | None, asked: Asked, output: str) -> None:
     """One ROLLOUT: what changed, who, the evidence, the timeline. Without a number, the newest.
 
     \b
@@ -134,26 +112,29 @@ def show_command(rollout: int | None, canary: str | None, state: Path | None, ou
       trimtab show 3
     """
 
-    async def work(store: Store) -> None:
-        key = chosen(await store.keys(), canary)
-        attempts = {found.rollout.number: found for found in await store.history(key) if found.rollout is not None}
+    async def work(place: Place) -> None:
+        key = chosen(await place.records.keys(), canary)
+        attempts = {found.rollout.number: found for found in await place.records.history(key) if found.rollout is not None}
         number = rollout if rollout is not None else max(attempts, default=0)
         if number not in attempts:
             raise InputError(f"{key} has no rollout {number}; there are: {', '.join(map(str, attempts)) or 'none'}")
-        view = show_view(attempts[number], await store.journal(key, number))
+        view = show_view(attempts[number], await place.records.journal(key, number))
         show_json(view) if output == "json" else click.echo(tables.show_text(view))
 
-    on_store(state, work)
+    at_place(asked, work)
 
 
 @click.command("watch")
 @canary_argument
-@click.option("--until-done", is_flag=True, help="End when no attempt is under way.")
+@click.option("--until-done", "--wait", "until_done", is_flag=True, help="End when no attempt is under way.")
 @click.option("--commit", default="", help="With --until-done: the attempt that this commit leads to, and no older one.")
+@click.option("--content", default="", help="With --until-done: the attempt about this revision, or about a content with this digest.")
 @click.option("--timeout", default="", callback=duration, help="End with 5 after this time, for example 15m.")
-@state_option
+@place_options
 @output_option
-def watch_command(canary: str | None, until_done: bool, commit: str, timeout: timedelta | None, state: Path | None, output: str) -> None:
+def watch_command(
+    canary: str | None, until_done: bool, commit: str, content: str, timeout: timedelta | None, asked: Asked, output: str
+) -> None:
     """What happens to one CANARY, live: a screen on a terminal, else a line for each event.
 
     \b
@@ -165,13 +146,13 @@ def watch_command(canary: str | None, until_done: bool, commit: str, timeout: ti
     With --until-done it ends with 0 if the newest attempt was promoted, 1 if it was rolled back, refused or aborted,
     3 if it was inconclusive. When the timeout passes it ends with 4 if a person is waited for, else with 5.
     """
-    if commit and not until_done:
-        raise InputError("--commit says what --until-done waits for; give both")
+    if (commit or content) and not until_done:
+        raise InputError("--commit and --content say what --until-done waits for; give it too")
 
-    async def work(store: Store) -> int:
-        return await watch(store, chosen(await store.keys(), canary), Watching(until_done, commit, timeout, output))
+    async def work(place: Place) -> int:
+        return await watch(place, chosen(await place.records.keys(), canary), Watching(until_done, commit, content, timeout, output))
 
-    sys.exit(on_store(state, work))
+    sys.exit(at_place(asked, work))
 
 
 class Watching(msgspec.Struct, frozen=True):
@@ -180,37 +161,48 @@ class Watching(msgspec.Struct, frozen=True):
     until_done: bool
     commit: str
     """Full or short; empty for whichever attempt is the newest."""
+    content: str
+    """Id of a revision, or digest or Flagger's checksum of something that it reads; full or short."""
     limit: timedelta | None
     output: str
 
 
-async def watch(store: Store, key: CanaryKey, asked: Watching) -> int:
+async def watch(place: Place, key: CanaryKey, asked: Watching) -> int:
     """Shows what is new until there is a reason to end; the exit code."""
     begin = datetime.now(UTC)  # noqa: TID251
     screen = Screen(key, asked.output)
     try:
         while True:
-            state = (await store.load(key)).state
-            screen.show(state, await store.journal(key))
-            code = exit_code(state, asked.commit) if asked.until_done else None
+            state = (await place.records.load(key)).state
+            screen.show(state, await place.records.journal(key))
+            code = exit_code(state, asked.commit, asked.content) if asked.until_done else None
             if code is not None:
                 return code
             if asked.limit is not None and datetime.now(UTC) - begin > asked.limit:  # noqa: TID251
                 click.echo(f"{key} is {state.phase}; the timeout passed", err=True)
                 return WAITING if state.running is not None and state.running.gate is not None else TIMED_OUT
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(place.pace)
     finally:
         screen.close()
 
 
-def exit_code(state: CanaryState, commit: str) -> int | None:
-    """How the newest attempt ended; None while it is under way, or where it is about another commit."""
+def exit_code(state: CanaryState, commit: str, content: str) -> int | None:
+    """How the newest attempt ended; None while one is under way, or where the newest is not about this commit or content."""
     run = state.rollout
     if run is None or run.ended is None or not run.origin.commit.startswith(commit):
         return None
+    if content and not about(run.to, content):
+        # Content that is promoted already starts nothing, so there is nothing to wait for.
+        return DONE if state.promoted is not None and about(state.promoted, content) else None
     if run.outcome is Outcome.INCONCLUSIVE:
         return INCONCLUSIVE
     return DONE if run.outcome in GOOD else FAILED
+
+
+def about(revision: Revision, content: str) -> bool:
+    """Is this the revision that is meant, or does it read what is meant?"""
+    marks = (mark for ref in revision.configs for mark in (ref.digest, ref.digest.rpartition(":")[2], ref.checksum))
+    return any(mark.startswith(content) for mark in (revision.id, *marks))
 
 
 class Screen:

@@ -4,73 +4,62 @@ A wish is bound to what that person could see; the answer says what became of it
 """
 
 import asyncio
-import getpass
-import socket
 import sys
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
 from trimtab.errors import Unavailable
-from trimtab.faces.cli.options import canary_argument, output_option, reason_option, state_option
-from trimtab.faces.cli.rollouts import chosen, on_store, show_json
+from trimtab.faces.cli.options import canary_argument, output_option, reason_option
+from trimtab.faces.cli.places import Asked, Place, at_place, place_options
+from trimtab.faces.cli.rollouts import chosen, show_json
 from trimtab.model.commands import Command, Verb
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer, CanaryState, Outcome, RolloutKind
-from trimtab.wiring import state as state_of
-from trimtab.wiring.state import Store
 
 PATIENCE = 5.0
 """Seconds that an answer is waited for."""
 LOOK = 0.05
 
 
-def actor() -> str:
-    """Who says it: the user of this machine."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def wish(verb: Verb, state: CanaryState, reason: str, *, skip_analysis: bool = False, to: str = "") -> Command:
+def wish(verb: Verb, actor: str, state: CanaryState, reason: str, *, skip_analysis: bool = False, to: str = "") -> Command:
     """A command about what the record says now."""
     run = state.running
     gate = run.gate.type.value if run is not None and run.gate is not None and verb is Verb.APPROVE else ""
     revision = run.to.id if run is not None and verb is Verb.APPROVE else to
     number = state.rollout.number if state.rollout is not None else 0
     now = datetime.now(UTC)  # noqa: TID251
-    return Command(uuid.uuid4().hex, verb, actor(), reason, now, number, gate, revision, skip_analysis)
+    return Command(uuid.uuid4().hex, verb, actor, reason, now, number, gate, revision, skip_analysis)
 
 
-async def say(store: Store, key: CanaryKey, command: Command, folder: Path) -> Answer:
+async def say(place: Place, key: CanaryKey, command: Command) -> Answer:
     """Submits a command and waits for its answer. Unavailable, with nothing written, where nobody runs."""
-    if state_of.running_process(folder) is None:
-        raise Unavailable(
-            f"nobody is there to {command.verb} {key}: no `trimtab up` runs on {folder}. Nothing was changed; start one first"
-        )
-    await store.submit(key, command)
+    if place.nobody:
+        raise Unavailable(f"nobody is there to {command.verb} {key}: {place.nobody}. Nothing was changed; start one first")
+    await place.records.submit(key, command)
     for _ in range(int(PATIENCE / LOOK)):
-        answer = await store.answer(key, command.id)
+        answer = await place.records.answer(key, command.id)
         if answer is not None:
             return answer
         await asyncio.sleep(LOOK)
-    problem = f"the `trimtab up` that runs on {folder} has not answered within {PATIENCE:g} s; see what it says"
+    problem = f"{place.obeys} has not answered within {PATIENCE:g} s; see what it says"
     raise Unavailable(f"{command.verb} {key} was handed over, but {problem}. It is obeyed as soon as it can be")
 
 
-def steer(verb: Verb, canary: str | None, state: Path | None, output: str, **details: object) -> None:
+def steer(verb: Verb, canary: str | None, asked: Asked, output: str, **details: object) -> None:
     """One wish, from the command line to its answer; ends with 1 where it was refused."""
-    folder = state_of.state_folder(state)
 
-    async def work(store: Store) -> tuple[Answer, CanaryState, Sequence[CanaryState]]:
-        key = chosen(await store.keys(), canary)
-        record = (await store.load(key)).state
+    async def work(place: Place) -> tuple[Answer, CanaryState, Sequence[CanaryState]]:
+        key, records = chosen(await place.records.keys(), canary), place.records
+        record = (await records.load(key)).state
         reason, skip, to = str(details.get("reason", "")), bool(details.get("skip_analysis")), str(details.get("to") or "")
-        answer = await say(store, key, wish(verb, record, reason, skip_analysis=skip, to=to), folder)
-        return answer, (await store.load(key)).state, await store.history(key)
+        made = wish(verb, await place.actor(), record, reason, skip_analysis=skip, to=to)
+        answer = await say(place, key, made)
+        return answer, (await records.load(key)).state, await records.history(key)
 
-    answer, record, history = on_store(state, work)
+    answer, record, history = at_place(asked, work)
     if output == "json":
         show_json({"canary": str(record.key), "answer": answer.text, "done": answer.done})
     else:
@@ -107,89 +96,89 @@ def commits_since(revision: str, history: Sequence[CanaryState]) -> list[str]:
 @canary_argument
 @click.option("--skip-analysis", is_flag=True, help="Promote what is being analysed now, without waiting for more checks.")
 @reason_option
-@state_option
+@place_options
 @output_option
-def approve_command(canary: str | None, skip_analysis: bool, reason: str, state: Path | None, output: str) -> None:
+def approve_command(canary: str | None, skip_analysis: bool, reason: str, asked: Asked, output: str) -> None:
     """Open the gate at which a rollout waits, for this revision only.
 
     \b
     Example:
       trimtab approve shop --reason "looked at the dashboards"
     """
-    steer(Verb.APPROVE, canary, state, output, reason=reason, skip_analysis=skip_analysis)
+    steer(Verb.APPROVE, canary, asked, output, reason=reason, skip_analysis=skip_analysis)
 
 
 @click.command("pause")
 @canary_argument
 @reason_option
-@state_option
+@place_options
 @output_option
-def pause_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+def pause_command(canary: str | None, reason: str, asked: Asked, output: str) -> None:
     """Stop a rollout from growing; checks and rollback go on.
 
     \b
     Example:
       trimtab pause shop
     """
-    steer(Verb.PAUSE, canary, state, output, reason=reason)
+    steer(Verb.PAUSE, canary, asked, output, reason=reason)
 
 
 @click.command("resume")
 @canary_argument
 @reason_option
-@state_option
+@place_options
 @output_option
-def resume_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+def resume_command(canary: str | None, reason: str, asked: Asked, output: str) -> None:
     """Let a paused rollout grow again.
 
     \b
     Example:
       trimtab resume shop
     """
-    steer(Verb.RESUME, canary, state, output, reason=reason)
+    steer(Verb.RESUME, canary, asked, output, reason=reason)
 
 
 @click.command("abort")
 @canary_argument
 @reason_option
-@state_option
+@place_options
 @output_option
-def abort_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+def abort_command(canary: str | None, reason: str, asked: Asked, output: str) -> None:
     """Take all traffic back to the primary and hold the change.
 
     \b
     Example:
       trimtab abort shop --reason "not today"
     """
-    steer(Verb.ABORT, canary, state, output, reason=reason)
+    steer(Verb.ABORT, canary, asked, output, reason=reason)
 
 
 @click.command("retry")
 @canary_argument
 @reason_option
-@state_option
+@place_options
 @output_option
-def retry_command(canary: str | None, reason: str, state: Path | None, output: str) -> None:
+def retry_command(canary: str | None, reason: str, asked: Asked, output: str) -> None:
     """Start a change again that is held back after a rollback, a refusal, an abort or an undo.
 
     \b
     Example:
       trimtab retry shop
     """
-    steer(Verb.RETRY, canary, state, output, reason=reason)
+    steer(Verb.RETRY, canary, asked, output, reason=reason)
 
 
 @click.command("undo")
 @canary_argument
 @click.option("--to", help="The kept revision to go back to.  [default: the one before]")
 @reason_option
-@state_option
+@place_options
 @output_option
-def undo_command(canary: str | None, to: str | None, reason: str, state: Path | None, output: str) -> None:
+def undo_command(canary: str | None, to: str | None, reason: str, asked: Asked, output: str) -> None:
     """Go back to a revision that was promoted before, without analysis. In the middle of a rollout: abort.
 
     \b
     Example:
       trimtab undo shop
     """
-    steer(Verb.UNDO, canary, state, output, reason=reason, to=to)
+    steer(Verb.UNDO, canary, asked, output, reason=reason, to=to)
