@@ -339,6 +339,35 @@ async def test_a_proxy_is_asked_where_the_kubeconfig_names_one(tmp_path: Path) -
         assert proxy.seen[0].headers["Host"] == "api.test:8080"
 
 
+async def test_a_tunnel_through_a_proxy_ends_at_the_server_that_the_certificate_names(tmp_path: Path) -> None:
+    authority, wanted = certificates(tmp_path), list[bytes]()
+    async with serving(serving_tls(authority)) as api:
+        api.says(gives(made("a", "1")))
+
+        async def pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            while piece := await source.read(65536):
+                target.write(piece)
+            target.close()
+
+        async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            wanted.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1])
+            there, back = await asyncio.open_connection("127.0.0.1", int(api.server.rpartition(":")[2]))
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await asyncio.gather(pipe(reader, back), pipe(there, writer), return_exceptions=True)
+
+        proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        cluster = {
+            "server": "https://10.1.2.3:6443",
+            "proxy-url": address,
+            "certificate-authority": "ca.pem",
+            "tls-server-name": "api.test",
+        }
+        async with proxy, connected(connection(str(written(tmp_path / "config", cluster=cluster)), around=alone(tmp_path))) as client:
+            assert await client.get(CONFIG_MAP, "shop", "a") is not None
+        assert wanted == [b"10.1.2.3:6443"]
+
+
 @pytest.mark.parametrize(
     ("server", "spared", "asked"),
     [

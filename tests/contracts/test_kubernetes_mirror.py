@@ -9,10 +9,12 @@ import pytest
 from aiohttp import web
 
 from trimtab.adapters.kubernetes.client import Client
+from trimtab.adapters.kubernetes.errors import NotServed
 from trimtab.adapters.kubernetes.kinds import CONFIG_MAP, SECRET
 from trimtab.adapters.kubernetes.mirror import Mirror
+from trimtab.errors import Denied, OutsideError
 
-from .kubernetes_api import Api, bookmark, event, gives, listing, made, status, talking, until
+from .kubernetes_api import Api, Reply, bookmark, event, garbage, gives, listing, made, status, talking, until
 
 
 class Still(Random):
@@ -82,6 +84,25 @@ async def test_ready_waits_for_the_first_complete_list_of_every_namespace() -> N
             await ready
             assert mirror.get("two", "x") is not None
             assert len(told) == 2
+
+
+@pytest.mark.parametrize(("reply", "error"), [(status(403, "Forbidden"), Denied), (garbage("404 page not found", 404), NotServed)])
+async def test_ready_says_what_somebody_must_change_and_works_once_that_is_done(reply: Reply, error: type[OutsideError]) -> None:
+    async with talking() as (api, client):
+        fixed = asyncio.Event()
+
+        async def refusing(request: web.Request) -> web.StreamResponse:
+            if request.query.get("watch"):
+                return await api.stream(then="stay")(request)
+            return await (listing("10", made("a", "1")) if fixed.is_set() else reply)(request)
+
+        api.says(refusing)
+        async with mirrored(api, client, chance=Short()) as (mirror, told):
+            with pytest.raises(error):
+                await mirror.ready()
+            fixed.set()
+            await until(lambda: told == ["a@1"])
+            await mirror.ready()
 
 
 async def test_a_watch_that_ends_or_breaks_goes_on_from_the_last_version_without_a_list() -> None:

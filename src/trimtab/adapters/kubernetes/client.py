@@ -146,7 +146,8 @@ class Client:
     async def watch(self, kind: Kind, namespace: str, version: str, *, metadata_only: bool = False) -> AsyncGenerator[Change, None]:
         """What happens after `version`, until the API server ends it. Gone when the version is too old: list anew.
 
-        It begins with a BOOKMARK of `version`, which tells that the API server has taken the watch.
+        It begins with a BOOKMARK of `version`, which tells that the API server has taken the watch. Whoever leaves
+        it early does so with `contextlib.aclosing`, which gives the connection back.
         """
         asked = self._asked("watch", kind, namespace)
         seconds = self._deadlines.watch
@@ -222,7 +223,7 @@ class Client:
 @asynccontextmanager
 async def connected(connection: Connection, deadlines: Deadlines = Deadlines()) -> AsyncIterator[Client]:
     """A client for as long as it is needed. Watches take one connection each, so their number has no limit."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()) as session:
         yield Client(session, connection, deadlines)
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from trimtab.adapters.kubernetes.client import Client, place_of
-from trimtab.adapters.kubernetes.errors import Gone
+from trimtab.adapters.kubernetes.errors import Gone, NotServed
 from trimtab.adapters.kubernetes.kinds import Kind
 from trimtab.adapters.kubernetes.watching import Change, Object
 from trimtab.config.references import mapping
-from trimtab.errors import InputError, OutsideError, Throttled
+from trimtab.errors import Denied, InputError, OutsideError, Throttled, TrimtabError
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -42,7 +42,10 @@ class Scope:
     """Did that watch bring anything?"""
     failures: int = 0
     trouble: str = ""
-    listed: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Was it listed, or is it known why it cannot be?"""
+    fault: TrimtabError | None = None
+    """What somebody must change before it can be listed."""
     put: set[Place] | None = None
     """While it is being listed: what was put meanwhile."""
 
@@ -85,9 +88,14 @@ class Mirror:
                 group.create_task(self._follow(scope))
 
     async def ready(self) -> None:
-        """Returns once everything was listed."""
+        """Returns once everything was listed.
+
+        Denied, NotServed or InputError where that cannot work until somebody changes something; `run` goes on trying.
+        """
         for scope in self._scopes:
-            await scope.listed.wait()
+            await scope.settled.wait()
+            if scope.fault is not None:
+                raise scope.fault
 
     def get(self, namespace: str, name: str) -> Object | None:
         """One object, not to be changed; None where there is none."""
@@ -126,6 +134,9 @@ class Mirror:
                 rest, scope.trouble = error.after, str(error)
             except (OutsideError, InputError) as error:
                 failed, scope.trouble = True, str(error)
+                if isinstance(error, (Denied, NotServed, InputError)):
+                    scope.fault = error
+                    scope.settled.set()
             if scope.moved or (scope.since is not None and seconds() - scope.since > SHORT):
                 scope.failures = 0
             # Ends without an error are part of every watch, so the first in a row is followed by a new one at once.
@@ -170,8 +181,8 @@ class Mirror:
             if place in newer and (older is None or version_of(older) != version_of(found)):
                 self._awaited[place] = version_of(found)
             self._keep(place, found)
-        scope.version, scope.trouble = listing.version, ""
-        scope.listed.set()
+        scope.version, scope.trouble, scope.fault = listing.version, "", None
+        scope.settled.set()
 
     def _take(self, change: Change) -> None:
         """What the watch brings, unless it is older than what we wrote."""
