@@ -1,10 +1,8 @@
 """Primaries and canaries in a real API server: what `ports.Workloads` promises, and what is special about a cluster."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,12 +13,13 @@ from cluster.testbed.api import Api
 from cluster.testbed.node import Node
 from cluster.testbed.plane import ControlPlane
 from trimtab.adapters.kubernetes.cluster import Cluster
-from trimtab.adapters.kubernetes.kinds import POD
+from trimtab.adapters.kubernetes.kinds import DEPLOYMENT, POD, SERVICE
 from trimtab.adapters.kubernetes.mirror import Mirror
+from trimtab.adapters.kubernetes.services import reconcile
 from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
 from trimtab.config.digest import canonical_json, template_fingerprint
 from trimtab.config.references import copy_name
-from trimtab.errors import Conflict, InputError, Unavailable
+from trimtab.errors import Conflict, Unavailable
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import Policy, Service
@@ -133,3 +132,305 @@ async def runtime(plane: ControlPlane, api: Api, namespace: str) -> AsyncIterato
 @pytest.mark.parametrize("check", workloads.CHECKS, ids=[check.__name__ for check in workloads.CHECKS])
 async def test_workloads_keep_their_promises(check: Callable[[workloads.Harness], Awaitable[None]], runtime: Runtime) -> None:
     await check(runtime)
+
+
+async def edited(runtime: Runtime, color: str) -> None:
+    await runtime.api.patch("ConfigMap", runtime.namespace, "app-config", {"data": {"color": color}})
+
+
+async def test_a_second_edit_mid_run_restarts_the_canary_pods(plane: ControlPlane, api: Api, node: Node, namespace: str) -> None:
+    """QUIRK-9: what is judged is what the newest edit says, and the target's template is never touched."""
+    async with running(plane, api, namespace, at(0, deployment())) as runtime:
+        three = revision((await runtime.target())["spec"]["template"], "sha256:" + "3" * 64)
+        template = (await runtime.target())["spec"]["template"]
+        await edited(runtime, "blue")
+        await runtime.want(runtime.one, runtime.two, replicas=2)
+        await runtime.runs((runtime.one, 2), (runtime.two, 2))
+        primary, canaries = await members(api, namespace, "app-primary"), await members(api, namespace, "app")
+        await edited(runtime, "green")
+        await runtime.want(runtime.one, three, replicas=2)
+        found = await runtime.workloads.look(runtime.key, runtime.policy)
+        assert found[1].revision == three.id and found[1].updated == 0, "no pod runs the newest edit yet"
+        await runtime.runs((runtime.one, 2), (three, 2))
+        assert await members(api, namespace, "app-primary") == primary
+        assert not await members(api, namespace, "app") & canaries
+        assert node.reads(namespace, "app") == [{"configmap/app-config": {"color": "green"}}] * 2
+        assert (await runtime.target())["spec"]["template"] == template
+
+
+async def members(api: Api, namespace: str, workload: str) -> frozenset[str]:
+    """The pods of a workload that are not on their way out."""
+    pods = (pod["metadata"] for pod in await api.list("Pod", namespace))
+    return frozenset(pod["uid"] for pod in pods if pod["labels"]["app"] == workload and "deletionTimestamp" not in pod)
+
+
+async def test_a_restart_of_canary_pods_that_was_cut_off_is_finished_by_the_next_pass(runtime: Runtime) -> None:
+    """A crash between the two writes leaves a mark: until the time is known, no pod counts."""
+    await runtime.want(runtime.one, runtime.one)
+    await runtime.runs((runtime.one, 1), (runtime.one, 1))
+    before = await members(runtime.api, runtime.namespace, "app")
+    half = {"metadata": {"annotations": {"trimtab.dev/canary": runtime.two.id, "trimtab.dev/canary-since": "pending"}}}
+    await runtime.api.patch("Deployment", runtime.namespace, "app", half)
+    await runtime.want(runtime.one, runtime.two)
+    await runtime.runs((runtime.one, 1), (runtime.two, 1))
+    assert not await members(runtime.api, runtime.namespace, "app") & before
+
+
+async def test_until_it_is_routed_the_target_goes_on_serving(plane: ControlPlane, api: Api, namespace: str) -> None:
+    async with running(plane, api, namespace, at(2, deployment())) as runtime:
+        await until(lambda: has_ready(api, namespace, "app", 2), "the target serves")
+        before = await runtime.target()
+        await runtime.want(runtime.one, routed=False)
+        await until(lambda: has_ready(api, namespace, "app-primary", 2), "the primary comes up beside it")
+        assert (await runtime.target())["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+        await runtime.want(runtime.one)
+        await runtime.runs((runtime.one, 2), (None, 0))
+        assert (await runtime.target())["spec"]["replicas"] == 0
+
+
+async def has_ready(api: Api, namespace: str, name: str, count: int) -> bool:
+    found = await api.find("Deployment", namespace, name)
+    return found is not None and found.get("status", {}).get("readyReplicas", 0) == count
+
+
+async def test_a_settled_target_that_somebody_scales_up_is_left_to_them(runtime: Runtime) -> None:
+    """QUIRK-30; and its pods are no canary."""
+    await runtime.want(runtime.one, runtime.one)
+    await runtime.runs((runtime.one, 1), (runtime.one, 1))
+    await runtime.want(runtime.one)
+    await runtime.runs((runtime.one, 1), (None, 0))
+    await runtime.api.patch("Deployment", runtime.namespace, "app", {"spec": {"replicas": 1}})
+    await until(lambda: has_ready(runtime.api, runtime.namespace, "app", 1), "somebody's pod is ready")
+    await runtime.want(runtime.one)
+    await runtime.runs((runtime.one, 1), (None, 0))
+    assert (await runtime.target())["spec"]["replicas"] == 1
+    # The next run does not trust what was there before it.
+    before = await members(runtime.api, runtime.namespace, "app")
+    await runtime.want(runtime.one, runtime.two)
+    await runtime.runs((runtime.one, 1), (runtime.two, 1))
+    assert not await members(runtime.api, runtime.namespace, "app") & before
+
+
+async def test_while_nothing_changes_nothing_is_asked_and_nothing_written(plane: ControlPlane, runtime: Runtime) -> None:
+    await runtime.want(runtime.one)
+    await runtime.runs((runtime.one, 1), (None, 0))
+    before = requests(plane, runtime.namespace)
+    for _ in range(3):
+        await runtime.workloads.look(runtime.key, runtime.policy)
+        await runtime.want(runtime.one)
+    assert requests(plane, runtime.namespace) == before
+
+
+def requests(plane: ControlPlane, namespace: str) -> list[str]:
+    """Requests of the operator in a namespace so far, watches left out."""
+    asked = (item for item in plane.audited() if item.get("userAgent", "").startswith("trimtab/") and item["verb"] != "watch")
+    return [item["requestURI"] for item in asked if item.get("objectRef", {}).get("namespace") == namespace]
+
+
+async def test_a_deposed_leader_changes_nothing_even_where_its_mirrors_are_behind(plane: ControlPlane, runtime: Runtime) -> None:
+    """The compare-and-swap is on the object itself."""
+    await runtime.want(runtime.one)
+    await runtime.runs((runtime.one, 1), (None, 0))
+    blind = Cluster(runtime.cluster.client, {kind: Frozen(mirror) for kind, mirror in runtime.cluster.mirrors.items()})  # type: ignore[misc]
+    deposed = ClusterWorkloads(blind)
+    await runtime.workloads.set(runtime.key, Wanted(8, runtime.policy, Exposure(runtime.two, runtime.two), None))
+    await runtime.settled(lambda primary, canary: workloads.runs(primary, runtime.two, 1) and workloads.runs(canary, runtime.two, 1))
+    before = (await runtime.primary())["spec"], (await runtime.target())["spec"]
+    three = revision((await runtime.target())["spec"]["template"], "sha256:" + "3" * 64)
+    for exposure in (Exposure(three), Exposure(runtime.one, runtime.one)):
+        with pytest.raises(Conflict):
+            await deposed.set(runtime.key, Wanted(7, runtime.policy, exposure, None))
+    assert ((await runtime.primary())["spec"], (await runtime.target())["spec"]) == before
+
+
+class Frozen:
+    """A mirror whose watch hangs."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._found = {(found["metadata"]["namespace"], found["metadata"]["name"]): found for found in mirror.all()}  # type: ignore[index]
+
+    def get(self, namespace: str, name: str) -> Raw | None:
+        return self._found.get((namespace, name))
+
+    def put(self, made: Raw) -> None:
+        return
+
+    def listen(self, heard: object) -> None:
+        return
+
+
+async def test_take_over_from_flagger_restarts_no_pod(plane: ControlPlane, api: Api, namespace: str) -> None:
+    """Neither the primary's nor, in the middle of a run, the canary's."""
+    async with running(plane, api, namespace, at(1, deployment())) as runtime:
+        await api.create(config_map("app-config-primary", color="red"), namespace)
+        await api.create(by_flagger(await runtime.target(), runtime.cluster.owner(runtime.key)), namespace)
+        for name in ("app", "app-primary"):
+            await until(lambda name=name: has_ready(api, namespace, name, 1), f"{name} is ready")  # type: ignore[misc]
+        # A pod counts if it started after the second in which what it reads was last edited.
+        await until(lambda: younger(api, namespace), "the canary's pod is younger than its configuration")
+        pods = runtime.pods()
+        await runtime.want(runtime.one, runtime.one)
+        await runtime.runs((runtime.one, 1), (runtime.one, 1))
+        assert runtime.pods() == pods
+        await runtime.want(runtime.one)
+        await runtime.runs((runtime.one, 1), (None, 0))
+        assert await members(api, namespace, "app-primary") <= pods
+
+
+async def younger(api: Api, namespace: str) -> bool:
+    """Is the target's pod younger than its ConfigMap? If not it is made anew, and looked at again."""
+    edited = (await api.get("ConfigMap", namespace, "app-config"))["metadata"]["creationTimestamp"]
+    for pod in await api.list("Pod", namespace):
+        metadata = pod["metadata"]
+        if metadata["labels"]["app"] == "app" and "deletionTimestamp" not in metadata:
+            ready = any(one["type"] == "Ready" and one["status"] == "True" for one in pod.get("status", {}).get("conditions", []))
+            if metadata["creationTimestamp"] > edited:
+                return ready
+            await api.delete("Pod", namespace, metadata["name"])
+    return False
+
+
+def by_flagger(target: Raw, owner: dict[str, object]) -> Raw:
+    """What Flagger 1.44.0 leaves (golden trace config-env)."""
+    template = target["spec"]["template"]
+    container = {**template["spec"]["containers"][0], "envFrom": [{"configMapRef": {"name": "app-config-primary"}}]}
+    pods = {
+        "metadata": {"labels": {"app": "app-primary"}, "annotations": {"flagger-id": "4f1c"}},
+        "spec": {**template["spec"], "containers": [container]},
+    }
+    metadata = {"name": "app-primary", "labels": {"app": "app-primary"}, "ownerReferences": [owner]}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "app-primary"}}, "template": pods}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+async def test_without_its_target_the_primary_goes_on_and_a_change_says_what_is_missing(runtime: Runtime) -> None:
+    await runtime.want(runtime.one)
+    await runtime.runs((runtime.one, 1), (None, 0))
+    await runtime.api.delete("Deployment", runtime.namespace, "app")
+    await runtime.settled(lambda primary, canary: runtime.workloads.upkeep.seen(DEPLOYMENT, runtime.namespace, "app") is None)
+    await runtime.want(runtime.one)
+    with pytest.raises(Unavailable, match=r"deployment app\.\S+ is gone"):
+        await runtime.want(runtime.two)
+    await runtime.runs((runtime.one, 1), (None, 0))
+
+
+async def test_a_change_of_a_workload_wakes_its_canary(runtime: Runtime) -> None:
+    await runtime.want(runtime.one)
+    await runtime.runs((runtime.one, 1), (None, 0))
+    changes = runtime.workloads.changes()
+    await runtime.api.patch("Deployment", runtime.namespace, "app-primary", {"metadata": {"annotations": {"example.com/x": "1"}}})
+    async with asyncio.timeout(10):
+        assert await anext(changes) == runtime.key
+
+
+async def test_a_daemon_set_is_kept_from_its_nodes_and_let_back(plane: ControlPlane, api: Api, namespace: str) -> None:
+    """WL-6."""
+    made = deployment()
+    made["spec"].pop("replicas")
+    made["kind"] = "DaemonSet"
+    async with running(plane, api, namespace, made) as runtime:
+        await runtime.want(runtime.one, routed=False)
+        await until(lambda: serves(runtime), "the primary comes up beside it")
+        await runtime.want(runtime.one)
+        await runtime.runs((runtime.one, 1), (None, 0))
+        assert (await runtime.target())["spec"]["template"]["spec"]["nodeSelector"] == {"flagger.app/scale-to-zero": "true"}
+        await edited(runtime, "blue")
+        await runtime.want(runtime.one, runtime.two)
+        await runtime.runs((runtime.one, 1), (runtime.two, 1))
+        await runtime.want(runtime.two, runtime.two)
+        await runtime.runs((runtime.two, 1), (runtime.two, 1))
+        await runtime.want(runtime.two)
+        await runtime.runs((runtime.two, 1), (None, 0))
+        assert "nodeSelector" not in (await runtime.primary())["spec"]["template"]["spec"]
+
+
+async def serves(runtime: Runtime) -> bool:
+    return workloads.runs((await runtime.workloads.look(runtime.key, runtime.policy))[0], runtime.one, 1)
+
+
+HPA = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "app"},
+    "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"}, "minReplicas": 2, "maxReplicas": 4},
+}
+SCALED_BY_HPA = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "app"}
+
+
+async def test_the_primarys_hpa_comes_when_it_serves_and_changes_with_promotions_only(
+    plane: ControlPlane, api: Api, namespace: str
+) -> None:
+    """AS-1, WL-4."""
+    async with running(plane, api, namespace, at(0, deployment()), autoscalerRef=SCALED_BY_HPA) as runtime:
+        with pytest.raises(Unavailable, match=r'HorizontalPodAutoscaler app\.\S+ get query error: .* "app" not found'):
+            await runtime.want(runtime.one, runtime.two)
+        await api.create(HPA, namespace)
+        await runtime.want(runtime.one, runtime.two)
+        await runtime.runs((runtime.one, 1), (runtime.two, 2))
+        own = await api.get("HorizontalPodAutoscaler", namespace, "app-primary")
+        assert (own["spec"]["scaleTargetRef"]["name"], own["spec"]["minReplicas"]) == ("app-primary", 2)
+        await api.patch("HorizontalPodAutoscaler", namespace, "app", {"spec": {"minReplicas": 3}})
+        await runtime.want(runtime.one, runtime.two)
+        await runtime.runs((runtime.one, 1), (runtime.two, 2))
+        assert await minimum(api, namespace) == 2
+        await runtime.want(runtime.two)
+        await runtime.runs((runtime.two, 1), (None, 0))
+        assert await minimum(api, namespace) == 3
+
+
+async def minimum(api: Api, namespace: str) -> int:
+    return int((await api.get("HorizontalPodAutoscaler", namespace, "app-primary"))["spec"]["minReplicas"])
+
+
+async def test_a_scaled_object_is_paused_while_there_is_no_canary(plane: ControlPlane, api: Api, namespace: str) -> None:
+    """AS-3, QUIRK-7."""
+    reference = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "app"}
+    trigger = {"type": "prometheus", "metadata": {"query": 'load{workload="app"}'}}
+    spec = {"scaleTargetRef": {"name": "app"}, "minReplicaCount": 2, "triggers": [trigger]}
+    await api.create({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "app"}, "spec": spec}, namespace)
+    async with running(plane, api, namespace, at(1, deployment()), autoscalerRef=reference) as runtime:
+        await runtime.want(runtime.one)
+        await runtime.runs((runtime.one, 1), (None, 0))
+        assert await pause_of(api, namespace, "app") == "0"
+        own = await api.get("ScaledObject", namespace, "app-primary")
+        assert own["spec"]["triggers"][0]["metadata"] == {"query": 'load{workload="app-primary"}'}
+        assert await pause_of(api, namespace, "app-primary") is None
+        await runtime.want(runtime.one, runtime.two)
+        await runtime.runs((runtime.one, 1), (runtime.two, 2))
+        assert await pause_of(api, namespace, "app") is None
+
+
+async def pause_of(api: Api, namespace: str, name: str) -> str | None:
+    annotations: Raw = (await api.get("ScaledObject", namespace, name))["metadata"].get("annotations", {})
+    return annotations.get("autoscaling.keda.sh/paused-replicas")
+
+
+async def test_services_are_made_in_two_steps_and_then_left_alone(plane: ControlPlane, api: Api, namespace: str) -> None:
+    """SVC-3: the apex, here somebody's own, leads to the primary only when that serves; it is never written without need."""
+    spec = {"type": "NodePort", "selector": {"app": "app"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
+    own = await api.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"}, "spec": spec}, namespace)
+    async with running(plane, api, namespace, at(0, deployment()), service={"port": 80, "targetPort": 9898}) as runtime:
+        await reconcile(runtime.cluster, runtime.key, routed=False)
+        assert await selected(api, namespace) == {"app": "app", "app-canary": "app", "app-primary": "app-primary"}
+        assert (await api.get("Service", namespace, "app"))["metadata"]["resourceVersion"] == own["metadata"]["resourceVersion"]
+        await reconcile(runtime.cluster, runtime.key, routed=True)
+        assert await selected(api, namespace) == {"app": "app-primary", "app-canary": "app", "app-primary": "app-primary"}
+        port = (await api.get("Service", namespace, "app"))["spec"]["ports"]
+        assert [(one["targetPort"], one["nodePort"]) for one in port] == [(9898, own["spec"]["ports"][0]["nodePort"])]
+        before = requests(plane, namespace)
+        await reconcile(runtime.cluster, runtime.key, routed=True)
+        assert requests(plane, namespace) == before
+        await api.patch("Service", namespace, "app", {"spec": {"selector": {"app": "wrong"}}})
+        await until(lambda: seen_wrong(runtime.cluster, namespace), "the mirror has the drift")
+        await reconcile(runtime.cluster, runtime.key, routed=True)
+        assert (await selected(api, namespace))["app"] == "app-primary"
+
+
+async def selected(api: Api, namespace: str) -> dict[str, str]:
+    """Which pods each Service leads to."""
+    return {found["metadata"]["name"]: found["spec"]["selector"]["app"] for found in await api.list("Service", namespace)}
+
+
+async def seen_wrong(cluster: Cluster, namespace: str) -> bool:
+    found: Any = cluster.mirrors[SERVICE].get(namespace, "app")
+    return bool(found["spec"]["selector"] == {"app": "wrong"})
