@@ -13,7 +13,7 @@ from pathlib import Path
 from cluster.testbed.binaries import CannotBuild
 from cluster.testbed.compare import compared, readable
 from cluster.testbed.plane import ControlPlane
-from cluster.testbed.player import play_all, stage, start_controller
+from cluster.testbed.player import ControllerEnded, play_against
 from cluster.testbed.scenario import GOLDEN, Scenario, find
 from cluster.testbed.trace import text_of
 
@@ -25,19 +25,11 @@ COMMANDS = {
     "trimtab": f"{sys.executable} -m trimtab operator {FLAGS}",
     "flagger": f"flagger {FLAGS} -kubeconfig-qps=1000 -kubeconfig-burst=2000 -threadiness=4",
 }
-GONE = 3.0
-"""Seconds that a controller gets to list and watch before the first scenario."""
 
 
-async def play(plane: ControlPlane, command: str, scenarios: list[Scenario], out: Path, parallel: int) -> bool:
+def play(plane: ControlPlane, command: str, scenarios: list[Scenario], out: Path, parallel: int) -> bool:
     """Plays and compares; did everything match?"""
-    async with stage(plane) as where:
-        controller = start_controller(where, command, out / "controller.log")
-        try:
-            await asyncio.sleep(GONE)
-            traces = await play_all(where, scenarios, parallel)
-        finally:
-            controller.stop()
+    traces = asyncio.run(play_against(plane, command, scenarios, out / "controller.log", parallel))
     different = 0
     for scenario in scenarios:
         trace = traces[scenario.name]
@@ -82,8 +74,9 @@ def main() -> int:
     try:
         scenarios = [find(word, given.golden) for word in given.scenarios]
         with ControlPlane(folder) as plane:
-            return 0 if asyncio.run(play(plane, COMMANDS.get(given.controller, given.controller), scenarios, out, given.parallel)) else 1
-    except (CannotBuild, FileNotFoundError) as error:
+            command = COMMANDS.get(given.controller, given.controller)
+            return 0 if play(plane, command, scenarios, out, given.parallel) else 1
+    except (CannotBuild, ControllerEnded, FileNotFoundError) as error:
         print(f"play: {error}", file=sys.stderr)
         return 2
     finally:

@@ -61,7 +61,8 @@ class Node:
         """Writes a pod's status."""
         meta = pod["metadata"]
         number = self._numbers.setdefault(meta["uid"], len(self._numbers))
-        status = status_of(pod, ready, f"10.244.{number // 250 % 250}.{number % 250 + 1}")
+        address = (pod.get("status") or {}).get("podIP") or f"10.244.{number // 250 % 250}.{number % 250 + 1}"
+        status = status_of(pod, ready, address)
         try:
             await self.api.patch("Pod", meta["namespace"], meta["name"], {"status": status}, sub="status", style="strategic")
         except ApiError as error:

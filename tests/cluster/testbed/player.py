@@ -5,9 +5,9 @@ import os
 import re
 import shlex
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ SERVING = 1.5
 STEP_AFTER = 0.5
 LOOK = 0.2
 STAGGER = 0.4
+LISTS = 3.0
+"""Seconds that a controller gets to list and watch before the first scenario."""
 TRIES = 3
 """A trace whose ticks came late because the machine was busy is taken anew, so many times in all."""
 SETTLED = 30.0
@@ -45,9 +47,9 @@ class Stage:
     world: World
     node: Node
     recorder: Recorder
-    controller: Process | None = None
-    say: Callable[[str], None] = print
-    fault: list[str] = field(default_factory=list)
+    background: list["asyncio.Task[None]"]
+    """None of them may end before the scenarios."""
+    say: Callable[[str], None]
 
 
 @asynccontextmanager
@@ -56,12 +58,12 @@ async def stage(plane: ControlPlane, ready_after: float = 1.0, say: Callable[[st
     async with Api(plane.kubeconfig) as api:
         recorder = Recorder(api)
         node = Node(api, ready_after, recorder.pod_started)
-        async with World(node.reads, recorder.called) as world, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(node.run()), group.create_task(recorder.run())]
-            await node.registered.wait()
-            yield Stage(plane, api, world, node, recorder, say=say)
-            for task in tasks:
-                task.cancel()
+        async with World(node.reads, recorder.called) as world:
+            tasks = [asyncio.create_task(node.run()), asyncio.create_task(recorder.run())]
+            try:
+                yield Stage(plane, api, world, node, recorder, tasks, say)
+            finally:
+                await ended(tasks)
 
 
 def start_controller(where: Stage, command: str, log: Path) -> Process:
@@ -70,16 +72,23 @@ def start_controller(where: Stage, command: str, log: Path) -> Process:
     words = {"kubeconfig": where.plane.kubeconfig, "world": where.world.address, "port": port}
     line = shlex.split(command.format(**words))
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    where.controller = Process(line, log, environment=environment)
-    return where.controller
+    return Process(line, log, environment=environment)
+
+
+async def play_against(plane: ControlPlane, command: str, scenarios: list[Scenario], log: Path, parallel: int = 60) -> dict[str, Raw]:
+    """Starts a controller, plays every scenario and ends it; traces by name."""
+    async with stage(plane) as where:
+        controller = start_controller(where, command, log)
+        where.background.append(asyncio.create_task(_runs(controller)))
+        try:
+            await asyncio.sleep(LISTS)
+            return await play_all(where, scenarios, parallel)
+        finally:
+            await asyncio.to_thread(controller.stop)
 
 
 async def play_all(where: Stage, scenarios: list[Scenario], parallel: int = 60) -> dict[str, Raw]:
-    """Plays every scenario; traces by name, in the order in which they ended.
-
-    Raises:
-        ControllerEnded: the controller ended by itself.
-    """
+    """Plays every scenario; traces by name. Ends with the error of whatever in the background ends too early."""
     gate = asyncio.Semaphore(parallel)
     traces: dict[str, Raw] = {}
 
@@ -88,12 +97,22 @@ async def play_all(where: Stage, scenarios: list[Scenario], parallel: int = 60) 
         async with gate:
             traces[scenario.name] = await play_undisturbed(where, scenario)
 
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(_watch(where))
-        playing = [group.create_task(one(position, scenario)) for position, scenario in enumerate(scenarios)]
-        await asyncio.wait(playing)
-        watching.cancel()
+    playing = asyncio.gather(*(one(position, scenario) for position, scenario in enumerate(scenarios)))
+    running: list[asyncio.Future[Any]] = [playing, *where.background]
+    try:
+        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await ended([playing])
     return traces
+
+
+async def ended(tasks: Sequence["asyncio.Future[Any]"]) -> None:
+    """Cancels what still runs, and waits until it is gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def play_undisturbed(where: Stage, scenario: Scenario) -> Raw:
@@ -108,11 +127,15 @@ async def play_undisturbed(where: Stage, scenario: Scenario) -> Raw:
     return document
 
 
-async def _watch(where: Stage) -> None:
-    while where.controller is not None:
-        if where.controller.ended is not None:
-            raise ControllerEnded(f"the controller ended with {where.controller.ended}: {where.controller.last_lines(10)}")
-        await asyncio.sleep(1)
+async def _runs(controller: Process) -> None:
+    """As long as the controller does.
+
+    Raises:
+        ControllerEnded: it ended by itself.
+    """
+    while controller.ended is None:
+        await asyncio.sleep(LOOK)
+    raise ControllerEnded(f"the controller ended with {controller.ended}: {controller.last_lines(10)}")
 
 
 class Play:
