@@ -242,15 +242,21 @@ async def test_a_change_that_the_end_of_the_stream_cuts_off_is_left_out() -> Non
         assert len([change async for change in client.watch(CONFIG_MAP, "", "10")]) == 2
 
 
-async def test_a_watch_that_falls_silent_is_noticed() -> None:
+async def test_a_watch_that_falls_silent_ends() -> None:
     async with talking(Deadlines(quiet=0.1)) as (api, client):
         api.says(api.stream(event("ADDED", made("a", "11")), then="stay"))
-        seen = []
-        with pytest.raises(Unavailable, match="watch configmaps in shop"):
-            async with asyncio.timeout(5):
-                async for change in client.watch(CONFIG_MAP, "shop", "10"):
-                    seen.append(change.type)
+        async with asyncio.timeout(5):
+            seen = [change.type async for change in client.watch(CONFIG_MAP, "shop", "10")]
         assert seen == ["BOOKMARK", "ADDED"]
+
+
+async def test_a_watch_that_is_not_answered_is_given_up_as_soon_as_any_call() -> None:
+    async with talking(Deadlines(call=0.1)) as (api, client):
+        api.says(api.silence())
+        with pytest.raises(Unavailable, match=r"watch configmaps in shop at .*no answer within 0.1 s"):
+            async with asyncio.timeout(5):
+                async for _ in client.watch(CONFIG_MAP, "shop", "10"):
+                    pass
 
 
 async def test_a_watch_that_breaks_is_unavailable() -> None:

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from aiohttp import web
 
-from trimtab.adapters.kubernetes.client import Client
+from trimtab.adapters.kubernetes.client import Client, Deadlines
 from trimtab.adapters.kubernetes.errors import NotServed
 from trimtab.adapters.kubernetes.kinds import CONFIG_MAP, SECRET
 from trimtab.adapters.kubernetes.mirror import Mirror
@@ -117,6 +117,22 @@ async def test_a_watch_that_ends_or_breaks_goes_on_from_the_last_version_without
             await until(lambda: "c@42" in told)
         assert [seen.query.get("resourceVersion", "list") for seen in api.seen] == ["list", "10", "40", "41"]
         assert all(seen.query["allowWatchBookmarks"] == "true" for seen in api.seen[1:])
+
+
+async def test_a_dead_connection_is_replaced_and_only_a_server_that_is_away_is_trouble() -> None:
+    async with talking(Deadlines(call=0.2, quiet=0.1)) as (api, client):
+        api.says(
+            listing("10"),
+            api.stream(then="stay"),
+            *[api.silence()] * 3,
+            api.stream(event("ADDED", made("a", "11")), then="stay"),
+        )
+        async with mirrored(api, client) as (mirror, told):
+            await until(lambda: len(api.seen) == 3)
+            assert mirror.trouble == ""
+            await until(lambda: bool(mirror.trouble))
+            await until(lambda: told == ["a@11"])
+            assert mirror.trouble == ""
 
 
 @pytest.mark.parametrize("how", ["answer", "event"])

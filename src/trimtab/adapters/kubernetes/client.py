@@ -5,7 +5,7 @@ Every call has a deadline, and every foreign error becomes one of `trimtab.error
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
@@ -36,8 +36,9 @@ DEADLINE = 30.0
 """Seconds for one call; a page of a list is one."""
 WATCH = 280.0
 """Seconds after which the API server ends a watch, which then goes on from where it was."""
-QUIET = 100.0
-"""Seconds without a byte after which a watch's connection counts as dead: the API server sends bookmarks about once a minute."""
+QUIET = 90.0
+"""Seconds without a byte after which a watch ends. The API server sends a bookmark each minute, but none of a kind that nobody has
+touched since it was started, so silence alone does not mean that the connection is dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class Client:
             raise
 
     async def watch(self, kind: Kind, namespace: str, version: str, *, metadata_only: bool = False) -> AsyncGenerator[Change, None]:
-        """What happens after `version`, until the API server ends it. Gone when the version is too old: list anew.
+        """What happens after `version`, until the API server ends it or falls silent. Gone when the version is too old: list anew.
 
         It begins with a BOOKMARK of `version`, which tells that the API server has taken the watch. Whoever leaves
         it early does so with `contextlib.aclosing`, which gives the connection back.
@@ -154,14 +155,21 @@ class Client:
         query = {"watch": "1", "allowWatchBookmarks": "true", "resourceVersion": version, "timeoutSeconds": str(max(1, round(seconds)))}
         accept = AS.format("PartialObjectMetadata") if metadata_only else "application/json"
         request = Request("GET", asked, kind.path(namespace), query, accept=accept)
-        timeout = aiohttp.ClientTimeout(
-            total=seconds + self._deadlines.quiet, sock_connect=self._deadlines.call, sock_read=self._deadlines.quiet
-        )
-        async with self._open(request, timeout) as answer:
+        timeout = aiohttp.ClientTimeout(sock_connect=self._deadlines.call, sock_read=self._deadlines.quiet)
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(self._deadlines.call):
+                    answer = await stack.enter_async_context(self._open(request, timeout))
+            except TimeoutError as error:
+                raise unanswered(asked, error, self._deadlines.call) from None
             yield Change("BOOKMARK", {"metadata": {"resourceVersion": version}})
-            async for change in changes(asked, answer.content):
-                named(kind, change.object)
-                yield change
+            try:
+                async for change in changes(asked, answer.content):
+                    named(kind, change.object)
+                    yield change
+            except aiohttp.ServerTimeoutError:
+                # Idle or dead? The next watch shows it.
+                return
 
     async def _pages(self, request: Request) -> Listing:
         """All pages of one list."""
