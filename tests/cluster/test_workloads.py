@@ -37,7 +37,7 @@ RED, BLUE = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 class Runtime:
     """One Canary with its target, and the adapter under test. `contents` are ConfigMaps by the digest that stands for them."""
 
-    def __init__(self, api: Api, cluster: Cluster, namespace: str, pods: Mirror, kind: str = "Deployment") -> None:
+    def __init__(self, api: Api, cluster: Cluster, namespace: str, pods: Mirror, kind: str) -> None:
         self.api, self.cluster, self.namespace, self.kind = api, cluster, namespace, kind
         self.workloads = ClusterWorkloads(cluster)
         self.key = CanaryKey(namespace, "app")
@@ -223,7 +223,7 @@ async def test_while_nothing_changes_nothing_is_asked_and_nothing_written(plane:
 
 def requests(plane: ControlPlane, namespace: str) -> list[str]:
     """Requests of the operator in a namespace so far, watches left out."""
-    asked = (item for item in plane.audited() if item.get("userAgent", "").startswith("trimtab/") and item["verb"] != "watch")
+    asked = (item for item in plane.audited("admin") if item.get("userAgent", "").startswith("trimtab/") and item["verb"] != "watch")
     return [item["requestURI"] for item in asked if item.get("objectRef", {}).get("namespace") == namespace]
 
 
@@ -434,3 +434,44 @@ async def selected(api: Api, namespace: str) -> dict[str, str]:
 async def seen_wrong(cluster: Cluster, namespace: str) -> bool:
     found: Any = cluster.mirrors[SERVICE].get(namespace, "app")
     return bool(found["spec"]["selector"] == {"app": "wrong"})
+
+
+@pytest.mark.parametrize("address", [{}, {"clusterIP": "None"}])
+async def test_a_service_as_target_is_cloned_and_each_clone_has_an_address_of_its_own(
+    plane: ControlPlane, api: Api, namespace: str, address: dict[str, str]
+) -> None:
+    """WL-7, QUIRK-26."""
+    spec = {**address, "selector": {"app": "app"}, "ports": [{"name": "http", "port": 80, "targetPort": 9898}]}
+    metadata = {"name": "app", "labels": {"team": "red"}}
+    target = await api.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}, namespace)
+    await api.create(canary(targetRef={"apiVersion": "v1", "kind": "Service", "name": "app"}, provider="gatewayapi:v1"), namespace)
+    async with opened(plane.kubeconfig, namespace) as cluster:
+        key, adapter = CanaryKey(namespace, "app"), ClusterWorkloads(cluster)
+        policy = Policy(Target("Service", "app", "v1"), Service("app", 80, "80"))
+        one, two = (pinned({**target["spec"], "selector": {"app": app}}) for app in ("app", "other"))
+        assert await adapter.look(key, policy) == (Copy(kind="Service"), Copy(kind="Service"))
+        ready, none = (lambda found: Copy(found.id, 1, 1, 1, 1, kind="Service")), Copy(kind="Service")
+        steps = [
+            (Exposure(one), ready(one), none, "app", "app"),
+            (Exposure(one, two), ready(one), ready(two), "app", "other"),
+            (Exposure(two, two), ready(two), ready(two), "other", "other"),
+            (Exposure(two), ready(two), none, "other", "other"),
+        ]
+        for serial, (exposure, primary, second, stable, exposed) in enumerate(steps, 1):
+            await adapter.set(key, Wanted(serial, policy, exposure, None))
+            assert await adapter.look(key, policy) == (primary, second)
+            assert await selected(api, namespace) == {"app": "app", "app-primary": stable, "app-canary": exposed}
+        with pytest.raises(Conflict):
+            await adapter.set(key, Wanted(1, policy, Exposure(one), None))
+        before = requests(plane, namespace)
+        await adapter.set(key, Wanted(5, policy, Exposure(two), None))
+        assert requests(plane, namespace) == before
+        found = {item["metadata"]["name"]: item for item in await api.list("Service", namespace)}
+        assert found["app"]["metadata"]["resourceVersion"] == target["metadata"]["resourceVersion"]
+        assert found["app-canary"]["metadata"]["labels"] == {"team": "red"}
+        addresses = {item["spec"]["clusterIP"] for item in found.values()}
+        assert addresses == {"None"} if address else len(addresses) == 3
+
+
+def pinned(spec: Raw) -> Revision:
+    return Revision.of(canonical_json(spec), template_fingerprint(spec), ())

@@ -6,15 +6,17 @@ What a primary looks like is said in `primary`; which bytes the canary's pods ru
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from trimtab.adapters.kubernetes.autoscaling import Autoscaling
 from trimtab.adapters.kubernetes.canary_pods import CanaryPods
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of
-from trimtab.adapters.kubernetes.kinds import Kind
+from trimtab.adapters.kubernetes.kinds import SERVICE, Kind
 from trimtab.adapters.kubernetes.marks import REVISION, note
 from trimtab.adapters.kubernetes.order import TARGETS, Order, copy_of, kind_of, serves
 from trimtab.adapters.kubernetes.primary import Plan, primary
+from trimtab.adapters.kubernetes.service_targets import ServiceTargets
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.errors import Unavailable
 from trimtab.model.facts import Copy
@@ -26,12 +28,13 @@ from trimtab.ports import Wanted
 
 @dataclass
 class ClusterWorkloads:
-    """The Deployments and DaemonSets of a cluster."""
+    """The Deployments, DaemonSets and Services of a cluster that are targets."""
 
     cluster: Cluster
     upkeep: Upkeep = field(init=False)
     autoscaling: Autoscaling = field(init=False)
     canaries: CanaryPods = field(init=False)
+    services: ServiceTargets = field(init=False)
     _places: dict[tuple[Kind, str, str], CanaryKey] = field(default_factory=dict)
     _woken: dict[CanaryKey, None] = field(default_factory=dict)
     _rings: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,19 +43,27 @@ class ClusterWorkloads:
         self.upkeep = Upkeep(self.cluster)
         self.autoscaling = Autoscaling(self.upkeep)
         self.canaries = CanaryPods(self.upkeep, self.autoscaling)
-        for kind in TARGETS.values():
-            self.cluster.mirrors[kind].listen(self._heard)
+        self.services = ServiceTargets(self.upkeep)
+        for kind in (*TARGETS.values(), SERVICE):
+            self.cluster.mirrors[kind].listen(partial(self._heard, kind))
 
     async def look(self, key: CanaryKey, policy: Policy) -> tuple[Copy, Copy]:
         """Both copies, from what the mirrors hold; while the canary has pods, also from a list of these."""
-        kind, name = kind_of(policy), policy.target.name
-        self._places[kind, key.namespace, name] = self._places[kind, key.namespace, f"{name}-primary"] = key
+        name = policy.target.name
+        kind = SERVICE if policy.target.kind == SERVICE.kind else kind_of(policy)
+        for watched in (name, f"{name}-primary", f"{name}-canary"):
+            self._places[kind, key.namespace, watched] = key
+        if kind is SERVICE:
+            return self.services.look(key, policy)
         there = self.upkeep.seen(kind, key.namespace, f"{name}-primary")
         first = copy_of(kind, there, note(there, REVISION) or "") if there is not None else Copy(kind=kind.kind)
         return first, await self.canaries.look(key, kind, name)
 
     async def set(self, key: CanaryKey, wanted: Wanted) -> None:
         """The canary first: trouble of the primary must not keep it from where it belongs (S9)."""
+        if wanted.policy.target.kind == SERVICE.kind:
+            await self.services.set(key, wanted)
+            return
         document = self.cluster.canary(key)
         order = Order(key, wanted, kind_of(wanted.policy), document.spec.autoscaler_ref if document is not None else None)
         target = self.upkeep.seen(order.kind, order.namespace, order.target)
@@ -97,10 +108,10 @@ class ClusterWorkloads:
         if there is not None and order.wanted.exposure.routed and serves(order.kind, there):
             await self.autoscaling.follow(order, revision.id)
 
-    def _heard(self, found: Object) -> None:
-        """A Deployment or DaemonSet was added, changed or deleted."""
+    def _heard(self, kind: Kind, found: Object) -> None:
+        """An object was added, changed or deleted."""
         place = key_of(found)
-        key = self._places.get((TARGETS[str(found.get("kind"))], place.namespace, place.name))
+        key = self._places.get((kind, place.namespace, place.name))
         if key is not None:
             self._woken[key] = None
             self._rings.set()
