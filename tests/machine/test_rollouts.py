@@ -4,12 +4,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from trimtab.config.digest import DigestKey
+from trimtab.control.reconcile import reconcile
 from trimtab.model.commands import Verb
 from trimtab.model.facts import Capabilities, Copy, Routes
 from trimtab.model.policy import Hook, HookType, OnNewer
 from trimtab.model.rollout import Outcome, Phase
 from trimtab.model.tellings import TellingKind
 from trimtab.rollout.readiness import Demand, readiness
+from trimtab.testing.memory import run
 from trimtab.testing.story import Story
 
 Tell = Callable[..., Story]
@@ -218,6 +220,12 @@ def test_quirk_13_mirroring_that_the_router_cannot_do_is_ignored_and_said(told: 
     story.memory.world.edit(color="blue")
     assert story.until_settled().rollout.outcome is Outcome.PROMOTED  # type: ignore[union-attr]
     assert any("cannot mirror" in text for text in story.said())
+    assert [(routes.weight, routes.mirrored) for _, routes in story.memory.router.moves] == [
+        (0, False),
+        (20, False),
+        (40, False),
+        (0, False),
+    ]
 
 
 def test_sm19_quirk_3_promotion_moves_traffic_by_steps(told: Tell) -> None:
@@ -600,6 +608,32 @@ def test_r9_a_gate_is_given_up_at_its_deadline_and_not_at_the_next_point_of_the_
     closed = story.memory.world.now
     story.go_on(until=lambda state: state.rollout is not None and state.rollout.outcome is Outcome.ABORTED)
     assert story.memory.world.now - closed == timedelta(seconds=303)
+
+
+def test_sm8_a_change_taken_back_between_two_attempts_ends_as_succeeded_and_leaves_no_canary(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.edit(color="green")
+    while story.state.running is not None:
+        run(reconcile(story.state.key, story.memory.outside))
+    assert story.state.phase is Phase.PROGRESSING, "one attempt is over, the next has not begun"
+    story.memory.world.edit(color="red")
+    story.go_on(timedelta(minutes=1))
+    assert story.state.phase is Phase.SUCCEEDED and story.state.running is None
+    assert story.memory.world.copy("canary").total == 0
+
+
+def test_sm27_putting_back_the_old_content_after_a_failed_promotion_sends_everybody_to_the_primary_again(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    story.memory.world.stuck.add(f"primary/{story.memory.world.revision().id}")
+    story.until_settled()
+    story.memory.world.edit(color="red")
+    story.go_on(timedelta(minutes=1))
+    assert story.weights()[-1] == 0 and story.memory.world.copy("canary").total == 0
+    assert story.state.rollout is not None and story.state.rollout.number == 2, "it starts nothing"
 
 
 def test_r12_an_old_primary_that_does_not_come_back_is_alerted_and_the_canary_goes_on_serving(told: Tell) -> None:
