@@ -110,9 +110,8 @@ def test_the_objects_at_the_end_are_those_that_flagger_left(name: str) -> None:
 def after(live: Raw | None, wanted: Raw) -> Raw:
     """The object once the change was written: made for its Canary, later changed as a merge patch does."""
     if live is None:
-        made = without_nothing(wanted)
-        metadata = {**made["metadata"], "ownerReferences": [OWNER]}  # type: ignore[dict-item]
-        return as_json({**made, "metadata": {name: value for name, value in without_nothing(metadata).items() if value}})
+        made: Raw = as_json(without_nothing(wanted))
+        return made | {"metadata": made["metadata"] | {"ownerReferences": [OWNER]}}
     return merge(live, as_json(change(live, wanted)))  # type: ignore[no-any-return]
 
 

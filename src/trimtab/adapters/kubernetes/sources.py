@@ -31,6 +31,7 @@ from trimtab.adapters.kubernetes.kinds import (
     Kind,
 )
 from trimtab.adapters.kubernetes.links import Links
+from trimtab.adapters.kubernetes.routers.choose import refusal
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.adapters.kubernetes.targets import (
     TARGETS,
@@ -156,6 +157,8 @@ class ClusterSources:
             policy = translate(canary, self._companions, self._settings.minimum_interval)
         except InputError as error:
             return None, str(error)
+        if problem := refusal(canary, self._settings):
+            return None, problem
         if policy.on_newer is not OnNewer.SUPERSEDE:
             name = canary.metadata.annotations.get(POLICY_ANNOTATION)
             return None, (

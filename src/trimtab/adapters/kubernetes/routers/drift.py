@@ -17,9 +17,9 @@ class Shape:
     """Which fields of a rule and of its backends are ours."""
 
     rule: frozenset[str]
-    backends: str
-    """The field of a rule that lists its backends."""
-    backend: frozenset[str]
+    backends: str = ""
+    """The field of a rule that lists its backends; empty where it has no such thing."""
+    backend: frozenset[str] = frozenset()
 
 
 def rules_over(live: object, wanted: Sequence[Object], shape: Shape) -> list[Object]:
@@ -34,7 +34,7 @@ def _rule_over(live: Mapping[str, object], wanted: Object, shape: Shape) -> Obje
     ours = tuple(items(wanted.get(shape.backends)))
     before = tuple(items(live.get(shape.backends)))
     rule = {**_others(live, shape.rule), **wanted}
-    if len(ours) == len(before):
+    if ours and len(ours) == len(before):
         rule[shape.backends] = [{**_others(old, shape.backend), **new} for old, new in zip(before, ours, strict=True)]
     return rule
 
@@ -70,12 +70,9 @@ def _exactly(live: object, wanted: object) -> object:
     return {**gone, **{name: _exactly(live.get(name), value) for name, value in wanted.items()}}
 
 
-def without_nothing(wanted: Object) -> Object:
+def without_nothing(wanted: Mapping[str, object]) -> Object:
     """A new object cannot say that a field is taken away."""
-    return {
-        name: {key: item for key, item in value.items() if item is not None} if isinstance(value, Mapping) else value
-        for name, value in wanted.items()
-    }
+    return {name: without_nothing(value) if isinstance(value, Mapping) else value for name, value in wanted.items() if value is not None}
 
 
 def serial_of(live: Object, uid: str) -> int:

@@ -30,11 +30,16 @@ def capabilities(policy: Policy) -> Capabilities:
 
 
 def problem(canary: Canary) -> str:
-    """A route has to belong to some Gateway."""
-    if canary.spec.service is not None and canary.spec.service.gateway_refs:
-        return ""
-    missing = "GatewayRefs must be specified when using Gateway API as a provider."
-    return f"{missing} Name the Gateway in spec.service.gatewayRefs, for example [{{name: public, namespace: edge}}]"
+    """A route has to belong to some Gateway, and the API takes no Service without its port."""
+    service = canary.spec.service
+    if service is None or not service.gateway_refs:
+        missing = "GatewayRefs must be specified when using Gateway API as a provider."
+        return f"{missing} Name the Gateway in spec.service.gatewayRefs, for example [{{name: public, namespace: edge}}]"
+    for index, mirror in enumerate(service.mirror):
+        to = mirror.backend_ref
+        if to is not None and (to.group, to.kind, to.port) == ("", "Service", None):
+            return f"spec.service.mirror[{index}].backendRef.port is missing: name the port of Service {to.name}"
+    return ""
 
 
 def read(live: Object, apex: str) -> Routes | None:

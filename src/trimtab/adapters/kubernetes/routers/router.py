@@ -57,11 +57,11 @@ class ClusterRouter:
         live = None
         if provider is not None:
             live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(canary, wanted.policy))
-        self._refuse_stale(key, wanted.serial, uid, live)
+        routing = Routing(key, uid, canary, wanted.policy, wanted.exposure, wanted.serial)
+        self._refuse_stale(routing, live)
         await services.reconcile(self._cluster, key, routed=wanted.exposure.routed)
         if provider is None or not wanted.exposure.routed:
             return
-        routing = Routing(key, uid, canary, wanted.policy, wanted.exposure, wanted.serial)
         for kind, beside in provider.beside(routing):
             found = await self._cluster.client.get(kind, key.namespace, name_of(beside))
             await self._write(routing, kind, beside, found)
@@ -105,12 +105,16 @@ class ClusterRouter:
         ]
         return bool(selectors[0]) and selectors[0] == selectors[1]
 
-    def _refuse_stale(self, key: CanaryKey, serial: int, uid: str, live: Object | None) -> None:
-        """Orders of an older record change nothing, whoever gave the newer ones."""
-        newest = max(self._serials.get((key, uid), 0), serial_of(live, uid) if live is not None else 0)
-        if serial < newest:
-            raise Conflict(f"moving traffic of {key} by record {serial}: record {newest} was there before")
-        self._serials[(key, uid)] = serial
+    def _refuse_stale(self, routing: Routing, live: Object | None) -> None:
+        """Orders of an older record change nothing, whoever gave the newer ones; nor do orders about the route of another Canary."""
+        known = routing.key, routing.uid
+        newest = self._serials.get(known, 0)
+        if live is not None:
+            refuse_another_canary(live, routing)
+            newest = max(newest, serial_of(live, routing.uid))
+        if routing.serial < newest:
+            raise Conflict(f"moving traffic of {routing.key} by record {routing.serial}: record {newest} was there before")
+        self._serials[known] = routing.serial
 
     async def _origin(self, key: CanaryKey, provider: Provider, canary: Canary) -> Object | None:
         found = provider.origin(canary)

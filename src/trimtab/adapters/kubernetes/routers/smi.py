@@ -12,7 +12,7 @@ from trimtab.config.references import items, mapping
 from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.policy import Policy
 
-SHAPE = Shape(frozenset({"service", "weight"}), "", frozenset())
+SHAPE = Shape(frozenset({"service", "weight"}))
 QUANTITIES = "v1alpha1"
 """The version in which a weight is a quantity, written as text."""
 

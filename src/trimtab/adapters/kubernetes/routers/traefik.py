@@ -10,7 +10,7 @@ from trimtab.config.references import items, mapping
 from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.policy import Policy
 
-SHAPE = Shape(frozenset({"name", "namespace", "port", "weight"}), "", frozenset())
+SHAPE = Shape(frozenset({"name", "namespace", "port", "weight"}))
 
 
 def capabilities(policy: Policy) -> Capabilities:
