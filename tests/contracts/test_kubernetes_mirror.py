@@ -220,6 +220,15 @@ async def test_an_answer_that_comes_after_the_watch_brought_it_changes_nothing()
             assert len(told) == 5
 
 
+async def test_what_lies_outside_the_namespaces_is_not_kept() -> None:
+    async with talking() as (_, client):
+        mirror = Mirror(client, CONFIG_MAP, ("shop",))
+        mirror.put(made("a", "1", namespace="other"))
+        mirror.put(made("a", "1"))
+        assert mirror.get("other", "a") is None
+        assert mirror.get("shop", "a") is not None
+
+
 async def test_what_we_made_and_somebody_deleted_is_gone() -> None:
     async with talking() as (api, client):
         go = asyncio.Event()

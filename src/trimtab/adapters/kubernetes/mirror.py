@@ -110,13 +110,19 @@ class Mirror:
         self._heard.append(heard)
 
     def put(self, made: Object) -> None:
-        """Takes over what the API server answered to a write of ours, unless the watch has brought it, or something newer."""
+        """Takes over what the API server answered to a write of ours, unless the watch has brought it, or something newer.
+
+        What lies outside the namespaces is not kept: nobody would say when it goes.
+        """
         place, version = place_of(made), version_of(made)
         before = self._found.get(place)
         if version in self._past or uid_of(made) in self._past or (before is not None and version_of(before) == version):
             return
-        for scope in self._scopes:
-            if scope.put is not None and holds(scope, place):
+        scopes = [scope for scope in self._scopes if holds(scope, place)]
+        if not scopes:
+            return
+        for scope in scopes:
+            if scope.put is not None:
                 scope.put.add(place)
         self._awaited[place] = version
         self._keep(place, made)
