@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.kinds import CANARY, EVENT
-
 from trimtab.config.references import mapping
 from trimtab.errors import Conflict
 from trimtab.model.names import CanaryKey

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.kinds import LEASE
-
 from trimtab.config.references import mapping
 from trimtab.errors import Conflict, OutsideError
 from trimtab.ports import Clock
