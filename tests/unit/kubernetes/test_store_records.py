@@ -11,6 +11,7 @@ import pytest
 
 from trimtab.adapters.kubernetes import commands, projection, rollouts
 from trimtab.adapters.kubernetes.cluster import decode_object
+from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.documents.trimtab import ConfigRollout, RolloutCommand
 from trimtab.errors import InputError
 from trimtab.model.commands import Command, Verb
@@ -18,7 +19,7 @@ from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import HookType, MetricKind, Policy, Service
 from trimtab.model.revision import ConfigRef, Origin, Revision
-from trimtab.model.rollout import Answer, CanaryState, Gate, Outcome, Pause, Phase, Rollout, RolloutKind
+from trimtab.model.rollout import Answer, CanaryState, Gate, Outcome, Pause, Phase, Rollout, RolloutKind, Step
 from trimtab.model.verdict import Reading, Result
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -124,8 +125,9 @@ def canary(**status: Any) -> dict[str, Any]:
     return {"spec": {"targetRef": {"kind": "Deployment", "name": "app"}}, "status": status}
 
 
-def change(record: CanaryState, found: dict[str, Any], specs: dict[str, str] | None = None) -> Any:
-    made = projection.change_of(record, found, lambda namespace, name, digest: f"of-{digest}", specs or {}, NOW)
+def change(record: CanaryState, found: dict[str, Any], specs: dict[str, str] | None = None, settings: Settings | None = None) -> Any:
+    known = projection.Known(lambda namespace, name, digest: f"of-{digest}", specs or {}, settings or Settings())
+    made = projection.change_of(record, found, known, NOW)
     return None if made is None else json.loads(msgspec.json.encode(made))["status"]
 
 
@@ -174,7 +176,7 @@ def test_what_is_not_tracked_any_more_leaves_the_status() -> None:
 
 def test_a_secrets_checksum_that_nobody_knows_any_more_stays_as_it_was() -> None:
     found = canary(trackedConfigs={"secret/login": "kept"})
-    made = projection.change_of(state(), found, lambda *_: "", {}, NOW)
+    made = projection.change_of(state(), found, projection.Known(lambda *_: ""), NOW)
     assert made is not None and made["status"]["trackedConfigs"] == {"secret/login": "kept", "configmap/config": "checksum-2"}  # type: ignore[index]
 
 
@@ -191,3 +193,26 @@ def test_a_service_target_has_no_tracked_configs() -> None:
     found = canary()
     found["spec"]["targetRef"]["kind"] = "Service"
     assert "trackedConfigs" not in change(state(), found)
+
+
+def test_without_tracking_there_are_no_tracked_configs() -> None:
+    made = change(state(), canary(trackedConfigs={"configmap/config": "1"}), settings=Settings(config_tracking=False))
+    assert made["trackedConfigs"] is None
+    assert "trackedConfigs" not in change(state(), canary(), settings=Settings(config_tracking=False))
+
+
+def test_cookies_are_shown_while_the_canary_has_a_share_and_remembered_afterwards() -> None:
+    found = canary()
+    found["metadata"] = {"uid": "u"}
+    found["spec"] |= {"provider": "istio", "analysis": {"stepWeight": 20, "sessionAffinity": {"cookieName": "c", "primaryCookieName": "p"}}}
+    shared = state(run(began=NOW, ready=NOW, steps=(Step(weight=20),), position=1))
+    during = change(shared, found)
+    assert during["sessionAffinityCookie"].startswith("c=") and during["primarySessionAffinityCookie"].startswith("p=")
+    found["status"] = patched({}, during)
+    assert change(shared, found) is None
+    over = patched(found["status"], change(state(run(outcome=Outcome.ROLLED_BACK, ended=NOW), phase=Phase.FAILED), found))
+    assert "sessionAffinityCookie" not in over
+    assert over["previousSessionAffinityCookie"] == during["sessionAffinityCookie"]
+    assert over["primarySessionAffinityCookie"] == during["primarySessionAffinityCookie"]
+    found["spec"]["provider"], found["status"] = "nginx", {}
+    assert "sessionAffinityCookie" not in change(shared, found)

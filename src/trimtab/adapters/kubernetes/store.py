@@ -15,7 +15,7 @@ from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, Kind
 from trimtab.adapters.kubernetes.links import Links
-from trimtab.adapters.kubernetes.projection import Checksum, change_of
+from trimtab.adapters.kubernetes.projection import Checksum, Known, change_of
 from trimtab.adapters.kubernetes.rollouts import (
     TIMELINE,
     canary_of,
@@ -243,7 +243,8 @@ class ClusterStore:
         try:
             canary = self._cluster.raw(key)
             if canary is not None and held.state.policy is not None:
-                change = change_of(held.state, canary, self._checksum, held.specs, self._clock.now())
+                known = Known(self._checksum, held.specs, self._cluster.settings)
+                change = change_of(held.state, canary, known, self._clock.now())
                 if change is not None:
                     there = await self._cluster.client.patch(CANARY, key.namespace, key.name, change, subresource="status")
                     self._cluster.mirrors[CANARY].put(there)
