@@ -277,6 +277,18 @@ async def test_take_over_from_flagger_restarts_no_pod(plane: ControlPlane, api: 
         assert await members(api, namespace, "app-primary") <= pods
 
 
+async def test_take_over_leaves_a_settled_target_that_somebody_scaled_up(plane: ControlPlane, api: Api, namespace: str) -> None:
+    """QUIRK-30, also where Flagger put it to rest."""
+    async with running(plane, api, namespace, at(1, deployment())) as runtime:
+        await api.create(config_map("app-config-primary", color="red"), namespace)
+        await api.create(by_flagger(await runtime.target(), runtime.cluster.owner(runtime.key)), namespace)
+        await until(lambda: has_ready(api, namespace, "app-primary", 1), "Flagger's primary is ready")
+        for _ in range(2):
+            await runtime.want(runtime.one)
+            await runtime.runs((runtime.one, 1), (None, 0))
+        assert (await runtime.target())["spec"]["replicas"] == 1
+
+
 async def younger(api: Api, namespace: str) -> bool:
     """Is the target's pod younger than its ConfigMap? If not it is made anew, and looked at again."""
     edited = (await api.get("ConfigMap", namespace, "app-config"))["metadata"]["creationTimestamp"]

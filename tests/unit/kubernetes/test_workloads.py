@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from trimtab.adapters.kubernetes import daemonsets, deployments
+from trimtab.adapters.kubernetes.kinds import DAEMON_SET
 from trimtab.adapters.kubernetes.marks import CANARY, PENDING, SINCE
 from trimtab.adapters.kubernetes.pods import changed_at, counted, sorted_out, written_at
+from trimtab.adapters.kubernetes.targets import Unknown, template_of
 from trimtab.model.facts import Copy
 
 Raw = dict[str, Any]
@@ -132,3 +134,10 @@ def test_a_label_on_a_config_is_no_edit_of_its_values() -> None:
     ]
     assert changed_at({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": entries}}) == "2026-01-01T00:00:05Z"
     assert changed_at({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}}) == "2026-01-01T00:00:00Z"
+
+
+def test_a_daemon_set_that_does_not_roll_is_said_so_in_flaggers_words() -> None:
+    """WL-6."""
+    spec = {"selector": {"matchLabels": {"app": "app"}}, "template": {}, "updateStrategy": {"type": "OnDelete"}}
+    with pytest.raises(Unknown, match=r"^daemonset app\.test must have RollingUpdate strategy but have OnDelete: set"):
+        template_of(DAEMON_SET, {"metadata": {"name": "app", "namespace": "test"}, "spec": spec}, ("app",))

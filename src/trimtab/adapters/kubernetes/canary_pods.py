@@ -12,7 +12,7 @@ from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
 from trimtab.adapters.kubernetes.configs import KINDS
 from trimtab.adapters.kubernetes.deployments import enough, observed
 from trimtab.adapters.kubernetes.kinds import DEPLOYMENT, POD, Kind
-from trimtab.adapters.kubernetes.marks import CANARY, PENDING, SERIAL, SINCE, note
+from trimtab.adapters.kubernetes.marks import CANARY, PENDING, REVISION, SERIAL, SINCE, note
 from trimtab.adapters.kubernetes.order import Order, copy_of, running, scaled
 from trimtab.adapters.kubernetes.pods import Pods, changed_at, counted, sorted_out, written_at
 from trimtab.adapters.kubernetes.primary import replicas_of
@@ -48,13 +48,17 @@ class CanaryPods:
         return counted(copy, pods)
 
     async def rest(self, order: Order) -> None:
-        """No pods. A target that was put to rest and that somebody scaled up again is left to them (QUIRK-30)."""
+        """No pods. A target that is at rest and that somebody scaled up again is left to them (QUIRK-30)."""
+        primary = self.upkeep.seen(order.kind, order.namespace, order.primary)
+        by_flagger = primary is not None and note(primary, REVISION) is None
 
         def change(found: Object) -> Object | None:
             if note(found, CANARY) == "" or not running(order.kind, found):
                 return None
             order.current(found)
-            return {**notes({CANARY: "", SINCE: None, SERIAL: order.serial}), **scaled(order.kind, 0)}
+            marks = notes({CANARY: "", SINCE: None, SERIAL: order.serial})
+            # On take-over Flagger has put it to rest before: who runs now was scaled up since.
+            return marks if by_flagger and note(found, CANARY) is None else {**marks, **scaled(order.kind, 0)}
 
         seen = self.upkeep.seen(order.kind, order.namespace, order.target)
         if seen is not None and change(seen) is not None:

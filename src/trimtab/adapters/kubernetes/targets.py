@@ -57,6 +57,11 @@ def template_of(kind: Kind, found: Object, selector_labels: Sequence[str]) -> Te
         name = f"{kind.kind.lower()} {metadata.get('name')}.{metadata.get('namespace')}"
         labels = " ".join(selector_labels)
         raise Unknown(f"getSelectorLabel failed: {name} spec.selector.matchLabels must contain one of [{labels}]")
+    strategy = mapping(spec.get("updateStrategy")).get("type") or "RollingUpdate"
+    if kind is DAEMON_SET and strategy != "RollingUpdate":
+        metadata = metadata_of(found)
+        name = f"daemonset {metadata.get('name')}.{metadata.get('namespace')}"
+        raise Unknown(f"{name} must have RollingUpdate strategy but have {strategy}: set spec.updateStrategy.type to RollingUpdate")
     template = at_scale(mapping(spec.get("template")))
     return Template(canonical_json(template), template_fingerprint(template), references(template))
 

@@ -18,6 +18,7 @@ from trimtab.adapters.kubernetes.order import TARGETS, Order, copy_of, kind_of, 
 from trimtab.adapters.kubernetes.primary import Plan, primary
 from trimtab.adapters.kubernetes.service_targets import ServiceTargets
 from trimtab.adapters.kubernetes.upkeep import Upkeep
+from trimtab.documents.flagger import AutoscalerRef
 from trimtab.errors import Unavailable
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
@@ -36,6 +37,7 @@ class ClusterWorkloads:
     canaries: CanaryPods = field(init=False)
     services: ServiceTargets = field(init=False)
     _places: dict[tuple[Kind, str, str], CanaryKey] = field(default_factory=dict)
+    _autoscalers: dict[CanaryKey, AutoscalerRef | None] = field(default_factory=dict)
     _woken: dict[CanaryKey, None] = field(default_factory=dict)
     _rings: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -65,7 +67,10 @@ class ClusterWorkloads:
             await self.services.set(key, wanted)
             return
         document = self.cluster.canary(key)
-        order = Order(key, wanted, kind_of(wanted.policy), document.spec.autoscaler_ref if document is not None else None)
+        if document is not None:
+            self._autoscalers[key] = document.spec.autoscaler_ref
+        # While a Canary cannot be read its autoscaler goes on saying how many pods there are (QUIRK-20).
+        order = Order(key, wanted, kind_of(wanted.policy), self._autoscalers.get(key))
         target = self.upkeep.seen(order.kind, order.namespace, order.target)
         order.current(target, self.upkeep.seen(order.kind, order.namespace, order.primary))
         exposure = wanted.exposure
