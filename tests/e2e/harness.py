@@ -225,21 +225,22 @@ class Place:
         return int(self.says(rf"Service {service}\.default is at http://127\.0\.0\.1:(\d+)").rsplit(":", 1)[1])
 
     def processes(self) -> dict[int, str]:
-        """Every process that runs in or for this place, except `watch` and the test's own, by id."""
+        """Every process that runs in or for this place, except `watch` and the test's own: command and folder, by id."""
         found = {}
         ours = {os.getpid(), *(stream.process.pid for stream in self.streams.values())}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdecimal() and int(entry.name) not in ours:
                     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                    if str(self.folder) in command or str(self.folder) in os.readlink(entry / "cwd"):
-                        found[int(entry.name)] = command
+                    told = f"{command}in {os.readlink(entry / 'cwd')}"
+                    if str(self.folder) in told:
+                        found[int(entry.name)] = told
         return found
 
     def pods(self) -> dict[int, str]:
         """The processes that go on without Trimtab: those of pods, and Envoy."""
-        up = self.up_process.pid if self.up_process is not None else 0
-        return {number: command for number, command in self.processes().items() if number != up}
+        found = self.processes()
+        return {number: told for number, told in found.items() if f"{self.state}/revisions/" in told or "bin/envoy " in told}
 
     def close(self) -> None:
         """Ends everything; AssertionError if something was left behind that `trimtab down` does not end."""
