@@ -11,6 +11,7 @@ from random import SystemRandom
 import aiohttp
 
 from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.kubernetes.adoption import Adoption
 from trimtab.adapters.kubernetes.client import Client, Object, connected
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.configs import Configs, content_of, digest_key
@@ -34,6 +35,7 @@ from trimtab.adapters.kubernetes.kinds import (
 from trimtab.adapters.kubernetes.lease import Lease
 from trimtab.adapters.kubernetes.mirror import Mirror
 from trimtab.adapters.kubernetes.rollouts import trimmed
+from trimtab.adapters.kubernetes.routers.follow import RouteFollower
 from trimtab.adapters.kubernetes.routers.router import ClusterRouter
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.adapters.kubernetes.sources import ClusterSources
@@ -42,7 +44,6 @@ from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
-from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget
 from trimtab.ports import Outside
 
@@ -113,8 +114,8 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
                 for mirror in cluster.mirrors.values():
                     await mirror.ready()
                 configs = Configs(cluster, await digest_key(client, home))
-                outside, teller = ports(cluster, options, configs, session)
-                tasks.append(group.create_task(teller.run()))
+                outside, teller, follower = ports(cluster, options, configs, session)
+                tasks += [group.create_task(teller.run()), group.create_task(follower.run())]
                 lease = Lease(client, home, LEASE_NAME, options.identity, clock, time.monotonic)
                 yield Operated(outside, lease, server.server, cluster.mirrors)
             finally:
@@ -131,13 +132,16 @@ def mirrors_of(client: Client, namespaces: tuple[str, ...]) -> dict[Kind, Mirror
     }
 
 
-def ports(cluster: Cluster, options: OperatorOptions, configs: Configs, session: aiohttp.ClientSession) -> tuple[Outside, HttpTeller]:
-    """The ports over one cluster."""
+def ports(
+    cluster: Cluster, options: OperatorOptions, configs: Configs, session: aiohttp.ClientSession
+) -> tuple[Outside, HttpTeller, RouteFollower]:
+    """The ports over one cluster, and what has to run beside them."""
     settings, clock = options.settings, SystemClock()
     copies = Copies(cluster, settings, configs)
     sources = ClusterSources(cluster, settings, configs, copies, clock)
     workloads = ClusterWorkloads(cluster)
-    router = ClusterRouter(cluster)
+    follower = RouteFollower(cluster, sources.wake)
+    router = ClusterRouter(cluster, follower)
     read_secret = partial(secret_of, cluster.client)
     alerts = tuple(
         AlertTarget(f"global {chat.type}", "info", chat.type, chat.address, chat.channel, chat.username, chat.proxy)
@@ -146,12 +150,9 @@ def ports(cluster: Cluster, options: OperatorOptions, configs: Configs, session:
     everywhere = Everywhere(Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name)
     teller = HttpTeller(session, clock, read_secret, everywhere)
     metrics = MetricSources(session, clock, read_secret, options.metrics_server)
-
-    async def adopt(key: CanaryKey) -> None:
-        return None
-
-    store = ClusterStore(cluster, adopt, configs.checksum, clock)
-    return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller
+    adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
+    store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock)
+    return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller, follower
 
 
 async def secret_of(client: Client, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -11,6 +11,7 @@ from trimtab.adapters.kubernetes.kinds import CANARY, SERVICE, Kind
 from trimtab.adapters.kubernetes.marks import owners
 from trimtab.adapters.kubernetes.routers.choose import choose
 from trimtab.adapters.kubernetes.routers.drift import change, marked, serial_of, without_nothing
+from trimtab.adapters.kubernetes.routers.follow import RouteFollower
 from trimtab.adapters.kubernetes.routers.provider import Provider
 from trimtab.adapters.kubernetes.routers.routing import Routing
 from trimtab.config.references import mapping
@@ -25,8 +26,8 @@ from trimtab.ports import Wanted
 class ClusterRouter:
     """Traffic of every Canary of one cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, follower: RouteFollower) -> None:
+        self._cluster, self._follower = cluster, follower
         self._readable: dict[CanaryKey, Canary] = {}
         self._serials: dict[tuple[CanaryKey, str], int] = {}
 
@@ -45,7 +46,7 @@ class ClusterRouter:
             return None
         if provider is None:
             return Routes(0)
-        live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(self._canary(key, provider), policy))
+        live = await self._route(key, provider, provider.name(self._canary(key, provider), policy))
         return provider.read(live, policy.service.name) if live is not None else None
 
     async def set(self, key: CanaryKey, wanted: Wanted) -> None:
@@ -56,7 +57,7 @@ class ClusterRouter:
         canary = self._canary(key, provider)
         live = None
         if provider is not None:
-            live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(canary, wanted.policy))
+            live = await self._route(key, provider, provider.name(canary, wanted.policy))
         routing = Routing(key, uid, canary, wanted.policy, wanted.exposure, wanted.serial)
         self._refuse_stale(routing, live)
         await services.reconcile(self._cluster, key, routed=wanted.exposure.routed)
@@ -68,7 +69,8 @@ class ClusterRouter:
         origin = await self._origin(key, provider, canary)
         made = provider.route(routing, live, origin)
         place = {"name": provider.name(canary, wanted.policy), "namespace": key.namespace}
-        await self._write(routing, provider.kind, {**made, "metadata": {**mapping(made["metadata"]), **place}}, live)
+        written = await self._write(routing, provider.kind, {**made, "metadata": {**mapping(made["metadata"]), **place}}, live)
+        self._follower.know(key, provider.kind, place["name"], written)
 
     async def restore(self, key: CanaryKey, policy: Policy) -> None:
         """Puts back what a route object said before it was taken over (DEL-2)."""
@@ -116,24 +118,32 @@ class ClusterRouter:
             raise Conflict(f"moving traffic of {routing.key} by record {routing.serial}: record {newest} was there before")
         self._serials[known] = routing.serial
 
+    async def _route(self, key: CanaryKey, provider: Provider, name: str) -> Object | None:
+        found = await self._cluster.client.get(provider.kind, key.namespace, name)
+        self._follower.know(key, provider.kind, name, found)
+        return found
+
     async def _origin(self, key: CanaryKey, provider: Provider, canary: Canary) -> Object | None:
         found = provider.origin(canary)
         return await self._cluster.client.get(found[0], key.namespace, found[1]) if found is not None else None
 
-    async def _write(self, routing: Routing, kind: Kind, wanted: Object, live: Object | None) -> None:
-        """Creates an object, or changes in it what differs; the mark of the record is written with a change, never alone."""
+    async def _write(self, routing: Routing, kind: Kind, wanted: Object, live: Object | None) -> Object:
+        """Creates an object, or changes in it what differs; the mark of the record is written with a change, never alone.
+
+        The object as it is then.
+        """
         client = self._cluster.client
         if live is None:
             made = marked(without_nothing(wanted), routing.serial, routing.uid)
             metadata = {**mapping(made["metadata"]), "ownerReferences": [self._cluster.owner(routing.key)]}
-            await client.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **made, "metadata": metadata})
-            return
+            return await client.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **made, "metadata": metadata})
         refuse_another_canary(live, routing)
         differing = change(live, wanted)
-        if differing:
-            patch = marked(differing, routing.serial, routing.uid)
-            metadata = {**mapping(patch["metadata"]), "resourceVersion": metadata_of(live).get("resourceVersion")}
-            await client.patch(kind, routing.key.namespace, name_of(wanted), {**patch, "metadata": metadata})
+        if not differing:
+            return live
+        patch = marked(differing, routing.serial, routing.uid)
+        metadata = {**mapping(patch["metadata"]), "resourceVersion": metadata_of(live).get("resourceVersion")}
+        return await client.patch(kind, routing.key.namespace, name_of(wanted), {**patch, "metadata": metadata})
 
 
 def name_of(made: Object) -> str:
