@@ -1,5 +1,6 @@
 """Routes in a real API server: what `ports.Router` promises, for every mesh and ingress, and that nothing is written for nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from cluster.testbed.api import Api
 from cluster.testbed.plane import ControlPlane
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.kinds import DEPLOYMENT
+from trimtab.adapters.kubernetes.routers.follow import RouteFollower
 from trimtab.adapters.kubernetes.routers.router import ClusterRouter
 from trimtab.documents.translate import Companions, translate
 from trimtab.errors import Conflict, InputError, Unavailable
@@ -64,6 +66,12 @@ class Traffic:
     router: ClusterRouter
     key: CanaryKey
     policy: Policy
+    woken: list[CanaryKey]
+    """Whom changes of routes by others woke."""
+
+    def another(self) -> ClusterRouter:
+        """That of a second process."""
+        return ClusterRouter(self.cluster, RouteFollower(self.cluster, self.woken.append))
 
     def weightless(self) -> Policy | None:
         """The same without a mesh."""
@@ -96,7 +104,14 @@ async def traffic(plane: ControlPlane, api: Api, namespace: str, provider: str, 
         await until(there, "mirrors have what was applied")
         document = cluster.canary(key)
         assert document is not None
-        yield Traffic(api, cluster, ClusterRouter(cluster), key, translate(document, Companions()))
+        woken: list[CanaryKey] = []
+        follower = RouteFollower(cluster, woken.append)
+        follows = asyncio.create_task(follower.run())
+        try:
+            yield Traffic(api, cluster, ClusterRouter(cluster, follower), key, translate(document, Companions()), woken)
+        finally:
+            follows.cancel()
+            await asyncio.wait([follows])
 
 
 @pytest.mark.parametrize("provider", ["istio", "gatewayapi:v1", "nginx", "linkerd", "traefik"])
@@ -140,7 +155,7 @@ async def test_a_second_leader_with_an_older_record_changes_nothing(plane: Contr
     """The mark on the object counts, not the memory of one process."""
     async with traffic(plane, api, namespace, "istio") as harness:
         await harness.move(5, Exposure(weight=20))
-        other = ClusterRouter(harness.cluster)
+        other = harness.another()
         with pytest.raises(Conflict, match="record 5 was there before"):
             await other.set(harness.key, Wanted(4, harness.policy, Exposure(weight=80), None))
         assert await other.look(harness.key, harness.policy) == Routes(20)
@@ -184,7 +199,7 @@ async def test_an_edit_that_cannot_work_does_not_keep_traffic_where_it_is(plane:
         await harness.move(2, Exposure())
         assert await harness.router.look(harness.key, harness.policy) == Routes(0)
         with pytest.raises(InputError, match="GatewayRefs must be specified"):
-            await ClusterRouter(harness.cluster).look(harness.key, harness.policy)
+            await harness.another().look(harness.key, harness.policy)
 
 
 async def test_a_traffic_policy_that_is_given_up_is_taken_away(plane: ControlPlane, api: Api, namespace: str) -> None:
@@ -199,3 +214,22 @@ async def test_a_traffic_policy_that_is_given_up_is_taken_away(plane: ControlPla
             return bool((await api.get("DestinationRule", namespace, "app-canary"))["spec"] == {"host": "app-canary"})
 
         await until(gone, "the policy is taken away")
+
+
+async def test_a_change_of_the_route_by_somebody_else_wakes_its_canary_and_is_put_right(
+    plane: ControlPlane, api: Api, namespace: str
+) -> None:
+    """Nothing is asked for while nothing happens, so the route has to say it itself."""
+    async with traffic(plane, api, namespace, "traefik") as harness:
+        await harness.move(1, Exposure())
+
+        async def woken() -> bool:
+            return bool(harness.woken)
+
+        everybody = [{"name": "app-canary", "port": 80, "weight": 1}]
+        await api.patch("TraefikService", namespace, "app", {"spec": {"weighted": {"services": everybody}}})
+        await until(woken, "the Canary is woken")
+        assert await harness.router.look(harness.key, harness.policy) == Routes(100)
+        await harness.move(1, Exposure())
+        assert await harness.router.look(harness.key, harness.policy) == Routes(0)
+        assert set(harness.woken) == {harness.key}

@@ -149,6 +149,11 @@ class ClusterSources:
             for key in woken:
                 yield key
 
+    def wake(self, key: CanaryKey) -> None:
+        """Somebody else noticed a change that concerns this Canary."""
+        self._woken.add(key)
+        self._rings.set()
+
     def _policy(self, canary: Canary) -> tuple[Policy | None, str]:
         """The rules of a Canary, or what is wrong with it: field, what was found, what to do."""
         for misfit in violations(canary, cross_namespace=not self._settings.no_cross_namespace_refs):
