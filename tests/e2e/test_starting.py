@@ -250,5 +250,8 @@ def test_a_commit_that_does_not_parse_is_refused_while_everything_goes_on(here: 
     here.outcome(1)
     here.repository.commit({"settings.yaml": "kind: ["})
     here.says("commit .* is refused: settings.yaml:[0-9]+: not YAML")
+    here.wait(lambda view: "not YAML" in "".join(view["problems"]), "status says what is wrong")
+    assert "problem      commit" in here.ok("status")
     here.repository.commit({"settings.yaml": settings("two")})
     assert here.outcome(2)["outcome"] == "Promoted"
+    assert here.json("status", "shop")["problems"] == []

@@ -82,6 +82,8 @@ class StatusView(View, frozen=True, kw_only=True):
     kept: tuple[str, ...]
     held: str
     held_why: str
+    problems: tuple[str, ...]
+    """What is wrong with the source, which keeps newer changes from starting."""
     suspended: bool
     next_look: datetime | None
     next_question: str
@@ -183,11 +185,18 @@ def status_view(state: CanaryState) -> StatusView:
         kept=tuple(revision.id for revision in state.kept),
         held=state.held.revision if state.held else "",
         held_why=state.held.why if state.held else "",
+        problems=source_problems(state),
         suspended=state.suspended,
         next_look=state.due if state.running is not None else None,
         next_question=asks if state.running is not None else "",
         rollout=rollout_view(state, state.rollout) if state.rollout is not None else None,
     )
+
+
+def source_problems(state: CanaryState) -> tuple[str, ...]:
+    """What is wrong with the source, as it was told."""
+    begin = "SourceProblem: "
+    return tuple(sorted(mark.removeprefix(begin) for mark in state.spoken if mark.startswith(begin)))
 
 
 def exposure_words(state: CanaryState) -> str:

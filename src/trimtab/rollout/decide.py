@@ -60,11 +60,10 @@ def take_notice(turn: Turn) -> None:
         turn.change(policy=facts.source.policy)
     if turn.state.policy is None:
         return
-    if not facts.source.problem and not facts.source.policy_problem:
-        turn.forget("SourceProblem")
-    for problem in (facts.source.problem, facts.source.policy_problem):
-        if problem:
-            turn.say(reasons.source_problem(problem))
+    problems = tuple(filter(None, (facts.source.problem, facts.source.policy_problem)))
+    turn.forget("SourceProblem", problems)
+    for problem in problems:
+        turn.say(reasons.source_problem(problem))
 
 
 def suspended(turn: Turn) -> bool:

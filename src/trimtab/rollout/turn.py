@@ -3,6 +3,7 @@
 Used inside `decide` only; everything in it is thrown away but the decision that comes out.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
@@ -146,9 +147,10 @@ class Turn:
         self.tell(TellingKind.EVENT, text=message.text, reason=message.reason, severity=message.severity)
         return True
 
-    def forget(self, reason: str) -> None:
-        """Whatever is said for this reason is news again."""
-        kept = frozenset(mark for mark in self.state.spoken if not mark.startswith(f"{reason}: "))
+    def forget(self, reason: str, still: Iterable[str] = ()) -> None:
+        """Whatever is said for this reason is news again, unless it still holds."""
+        marks = {f"{reason}: {text}" for text in still}
+        kept = frozenset(mark for mark in self.state.spoken if not mark.startswith(f"{reason}: ") or mark in marks)
         if kept != self.state.spoken:
             self.state = replace(self.state, spoken=kept)
 

@@ -58,6 +58,8 @@ def note(view: StatusView) -> str:
         return f"paused by {run.paused_by}"
     if view.suspended:
         return "suspended"
+    if view.problems:
+        return view.problems[0]
     return f"held: {view.held}" if view.held else ""
 
 
@@ -69,6 +71,7 @@ def status_text(view: StatusView) -> str:
         lines.append(f"  promoted     revision {view.promoted}" + (f"; kept for undo: {', '.join(view.kept)}" if view.kept else ""))
     if view.held:
         lines += [f"  held         revision {view.held} until the source differs, or `trimtab retry`", f"               {view.held_why}"]
+    lines += [f"  problem      {problem}" for problem in view.problems]
     if view.suspended:
         lines.append("  suspended    nothing happens until spec.suspend is taken away")
     if view.next_look is not None:
