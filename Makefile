@@ -4,7 +4,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-cluster check format lock crds docs
+.PHONY: help setup demo test test-cluster check format lock crds deploy docs
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
@@ -28,6 +28,7 @@ check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/write_crds.py --check
 	@$(BIN)/python tools/write_modules.py --check
+	@$(BIN)/python tools/write_deploy.py --check
 
 format: setup  ## lay out the code
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -35,6 +36,9 @@ format: setup  ## lay out the code
 
 crds: setup  ## write crds/ from the types
 	@$(BIN)/python tools/write_crds.py
+
+deploy: setup  ## copy deploy/base and the CRDs into the chart and the package
+	@$(BIN)/python tools/write_deploy.py
 
 docs: setup  ## write the list of modules in ARCHITECTURE.md
 	@$(BIN)/python tools/write_modules.py

@@ -10,12 +10,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import click
+from click.core import ParameterSource
 
 from trimtab.faces.cli.options import duration
 from trimtab.faces.exposition import Exposition
+from trimtab.faces.manifests import manifests
 from trimtab.faces.operator import LEVELS, Log, Operating, operate
 from trimtab.wiring.cluster import Chat, OperatorOptions, Settings
 
+HERE_ONLY = frozenset({"print_manifests", "kubeconfig", "context"})
+"""Flags that a pod has no use for."""
 F = TypeVar("F", bound=Callable[..., object])
 
 MEANINGLESS = {
@@ -85,8 +89,9 @@ def meaningless(command: F) -> F:
 @flag("leader-election-namespace", "The namespace of the Lease and of Secret trimtab-key.  [default: the pod's, or the context's]")
 @flag("port", "Where /metrics, /healthz and /readyz are; 0 for nowhere.", "8080", type=click.IntRange(0, 65535))
 @flag("log-level", "The least that is logged.", "info", type=click.Choice(LEVELS))
+@click.option("--print-manifests", is_flag=True, help="Print what kubectl apply needs to run it in a cluster, with the other flags given.")
 @meaningless
-def operator_command(**given: object) -> None:
+def operator_command(*, print_manifests: bool, **given: object) -> None:
     """Roll out every change of a target, a ConfigMap or a Secret in a cluster, for the Canaries that Flagger reads.
 
     It takes Flagger's flags and objects. Stop Flagger before it starts: docs/from-flagger.md says how.
@@ -94,10 +99,14 @@ def operator_command(**given: object) -> None:
     \b
     Example:
       trimtab operator --mesh-provider gatewayapi:v1 --metrics-server http://prometheus:9090
+      trimtab operator --mesh-provider nginx --print-manifests | kubectl apply -f -
 
     \b
     Ends with 0 after TERM or Ctrl-C, 2 if something about the call or the kubeconfig is wrong, 6 if the lease was lost.
     """
+    if print_manifests:
+        click.echo(manifests(written(click.get_current_context())), nl=False)
+        return
     log = Log(click.echo, lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z", str(given["log_level"]))  # noqa: TID251
     for name, why in MEANINGLESS.items():
         if given[name.replace("-", "_")]:
@@ -139,6 +148,19 @@ def options_of(given: Mapping[str, object], environment: Mapping[str, str]) -> O
         elect=bool(given["enable_leader_election"]),
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
     )
+
+
+def written(context: click.Context) -> list[str]:
+    """The flags of this call that make sense in a pod, as they would be written again."""
+    named = {name: context.params[name] for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    return [f"--{name.replace('_', '-')}={flag_text(value)}" for name, value in named.items() if name not in HERE_ONLY]
+
+
+def flag_text(value: object) -> str:
+    """A value as a flag has it."""
+    if isinstance(value, timedelta):
+        return f"{round(value.total_seconds() * 1000)}ms"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def words(text: str) -> tuple[str, ...]:
