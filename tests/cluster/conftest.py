@@ -34,7 +34,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="session")
 def node(plane: ControlPlane) -> Iterator[Node]:
     """The node that pods of all tests run on."""
-    with node_running(plane.kubeconfig, READY_AFTER) as running:
+    with node_running(plane.kubeconfig_of("testbed"), READY_AFTER) as running:
         yield running
 
 

@@ -116,5 +116,5 @@ async def test_a_scenario_that_never_ends_is_over_at_its_limit(where: Stage) -> 
 
 async def test_a_controller_that_ends_by_itself_ends_the_play_with_its_last_words(own_plane: ControlPlane, tmp_path: Path) -> None:
     command = f"{sys.executable} -c \"import sys; sys.exit('cannot read {{kubeconfig}}')\""
-    with pytest.raises(ControllerEnded, match=r"ended with 1: cannot read .*admin\.kubeconfig"):
+    with pytest.raises(ControllerEnded, match=r"ended with 1: cannot read .*controller\.kubeconfig"):
         await play_against(own_plane, command, [Scenario.of(yaml.safe_load(GIVEN))], tmp_path / "log")

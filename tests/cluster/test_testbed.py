@@ -17,7 +17,7 @@ import yaml
 from cluster.testbed.api import Api, ApiError
 from cluster.testbed.binaries import kubernetes
 from cluster.testbed.node import Node
-from cluster.testbed.plane import PROJECT, ControlPlane
+from cluster.testbed.plane import PROJECT, QUIET, ControlPlane
 from cluster.testbed.scenario import GOLDEN, find
 
 pytestmark = pytest.mark.cluster
@@ -75,12 +75,16 @@ async def test_a_restricted_account_may_do_what_its_rules_say_and_nothing_else(p
             await reader.list("Secret", namespace)
     assert refused.value.status == 403
     user = f"system:serviceaccount:{namespace}:reader"
-    asked = [
-        (item["verb"], item["objectRef"]["resource"], item["responseStatus"]["code"])
-        for item in plane.audited()
-        if item["user"].get("username") == user
-    ]
+    asked = [(item["verb"], item["objectRef"]["resource"], item["responseStatus"]["code"]) for item in plane.audited(user)]
     assert asked == [("get", "configmaps", 200), ("list", "secrets", 403)]
+
+
+async def test_the_audit_log_has_who_is_tested_and_not_the_testbed_itself(plane: ControlPlane, api: Api, namespace: str) -> None:
+    async with Api(plane.kubeconfig_of("controller")) as controller:
+        await controller.find("ConfigMap", namespace, "no-such-map")
+    assert plane.audited("controller")[-1]["objectRef"]["name"] == "no-such-map"
+    assert plane.audited("admin")
+    assert not [user for user in QUIET if plane.audited(user)]
 
 
 async def test_a_deployment_gets_ready_on_the_node_and_the_node_knows_what_its_pods_read(api: Api, node: Node, namespace: str) -> None:

@@ -3,7 +3,8 @@
 What follows from the record alone is read as `tests/machine` reads it; here come the channels that only a cluster has. Departures that
 hold in every trace (DESIGN §6) are in the reading: copies are named by content, so a digest at the end of a name is left out, and copies
 are compared by what pods read; due metrics are asked together, so which were asked counts, not how often; our own annotations and the
-reasons of Kubernetes Events are ours.
+reasons of Kubernetes Events are ours. How many intervals lie between steps is compared in virtual time, not on a machine that may be busy;
+the order of a Service's ports is not compared, for Flagger's is random.
 """
 
 import re
@@ -44,13 +45,13 @@ def read(document: Raw) -> dict[str, Lines]:
                 entries.setdefault(channel, []).extend(items)
     texts = document.get("queryTexts", {})
     found = {
-        **of_flagger(trace),
+        **{channel: lines for channel, lines in of_flagger(trace).items() if channel != "pace"},
         "cookies and finalizers": [
             as_line(kept) for entry in entries.get("status", ()) if (kept := _kept(entry, (*COOKIES, "finalizers")))
         ],
         "requests": told_once(as_line([entry.get("hook", entry.get("to")), _kept(entry, SENT)]) for entry in _sent(entries)),
         "routes": without_repeats(as_line(entry) for entry in entries.get("routes", ())),
-        "services": [as_line(entry) for entry in entries.get("services", ())],
+        "services": [as_line(_in_order(entry)) for entry in entries.get("services", ())],
         "autoscalers": [as_line(entry) for entry in entries.get("autoscalers", ())],
         "reads": without_repeats(as_line([entry["name"], entry.get("reads")]) for entry in entries.get("workloads", ())),
         "pods": [as_line(entry) for entry in entries.get("pods", ())],
@@ -74,6 +75,10 @@ def _declares(row: Departure, name: str, channel: str, line: str) -> bool:
 
 def _kept(entry: Raw, names: tuple[str, ...]) -> Raw:
     return {name: entry[name] for name in names if name in entry}
+
+
+def _in_order(service: Raw) -> Raw:
+    return {**service, "ports": sorted(service["ports"].split(", "))} if "ports" in service else service
 
 
 def _sent(entries: dict[str, list[Any]]) -> list[Raw]:

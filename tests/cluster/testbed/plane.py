@@ -1,7 +1,6 @@
 """A Kubernetes control plane on loopback: etcd, API server, controller manager and scheduler on free ports, with our CRDs.
 
-Every request but those of the control plane itself and of the node is in the audit log. As a tool:
-`PYTHONPATH=tests python -m cluster.testbed.plane FOLDER` runs one, with a node, until it is interrupted.
+Every request but those of the control plane itself is in the audit log.
 """
 
 import json
@@ -24,9 +23,9 @@ PROJECT = Path(__file__).resolve().parents[3]
 OWN_CRDS = Path(__file__).resolve().parent.parent / "crds"
 CONTROLLERS = "deployment,replicaset,daemonset,garbagecollector,namespace,endpointslice"
 START_LIMIT = 60.0
-USERS = ("admin", "controllers", "scheduler", "node")
-"""All are administrators; what the last three do is not in the audit log. Restricted accounts are ServiceAccounts with real tokens."""
-QUIET = [*USERS[1:], "system:apiserver"]
+QUIET = ("testbed", "manager", "scheduler")
+USERS = ("admin", "controller", *QUIET)
+"""All are administrators; what QUIET ones do is not in the audit log. Restricted accounts are ServiceAccounts with real tokens."""
 Raw = dict[str, Any]
 
 
@@ -57,8 +56,12 @@ class ControlPlane:
 
     @property
     def kubeconfig(self) -> Path:
-        """The administrator's."""
-        return self.folder / "admin.kubeconfig"
+        """The administrator's, for tests and people."""
+        return self.kubeconfig_of("admin")
+
+    def kubeconfig_of(self, user: str) -> Path:
+        """`controller` is for whom a scenario is played against, `testbed` for the node and for those who only watch."""
+        return self.folder / f"{user}.kubeconfig"
 
     def up(self) -> None:
         """Starts everything and waits until the CRDs are served: about three seconds."""
@@ -66,13 +69,13 @@ class ControlPlane:
         program = build()
         for name in PROGRAMS:
             (self.folder / name).symlink_to(program)
-        etcd, peer, port, controllers, scheduler = free_ports(5)
+        etcd, peer, port, manager, scheduler = free_ports(5)
         self.server = f"https://127.0.0.1:{port}"
         self._write_files()
         self._commands = {
             "etcd": _etcd(etcd, peer),
             "kube-apiserver": _api_server(etcd, port, self.audit),
-            "kube-controller-manager": [*self._client("controllers", controllers), f"--controllers={CONTROLLERS}"],
+            "kube-controller-manager": [*self._client("manager", manager), f"--controllers={CONTROLLERS}"],
             "kube-scheduler": self._client("scheduler", scheduler),
         }
         self.start("etcd")
@@ -135,14 +138,15 @@ class ControlPlane:
             "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": user, "context": {"cluster": "tests", "user": user, "namespace": namespace}}],
         }
-        path = self.folder / f"{user}.kubeconfig"
+        path = self.kubeconfig_of(user)
         path.write_text(json.dumps(content))
         path.chmod(0o600)
         return path
 
-    def audited(self) -> list[Raw]:
-        """Every request so far, oldest first, as the audit log has it."""
-        return [json.loads(line) for line in self.audit.read_text().splitlines()] if self.audit.exists() else []
+    def audited(self, user: str) -> list[Raw]:
+        """Every request of a user so far, oldest first, as the audit log has it; `system:serviceaccount:NAMESPACE:NAME` is an account."""
+        entries = [json.loads(line) for line in self.audit.read_text().splitlines()] if self.audit.exists() else []
+        return [entry for entry in entries if entry["user"].get("username") == user]
 
     def wait_ready(self, within: float = START_LIMIT) -> None:
         """Until the API server says that it is ready."""
@@ -177,11 +181,11 @@ class ControlPlane:
         subprocess.run(["openssl", "genrsa", "-out", "sa.key", "2048"], cwd=self.folder, check=True, capture_output=True)
         lines = [f'{user},{user},{user},"system:masters"' for user in USERS]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n")
-        rules = [{"level": "None", "users": QUIET}, {"level": "Metadata", "omitStages": ["RequestReceived"]}]
+        rules = [{"level": "None", "users": [*QUIET, "system:apiserver"]}, {"level": "Metadata", "omitStages": ["RequestReceived"]}]
         (self.folder / "audit.json").write_text(json.dumps({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules}))
 
     def _client(self, user: str, port: int) -> list[str]:
-        path = self.folder / f"{user}.kubeconfig"
+        path = self.kubeconfig_of(user)
         return [
             f"--kubeconfig={path}",
             f"--authentication-kubeconfig={path}",

@@ -55,7 +55,7 @@ class Stage:
 @asynccontextmanager
 async def stage(plane: ControlPlane, ready_after: float = 1.0, say: Callable[[str], None] = print) -> AsyncIterator[Stage]:
     """A node, a world and a recorder on a control plane that runs."""
-    async with Api(plane.kubeconfig) as api:
+    async with Api(plane.kubeconfig_of("testbed")) as api:
         recorder = Recorder(api)
         node = Node(api, ready_after, recorder.pod_started)
         async with World(node.reads, recorder.called) as world:
@@ -69,7 +69,7 @@ async def stage(plane: ControlPlane, ready_after: float = 1.0, say: Callable[[st
 def start_controller(where: Stage, command: str, log: Path) -> Process:
     """Starts the controller under test; {kubeconfig}, {world} and {port} in its command line are filled in."""
     (port,) = free_ports(1)
-    words = {"kubeconfig": where.plane.kubeconfig, "world": where.world.address, "port": port}
+    words = {"kubeconfig": where.plane.kubeconfig_of("controller"), "world": where.world.address, "port": port}
     line = shlex.split(command.format(**words))
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return Process(line, log, environment=environment)
