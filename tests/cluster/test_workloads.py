@@ -386,6 +386,7 @@ async def test_the_primarys_hpa_comes_when_it_serves_and_changes_with_promotions
         await runtime.runs((runtime.one, 1), (runtime.two, 2))
         assert await minimum(api, namespace) == 2
         await runtime.want(runtime.two)
+        assert await minimum(api, namespace) == 2, "the new primary does not serve yet"
         await runtime.runs((runtime.two, 1), (None, 0))
         assert await minimum(api, namespace) == 3
 
