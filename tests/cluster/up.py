@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from cluster.testbed.binaries import CannotBuild
@@ -19,15 +20,16 @@ READY_AFTER = 1.0
 def main() -> int:
     """0: it was interrupted; 2: there is none."""
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else Path(tempfile.mkdtemp(prefix="trimtab-plane-"))
-    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with ControlPlane(folder) as plane, node_running(plane.kubeconfig_of("testbed"), READY_AFTER):
             print(f"export KUBECONFIG={plane.kubeconfig}\nkubectl: {folder / 'kubectl'}\nCtrl-C ends it and removes {folder}", flush=True)
-            signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-            signal.sigwait(signals)
+            threading.Event().wait()
     except (CannotBuild, PlaneError, FileExistsError) as error:
         print(f"up: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        pass
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 
