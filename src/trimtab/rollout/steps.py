@@ -41,5 +41,7 @@ def impossible(policy: Policy, capabilities: Capabilities) -> tuple[Finding, ...
     """Why this policy cannot be followed with this router (QUIRK-14); such a rollout is refused."""
     if not policy.match or capabilities.match or not capabilities.weights:
         return ()
-    problem = f"provider {policy.provider or 'default'} cannot match requests as spec.analysis.match says, so it would send all traffic to the canary"
-    return (Finding("policy/match", Severity.ERROR, problem, fix="Remove spec.analysis.match, say less in it, or use a provider that can."),)
+    who = policy.provider or "default"
+    problem = f"provider {who} cannot match requests as spec.analysis.match says, so it would send all traffic to the canary"
+    fix = "Remove spec.analysis.match, say less in it, or use a provider that can."
+    return (Finding("policy/match", Severity.ERROR, problem, fix=fix),)
