@@ -4,6 +4,7 @@ A short secret can be guessed from its unkeyed checksum, so the text that is wri
 """
 
 import json
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -14,15 +15,25 @@ from trimtab.model.names import ConfigKind
 T = TypeVar("T")
 
 
+def to_plain(record: object) -> object:
+    """A frozen dataclass of the model as maps, lists and scalars."""
+    return _without_checksums(msgspec.to_builtins(record))
+
+
 def to_text(record: object) -> str:
-    """A frozen dataclass of the model as JSON. Infinities, which a metric may well answer, are written as `Infinity`."""
-    return json.dumps(_without_checksums(msgspec.to_builtins(record)), separators=(",", ":"), ensure_ascii=False)
+    """The same as JSON. Infinities, which a metric may well answer, are written as `Infinity`."""
+    return compact(to_plain(record))
 
 
-def from_text(text: str, kind: type[T], what: str) -> T:
-    """The record that `to_text` wrote. `what` names it in the InputError that an unreadable one raises."""
+def compact(plain: object) -> str:
+    """JSON without spaces."""
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_text(text: str, kind: type[T], what: str, unfold: Callable[[object], object] = lambda plain: plain) -> T:
+    """The record that `to_text` wrote, after `unfold`. `what` names it in the InputError that an unreadable one raises."""
     try:
-        return msgspec.convert(json.loads(text), kind)
+        return msgspec.convert(unfold(json.loads(text)), kind)
     except (ValueError, msgspec.ValidationError) as error:
         raise InputError(
             f"{what} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed it. "

@@ -60,6 +60,15 @@ def test_a_record_and_its_journal_are_read_back_equal() -> None:
     assert (rollouts.number_of(made), rollouts.canary_of(made)) == (3, KEY)
 
 
+def test_each_template_is_recorded_once() -> None:
+    long = Revision.of('{"spec":"long"}', "v1:long", ())
+    record = state(run(before=long, to=long), promoted=long, applied=long, kept=(long, OLD))
+    made: Any = rollouts.rollout_object(record, (), OWNER, {})
+    assert made["status"]["record"].count('long\\"') == 1
+    assert rollouts.state_of(made, KEY) == record
+    assert [revision.template for revision in rollouts.state_of(made, KEY).kept] == [long.template, OLD.template]
+
+
 def test_what_is_written_fits_the_type_that_the_crd_is_made_from() -> None:
     made = rollouts.rollout_object(state(run(gate=Gate(HookType.CONFIRM_PROMOTION, "load", NOW))), (entry(),), OWNER, {})
     found = decode_object(json.loads(json.dumps(made)))

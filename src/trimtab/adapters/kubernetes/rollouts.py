@@ -6,6 +6,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.kinds import CONFIG_ROLLOUT
 from trimtab.config.references import items, mapping
-from trimtab.documents.records import from_text, to_text
+from trimtab.documents.records import compact, from_text, to_plain
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import MetricKind
@@ -25,6 +26,8 @@ from trimtab.rollout.status import status
 LONGEST_NAME = 253
 TIMELINE = 100
 """How many entries of the journal are kept with an attempt (R4)."""
+REVISION = {field.name for field in fields(Revision)}
+"""By these a revision is known in a record."""
 FLAGGER_SPECS = "trimtab.dev/flagger-specs"
 """The annotation that says which fingerprints stand for which hashes of Flagger's, as a JSON object."""
 
@@ -84,7 +87,7 @@ def status_of(state: CanaryState, entries: Iterable[Entry]) -> Object:
         "startedAt": stamp(run.detected),
         "endedAt": stamp(run.ended) if run.ended is not None else None,
         "timeline": [timeline_entry(line, run.number) for line in lines],
-        "record": to_text(state),
+        "record": folded(state),
     }
 
 
@@ -101,7 +104,40 @@ def state_of(found: Object, key: CanaryKey) -> CanaryState:
     """The record in an object. InputError for one that cannot be read."""
     name = mapping(found.get("metadata")).get("name")
     text = mapping(found.get("status")).get("record")
-    return from_text(text if isinstance(text, str) else "", CanaryState, f"the record of Canary {key} in ConfigRollout {name}")
+    return from_text(text if isinstance(text, str) else "", CanaryState, f"the record of Canary {key} in ConfigRollout {name}", unfolded)
+
+
+def folded(state: CanaryState) -> str:
+    """The record as text, with each pod template in it once: promoted, applied and kept revisions mostly share theirs."""
+    templates: Object = {}
+
+    def fold(value: object) -> object:
+        if isinstance(value, list):
+            return [fold(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == REVISION:
+            templates[value["fingerprint"]] = value["template"]
+            return {**value, "template": ""}
+        return {name: fold(item) for name, item in value.items()}
+
+    return compact({"state": fold(to_plain(state)), "templates": templates})
+
+
+def unfolded(plain: object) -> object:
+    """The record that `folded` took apart."""
+    templates = mapping(mapping(plain).get("templates"))
+
+    def unfold(value: object) -> object:
+        if isinstance(value, list):
+            return [unfold(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.keys() == REVISION:
+            return {**value, "template": templates.get(value["fingerprint"])}
+        return {name: unfold(item) for name, item in value.items()}
+
+    return unfold(mapping(plain).get("state"))
 
 
 def entries_of(found: Object) -> tuple[Entry, ...]:
@@ -222,9 +258,9 @@ def number_in(text: object) -> float | None:
         return math.nan
 
 
-def given(fields: Mapping[str, object]) -> Object:
+def given(found: Mapping[str, object]) -> Object:
     """The fields that are there."""
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def stamp(moment: datetime) -> str:
