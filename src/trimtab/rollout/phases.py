@@ -175,7 +175,9 @@ def grow(turn: Turn) -> None:
             for warning in ignored(turn):
                 turn.say(warning)
         step = run.steps[run.position]
-        turn.alter(position=run.position + 1, grown=turn.now, gate=None, approved=())
+        # Blue/green asks for promotion before the last shift and after it; a person who said yes is not asked again.
+        kept = tuple(gate for gate in run.approved if gate is HookType.CONFIRM_PROMOTION)
+        turn.alter(position=run.position + 1, grown=turn.now, gate=None, approved=kept)
         turn.change(phase=Phase.PROGRESSING)
         turn.pace(following(turn.state, Ask.NOTHING))
         turn.say(reasons.advanced(turn.names, step, run.policy))

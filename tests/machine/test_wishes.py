@@ -1,9 +1,10 @@
-"""What a person may have started again, and what not."""
+"""What a person may have started again, what not, and what an approval opens."""
 
 from collections.abc import Callable
 
 from trimtab.model.commands import Verb
-from trimtab.model.rollout import Outcome
+from trimtab.model.policy import HookType
+from trimtab.model.rollout import Outcome, Phase
 from trimtab.testing.story import Story
 
 Tell = Callable[..., Story]
@@ -33,3 +34,22 @@ def test_a_retried_change_says_what_changed(told: Tell) -> None:
     story.say(Verb.RETRY)
     state = story.until_settled()
     assert state.rollout is not None and (state.rollout.number, state.rollout.changes) == (3, ("color: red -> bad",))
+
+
+def test_a_person_who_approved_the_promotion_of_a_blue_green_rollout_is_asked_once(told: Tell) -> None:
+    story = told(weights=(), iterations=2, approvals=frozenset({HookType.CONFIRM_PROMOTION}))
+    story.memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    assert story.say(Verb.APPROVE) == "approved"
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.PROMOTED
+    assert story.phases().count(Phase.WAITING_PROMOTION) == 1
+
+
+def test_approval_of_one_step_does_not_open_the_next(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_TRAFFIC_INCREASE}))
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and state.running.gate is not None)
+    assert story.say(Verb.APPROVE) == "approved"
+    story.go_on(until=lambda state: state.running is not None and state.running.gate is not None)
+    assert story.state.running is not None and story.state.running.position == 1
