@@ -97,7 +97,9 @@ class Legacy:
         found = {}
         for kind in ("Deployment", "ConfigMap", "Secret", "Canary", "Service"):
             for one in await self.api.list(kind, self.namespace):
-                found[f"{kind}/{one['metadata']['name']}"] = one.get("spec") or one.get("data"), one["metadata"].get("annotations")
+                # Kubernetes numbers the templates of a Deployment when it gets to it.
+                notes = {name: text for name, text in one["metadata"].get("annotations", {}).items() if not name.startswith("deployment.")}
+                found[f"{kind}/{one['metadata']['name']}"] = one.get("spec") or one.get("data"), notes
         found["status"] = (await self.api.get("Canary", self.namespace, "app"))["status"]
         return found
 
