@@ -37,6 +37,8 @@ class Loop:
     queue: Queue = field(init=False)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     passes: dict[CanaryKey, asyncio.Task[None]] = field(default_factory=dict)
+    begun: set[CanaryKey] = field(default_factory=set)
+    """Keys whose pass has come to run: a task that is cancelled before that never ends as a pass."""
     interrupted: set[CanaryKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -56,7 +58,7 @@ class Loop:
         """Wakes a key at each change."""
         async for key in changes:
             self.wake(key)
-            if interrupts and key in self.passes:
+            if interrupts and key in self.begun:
                 self.interrupted.add(key)
                 self.passes[key].cancel()
 
@@ -90,6 +92,7 @@ class Loop:
     async def work(self, key: CanaryKey) -> None:
         """One pass for a key, and what follows from how it went."""
         begin = self.outside.clock.now()
+        self.begun.add(key)
         try:
             decision = await reconcile(key, self.outside)
         except asyncio.CancelledError:
@@ -105,6 +108,7 @@ class Loop:
             self.queue.done(key, decision.wake, now)
         finally:
             self.interrupted.discard(key)
+            self.begun.discard(key)
             self.passes.pop(key, None)
             self.woken.set()
 
