@@ -6,10 +6,8 @@ Files are read strictly. What comes from a cluster may hold fields that a newer 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from msgspec import inspect
-
 from trimtab.documents import flagger, kubernetes, rules, trimtab
-from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune
+from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune, shape
 from trimtab.documents.kubernetes import Service, Workload
 from trimtab.documents.naming import misnamed
 from trimtab.documents.yaml import Document, read_yaml
@@ -83,7 +81,7 @@ def decode(document: Document, *, strict: bool = True) -> Decoded:
 
 
 def _decode_ours(document: Document, kind: type[Ours], *, strict: bool) -> tuple[Ours, tuple[str, ...]]:
-    pruned, misfits = prune(document.value, inspect.type_info(kind))
+    pruned, misfits = prune(document.value, shape(kind))
     if strict and misfits:
         raise _error(document, min(misfits, key=lambda misfit: document.line_of(misfit.path)))
     value = convert(pruned, kind)

@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import msgspec
@@ -29,6 +30,12 @@ class Misfit:
 
     path: Path
     problem: str
+
+
+@cache
+def shape(kind: type[Struct]) -> inspect.Type:
+    """What msgspec says about a type. Finding that out takes milliseconds, and an operator reads thousands of documents."""
+    return inspect.type_info(kind)
 
 
 def prune(value: object, expected: inspect.Type) -> tuple[object, list[Misfit]]:
@@ -126,7 +133,7 @@ def _explained(message: str, value: object, kind: type[Struct]) -> Misfit:
 def _located(message: str, written: str, value: object, kind: type[Struct]) -> tuple[Path, inspect.Type, object]:
     """The path that a message means, the type that is expected there, and what is there."""
     path: Path = ()
-    expected, found = _bare(inspect.type_info(kind)), value
+    expected, found = _bare(shape(kind)), value
     for step in _STEP.finditer(written):
         key: str | int = step["name"] or (int(step["index"]) if step["index"] else "")
         if key == "":

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
-from msgspec import Meta, Struct, inspect
+from msgspec import Meta, Struct
 
 from trimtab.documents.fields import ObjectMeta
-from trimtab.documents.fitting import TRUTH, Misfit, convert, dotted, prune
+from trimtab.documents.fitting import TRUTH, Misfit, convert, dotted, prune, shape
 from trimtab.documents.nodes import Path
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError
@@ -151,7 +151,7 @@ def content(document: Document, raw: Mapping[str, object]) -> Content:
 
 def _view(document: Document, raw: Mapping[str, object], kind: type[T]) -> T:
     """Like the API server, takes a null for a field that is left out."""
-    pruned, _ = prune(raw, inspect.type_info(kind))
+    pruned, _ = prune(raw, shape(kind))
     view = convert(pruned, kind)
     if isinstance(view, Misfit):
         raise _error(document, view.path, view.problem)

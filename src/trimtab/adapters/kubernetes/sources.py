@@ -241,8 +241,8 @@ class ClusterSources:
         """Notes what wakes this Canary, and how it is now, so that only what differs from that wakes anybody."""
         things = frozenset(things_of(key, canary, reads))
         self._dependents.set(key, things)
-        for thing in things - self._versions.keys():
-            there = self._cluster.mirrors[thing[0]].get(thing[1], thing[2])
+        for thing in things:
+            there = self._cluster.mirrors[thing[0]].get(thing[1], thing[2]) if thing not in self._versions else None
             if there is not None:
                 self._versions[thing] = substance(thing[0], there)
 
