@@ -114,12 +114,11 @@ def show_source(made: Machine, running: Running) -> None:
 
 async def watch_source(made: Machine, running: Running) -> None:
     """Says where Services are reached, which commits are refused, and when the source is away."""
-    away, refused = "", 0
+    away = ""
     while True:
         show_addresses(made, running)
-        for refusal in made.sources.refusals[refused:]:
-            running.report(str(refusal))
-        refused = len(made.sources.refusals)
+        for refusal in made.sources.refusals:
+            say_once(running, str(refusal))
         if made.sources.away != away:
             running.report(made.sources.away or "the source can be reached again")
             away = made.sources.away

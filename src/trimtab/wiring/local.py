@@ -14,6 +14,7 @@ import aiohttp
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.git.evaluate import Unknown, revision_of
+from trimtab.adapters.git.location import locate as locate_source
 from trimtab.adapters.git.manifests import Manifests, Workload
 from trimtab.adapters.git.process import Git
 from trimtab.adapters.git.repository import Repository, Watching, open_repository
@@ -113,6 +114,7 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
 
     `report` hears what people should know. InputError where the source, or this machine, will not do.
     """
+    await locate_source(options.source, options.path, Git())  # before anything is made
     folder = open_folder(options.state)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -243,7 +245,7 @@ async def envoy_sample(counters: EnvoyCounters, key: CanaryKey, policy: Policy, 
 
 async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Callable[[str], None]) -> None:
     """Keeps Deployments without a Canary as the newest commit has them; with `--prune` stops what it has no more (L6)."""
-    workloads, commit = made.outside.workloads, ""
+    workloads, commit, trouble = made.outside.workloads, "", ""
     assert isinstance(workloads, LocalWorkloads)
     while True:
         manifests = made.sources.manifests
@@ -254,9 +256,11 @@ async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Calla
                 gone = set(made.node.keys()) - set(manifests.known()) - {owner(found) for found in manifests.without_canary()}
                 for orphan in gone if options.prune else ():
                     made.node.forget(orphan)
-                commit = manifests.commit
+                commit, trouble = manifests.commit, ""
             except OutsideError as problem:
-                report(str(problem))
+                if str(problem) != trouble:
+                    trouble = str(problem)
+                    report(trouble)
         await asyncio.sleep(PLAIN_LOOK)
 
 
