@@ -1,5 +1,9 @@
 """The operator as a process: rollouts, commands with a person's kubeconfig, and what survives a kill."""
 
+import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from signal import SIGKILL
@@ -125,3 +129,13 @@ async def test_an_operator_that_is_told_to_end_lets_the_next_one_begin_at_once(o
     assert operating.processes[0].stop() == 0
     lease = await operating.api.get("Lease", operating.namespace, "trimtab")
     assert lease["spec"]["holderIdentity"] == ""
+
+
+async def test_kubectl_trimtab_looks_at_the_cluster_without_being_told(operating: Operating) -> None:
+    await operating.app()
+    plugin = Path(sys.executable).with_name("kubectl-trimtab")
+    environment = {**os.environ, "KUBECONFIG": str(operating.plane.kubeconfig)}
+    command = [str(plugin), "status", "-n", operating.namespace]
+    done = await asyncio.to_thread(subprocess.run, command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("in cluster https://127.0.0.1:")
+    assert "Initialized" in done.stdout

@@ -83,7 +83,10 @@ class Asked:
 def place_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds `--in` and what says where exactly; the command gets them as `asked`."""
 
-    @click.option("--in", "kind", type=click.Choice([LOCAL, CLUSTER]), help="Where to look.  [default: local, if a state folder is here]")
+    @click.option(
+        "--in", "kind", type=click.Choice([LOCAL, CLUSTER]), envvar="TRIMTAB_IN",
+        help="Where to look.  [default: TRIMTAB_IN, else local, if a state folder is here]",
+    )  # fmt: skip
     @state_option
     @click.option("-n", "--namespace", default="", help="The namespace of the cluster.  [default: the context's]")
     @click.option("--context", default="", help="The context of the kubeconfig.")
