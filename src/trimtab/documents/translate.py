@@ -168,7 +168,7 @@ def routing(analysis: CanaryAnalysis) -> str:
 
 def matches(analysis: CanaryAnalysis) -> tuple[Match, ...]:
     """The conditions of an A/B test."""
-    if analysis.match and not analysis.iterations:
+    if analysis.match and (analysis.iterations or 0) < 1:
         problem = (
             "spec.analysis.match needs spec.analysis.iterations: by weights everybody may reach the canary, whatever their requests match"
         )
