@@ -17,11 +17,11 @@ CANARY = {"name": "app", "namespace": "test"}
 def watched(story: Story) -> Exposition:
     """Metrics that hear of every record from now on."""
     exposition = Exposition("envoy")
-    exposition.decided(Decision(story.state, (), None), timedelta())
+    exposition.decided(Decision(story.state, (), None), timedelta(), story.memory.world.now)
     known = story.memory.store.on_replace
     story.memory.store.on_replace = lambda before, after: (
         known(before, after),
-        exposition.decided(Decision(after, (), None), timedelta(seconds=0.25)),
+        exposition.decided(Decision(after, (), None), timedelta(seconds=0.25), story.memory.world.now),
     )[0]
     return exposition
 
@@ -59,6 +59,10 @@ def test_a_rollback_is_one_failure_with_the_value_that_led_to_it(told: Callable[
     assert (ended(exposition, "failures"), ended(exposition, "successes")) == (1, None)
     assert value(exposition, "flagger_canary_metric_analysis", **CANARY, metric="request-success-rate") == 80
     assert value(exposition, "flagger_canary_status", **CANARY) == 2
+    assert value(exposition, "trimtab_checks_total", **CANARY, verdict="fail") == 2
+    assert value(exposition, "trimtab_rollouts_total", **CANARY, outcome="RolledBack") == 1
+    assert value(exposition, "trimtab_held", **CANARY) == 1
+    assert value(exposition, "trimtab_last_pass_timestamp_seconds", **CANARY) is not None
 
 
 def test_a_rollout_without_analysis_counts_as_skipped(told: Callable[..., Story]) -> None:

@@ -23,6 +23,10 @@ class Queue:
     """Keys that were woken while they were being worked on."""
     failures: dict[CanaryKey, int] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        """How many keys a look is planned for."""
+        return len(self.due)
+
     def add(self, key: CanaryKey, moment: datetime) -> None:
         """Looks at `key` at `moment`, or earlier where that was planned already."""
         if key in self.busy:

@@ -1,9 +1,9 @@
-"""What a Prometheus scrapes of Trimtab: Flagger's metrics, with their names and labels (flagger.md 7.1). Fed by `up`."""
+"""What a Prometheus scrapes: Flagger's metrics, with their names and labels (flagger.md 7.1), and our own. Fed by `up` and `operator`."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -22,6 +22,8 @@ STATUS = {Phase.PROGRESSING: 0, Phase.FAILED: 2}
 SUCCESSES = {Outcome.PROMOTED: "completed", Outcome.SKIPPED: "skipped"}
 FAILURES = frozenset({Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.PROMOTION_FAILED, Outcome.INCONCLUSIVE})
 LAST_PORT = 65535
+LASTING = (1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 86_400)
+"""Seconds that rollouts last."""
 ENDINGS = ("name", "namespace", "deployment_strategy", "analysis_status")
 
 
@@ -38,12 +40,21 @@ class Exposition:
         self.duration = Histogram("flagger_canary_duration_seconds", "Seconds that a check took.", canary, registry=one)
         self.successes = Counter("flagger_canary_successes", "Attempts that were promoted.", ENDINGS, registry=one)
         self.failures = Counter("flagger_canary_failures", "Attempts that went back.", ENDINGS, registry=one)
+        self.ended = Counter("trimtab_rollouts", "Attempts that ended.", [*canary, "outcome"], registry=one)
+        self.lasted = Histogram("trimtab_rollout_duration_seconds", "From detection to the end.", canary, registry=one, buckets=LASTING)
+        self.checks = Counter("trimtab_checks", "Checks by what the judge said.", [*canary, "verdict"], registry=one)
+        self.passes = Histogram("trimtab_pass_duration_seconds", "Looking at one Canary.", registry=one)
+        self.looked = Gauge("trimtab_last_pass_timestamp_seconds", "When a Canary was last looked at.", canary, registry=one)
+        self.held = Gauge("trimtab_held", "1 while the source holds a revision that is not started by itself.", canary, registry=one)
+        self.queue = Gauge("trimtab_queue_length", "Canaries that a look is planned for.", registry=one)
         Gauge("flagger_info", "Version and mesh provider.", ["version", "mesh_provider"], registry=one).labels(__version__, provider).set(1)
         self.states: dict[CanaryKey, CanaryState] = {}
 
-    def decided(self, decision: Decision, took: timedelta) -> None:
-        """Takes notice of a decision; `took` is how long its pass lasted."""
+    def decided(self, decision: Decision, took: timedelta, now: datetime) -> None:
+        """Takes notice of a decision; `took` is how long its pass lasted, which ended `now`."""
         state = decision.state
+        self.passes.observe(took.total_seconds())
+        self.looked.labels(state.key.name, state.key.namespace).set(now.timestamp())
         before, self.states[state.key] = self.states.get(state.key), state
         policy = state.rules
         if policy is None:
@@ -57,7 +68,10 @@ class Exposition:
         for result in state.evidence.results:
             if result.value is not None:
                 self.value.labels(target, namespace, result.metric).set(result.value)
+        self.held.labels(state.key.name, namespace).set(state.held is not None)
         if before is not None and state.evidence.checks > before.evidence.checks:
+            verdict = "fail" if state.evidence.failed_checks > before.evidence.failed_checks else "pass"
+            self.checks.labels(state.key.name, namespace, verdict).inc()
             self.duration.labels(target, namespace).observe(took.total_seconds())
         self.count_ending(before, state)
 
@@ -65,6 +79,8 @@ class Exposition:
         """Counts an attempt when it ends, once; what had ended before this process started is not counted again."""
         run = state.rollout
         if before is not None and run is not None and run.ended is not None and run != before.rollout:
+            self.ended.labels(state.key.name, state.key.namespace, run.outcome or "").inc()
+            self.lasted.labels(state.key.name, state.key.namespace).observe((run.ended - run.detected).total_seconds())
             self.count(run, state.key.namespace)
 
     def count(self, run: Rollout, namespace: str) -> None:

@@ -54,7 +54,8 @@ class Operating:
 
     def decided(self, key: CanaryKey, decision: Decision, took: timedelta) -> None:
         """Logs what a decision says."""
-        self.exposition.decided(decision, took)
+        if self.made is not None:
+            self.exposition.decided(decision, took, self.made.outside.clock.now())
         for entry in decision.entries:
             self.log.line(
                 SEVERITY[entry.severity], entry.text, canary=str(key), rollout=entry.rollout, phase=entry.phase, reason=entry.reason,
@@ -110,7 +111,9 @@ def led(made: Operated, operating: Operating, *, elect: bool) -> "asyncio.Task[N
         operating.log.line("info", f"leading {len(await made.outside.sources.keys())} canaries on {made.where}")
         try:
             async with asyncio.TaskGroup() as group:
-                looping = group.create_task(Loop(made.outside, operating.went, operating.decided, workers=WORKERS).run())
+                loop = Loop(made.outside, operating.went, operating.decided, workers=WORKERS)
+                operating.exposition.queue.set_function(loop.queue.__len__)
+                looping = group.create_task(loop.run())
                 if elect:
                     await made.lease.keep()
                     looping.cancel()

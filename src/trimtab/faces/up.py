@@ -44,7 +44,8 @@ class Running:
     def decided(self, key: CanaryKey, decision: Decision, took: timedelta) -> None:
         """Prints what a decision says; `took` is how long its pass lasted."""
         self.states[key] = decision.state
-        self.exposition.decided(decision, took)
+        if self.made is not None:
+            self.exposition.decided(decision, took, self.made.outside.clock.now())
         for entry in decision.entries:
             self.tell(entry.at, f"{key}  {entry.text}")
         self.moved.set()
@@ -75,6 +76,7 @@ async def up(options: UpOptions, running: Running, work: Body | None, leave: Cal
         running.made = made
         show_source(made, running)
         loop = Loop(made.outside, running.went, running.decided)
+        running.exposition.queue.set_function(loop.queue.__len__)
         async with asyncio.TaskGroup() as group:
             looping = group.create_task(loop.run())
             watching = group.create_task(watch_source(made, running))
