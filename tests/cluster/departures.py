@@ -2,4 +2,11 @@
 
 from machine.departures import Departure
 
-OF_THE_CLUSTER: tuple[Departure, ...] = ()
+OF_THE_CLUSTER: tuple[Departure, ...] = (
+    Departure(
+        ("service-target",),
+        "final",
+        "WL-7: a promotion leaves the Service of the primary its owner and its labels",
+        trimtab=r"^/objects/Service/app-primary/(labels/team = |owners has Canary/app )",
+    ),
+)
