@@ -297,6 +297,7 @@ def test_no_hook_of_the_user_runs_and_stray_variables_do_not_lead_astray(tmp_pat
 def test_credentials_leave_every_address() -> None:
     said = without_credentials("fatal: 'https://ada:p%40ss@host/x' and ssh://git@host:22/y and user@host:z")
     assert said == "fatal: 'https://host/x' and ssh://host:22/y and user@host:z"
+    assert without_credentials("fatal: https://ada:open@sesame@host/x") == "fatal: https://host/x"
 
 
 def test_the_clone_is_private_and_survives_a_git_that_was_killed(tmp_path: Path, origin: Path) -> None:

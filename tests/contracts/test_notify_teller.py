@@ -223,6 +223,37 @@ async def test_a_refused_alert_is_not_tried_again_and_no_message_shows_the_addre
     assert "T0KEN" not in problem
 
 
+async def test_no_message_shows_the_address_of_a_chat_or_the_password_of_a_proxy_that_do_not_speak_http(desk: Desk) -> None:
+    async with talking(b"T0KEN refused\r\n\r\n") as garbage, talking(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n") as proxy:
+        # A name in capitals is written otherwise in what the HTTP library says.
+        chat = desk.chat("slack", address=f"http://LOCALHOST:{garbage}/T0 KEN")
+        behind = desk.chat("teams", address="https://chat.invalid/T0KEN", proxy=f"http://ada:opensesame@127.0.0.1:{proxy}")
+        problems = await told(desk, replace(POLICY, alerts=(chat,)), desk.alert()) | await told(
+            desk, replace(POLICY, alerts=(behind,)), desk.alert()
+        )
+    first, second = problems.values()
+    assert "the answer is not HTTP" in first
+    assert "T0%20KEN" not in first
+    assert "localhost" not in first
+    assert "the proxy refuses: 407" in second
+    assert "opensesame" not in second
+
+
+@asynccontextmanager
+async def talking(words: bytes) -> AsyncIterator[int]:
+    """The port of something that says these words to whoever asks."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(words)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
 async def test_p4_a_receiver_that_is_away_for_a_while_gets_everything_in_order_once_it_is_back(desk: Desk) -> None:
     desk.there.says("/events", (503, ""), (500, ""), (502, ""), (200, ""))
     desk.there.says("/slack", (503, ""), (503, ""), (200, ""))
@@ -254,6 +285,21 @@ async def test_p4_a_receiver_that_is_away_keeps_nothing_from_the_others(desk: De
         await teller.tell(other, replace(POLICY, alerts=(desk.chat("slack", "others"),)), [desk.alert("third")])
         await until(lambda: desk.there.paths().count("POST /slack") == 2 and "POST /others" in desk.there.paths())
         assert await teller.told(KEY) == {}
+
+
+async def test_al_2_two_targets_of_one_name_both_get_an_alert(desk: Desk) -> None:
+    first, second = desk.chat("slack", "first", name="on-call"), desk.chat("slack", "second", name="on-call")
+    await told(desk, replace(POLICY, alerts=(first, second)), desk.alert())
+    assert sorted(desk.there.paths()) == ["POST /first", "POST /second"]
+
+
+async def test_nothing_is_kept_running_for_receivers_that_have_everything(desk: Desk) -> None:
+    async with at_work(desk) as teller:
+        for name in ("one", "two", "three"):
+            await teller.tell(CanaryKey("test", name), replace(POLICY, alerts=(desk.chat("slack", name),)), [desk.alert()])
+        await until(lambda: len(desk.there.paths()) == 3 and not teller.lanes)
+        await teller.tell(KEY, replace(POLICY, alerts=(desk.chat("slack", "one"),)), [desk.alert("again")])
+        await until(lambda: len(desk.there.paths()) == 4 and not teller.lanes)
 
 
 async def test_p4_what_is_told_again_while_it_waits_or_after_it_was_delivered_is_delivered_once(desk: Desk) -> None:

@@ -27,7 +27,7 @@ INHERITED = re.compile(
 )
 """The variables of git that may come from outside. Others, such as GIT_DIR inside a hook, would lead it astray."""
 
-CREDENTIALS = re.compile(r"(?<=://)[^/\s@]*@")
+CREDENTIALS = re.compile(r"(?<=://)[^/\s]*@")
 
 GRACE = 1.0
 """Seconds that git gets to remove its lock files when it has to stop."""

@@ -31,6 +31,8 @@ REMEMBERED = 1000
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
 RecordEvent = Callable[[CanaryKey, Telling], Awaitable[None]]
 """Writes an event where events are kept. OutsideError where that may work later, InputError where it never will."""
+Receiver = AlertTarget | None
+"""A chat; None for the events of a key. Names of alerts are no keys: people give two the same."""
 Job = Callable[[], Awaitable[str]]
 """Delivers; its answer is why it could not, empty where it could."""
 
@@ -84,8 +86,9 @@ class HttpTeller:
     read_secret: ReadSecret
     everywhere: Everywhere = Everywhere()
     lines: dict[CanaryKey, Line] = field(default_factory=dict)
-    lanes: dict[tuple[CanaryKey, str], "asyncio.Queue[tuple[str, Job]]"] = field(default_factory=dict)
-    fresh: "asyncio.Queue[tuple[CanaryKey, str]]" = field(default_factory=asyncio.Queue)
+    lanes: dict[tuple[CanaryKey, Receiver], "asyncio.Queue[tuple[str, Job]]"] = field(default_factory=dict)
+    """Those with something to deliver: a lane that is empty ends, or receivers and Canaries that are gone would keep theirs."""
+    fresh: "asyncio.Queue[tuple[CanaryKey, Receiver]]" = field(default_factory=asyncio.Queue)
 
     async def tell(self, key: CanaryKey, policy: Policy, tellings: Sequence[Telling]) -> None:
         """Takes over what it does not know yet."""
@@ -97,8 +100,8 @@ class HttpTeller:
             line.waiting[telling.id] = Waiting(len(jobs))
             if not jobs:
                 line.done(telling.id, "")
-            for lane, job in jobs.items():
-                self.lane(key, lane).put_nowait((telling.id, job))
+            for receiver, job in jobs.items():
+                self.lane(key, receiver).put_nowait((telling.id, job))
 
     async def told(self, key: CanaryKey) -> Mapping[str, str]:
         """Ids that are done with, each with the reason where it was given up."""
@@ -108,32 +111,34 @@ class HttpTeller:
         """Delivers until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                key, lane = await self.fresh.get()
-                group.create_task(self.deliver(self.lines[key], self.lanes[key, lane]))
+                key, receiver = await self.fresh.get()
+                group.create_task(self.deliver(key, receiver))
 
-    async def deliver(self, line: Line, lane: "asyncio.Queue[tuple[str, Job]]") -> None:
-        """One receiver, in order."""
-        while True:
-            name, job = await lane.get()
-            line.done(name, await job())
+    async def deliver(self, key: CanaryKey, receiver: Receiver) -> None:
+        """One receiver, in order, until it has everything."""
+        lane = self.lanes[key, receiver]
+        while not lane.empty():
+            name, job = lane.get_nowait()
+            self.lines[key].done(name, await job())
+        del self.lanes[key, receiver]
 
-    def lane(self, key: CanaryKey, name: str) -> "asyncio.Queue[tuple[str, Job]]":
+    def lane(self, key: CanaryKey, receiver: Receiver) -> "asyncio.Queue[tuple[str, Job]]":
         """The lane of a receiver, new where there was none."""
-        if (key, name) not in self.lanes:
-            self.lanes[key, name] = asyncio.Queue()
-            self.fresh.put_nowait((key, name))
-        return self.lanes[key, name]
+        if (key, receiver) not in self.lanes:
+            self.lanes[key, receiver] = asyncio.Queue()
+            self.fresh.put_nowait((key, receiver))
+        return self.lanes[key, receiver]
 
-    def jobs(self, key: CanaryKey, policy: Policy, telling: Telling) -> dict[str, Job]:
-        """What is to be done for a telling, by lane."""
+    def jobs(self, key: CanaryKey, policy: Policy, telling: Telling) -> dict[Receiver, Job]:
+        """What is to be done for a telling, by receiver."""
         match telling.kind:
             case TellingKind.EVENT:
-                return {"events": lambda: self.event(key, policy, telling)}
+                return {None: lambda: self.event(key, policy, telling)}
             case TellingKind.HOOKS:
-                return {"events": lambda: self.call(key, policy, telling)}
+                return {None: lambda: self.call(key, policy, telling)}
             case TellingKind.ALERT:
                 targets = [target for target in policy.alerts or self.everywhere.alerts if alerts.wanted(target, telling)]
-                return {f"alert {target.name}": self.alert(key, policy, target, telling) for target in targets}
+                return {target: self.alert(key, policy, target, telling) for target in targets}
 
     async def event(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
         """To where events are kept, and to event hooks: the Canary's own, else the global one (HOOK-4)."""
@@ -212,7 +217,7 @@ class HttpTeller:
                 )
                 return reply if reply.good else replace(reply, text=f"status {answer.status}" + (f": {reply.text}" if reply.text else ""))
         except (TimeoutError, aiohttp.ClientError, ValueError, OSError) as error:
-            return failed(error, "Post", url, ALERT_DEADLINE)
+            return failed(error, "Post", ALERT_DEADLINE)
 
     async def until_delivered(self, telling: Telling, receiver: str, attempt: Callable[[], Awaitable[Reply]]) -> str:
         """Tries until it is taken, refused for good, or too old; why it was given up."""

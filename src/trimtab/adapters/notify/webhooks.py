@@ -68,7 +68,7 @@ class Webhooks:
         tried = f'Post "{shown(hook.url)}"'
         if deadline <= 0:
             # To aiohttp this means no deadline at all, to Flagger one that has passed.
-            return failed(TimeoutError(), tried, hook.url, deadline)
+            return failed(TimeoutError(), tried, deadline)
         try:
             async with self.session.post(
                 hook.url, data=body, headers={"Content-Type": "application/json"}, ssl=not hook.skip_tls_verify,
@@ -78,7 +78,7 @@ class Webhooks:
                     answer.status, printable((await start_of(answer)).decode(errors="replace")), answer.headers.get("Retry-After", "")
                 )
         except (TimeoutError, aiohttp.ClientError, ValueError, OSError) as error:
-            return failed(error, tried, hook.url, deadline)
+            return failed(error, tried, deadline)
 
 
 def payload(call: HookCall, metadata: Mapping[str, str]) -> bytes:
@@ -105,8 +105,11 @@ def judged(status: int, text: str, after: str) -> Reply:
     return Reply(False, text or f"status {status}")
 
 
-def failed(error: Exception, tried: str, url: str, deadline: float) -> Reply:
-    """What became of a request without an answer; `url` is not shown. What depends on neither time nor network is not tried again."""
+def failed(error: Exception, tried: str, deadline: float) -> Reply:
+    """What became of a request without an answer. What depends on neither time nor network is not tried again.
+
+    The error's own text is shown only where it is known to hold no address: addresses of chats and proxies are as good as passwords.
+    """
     match error:
         case TimeoutError():
             return Reply(False, f"{tried}: no answer within {deadline:g} s", True)
@@ -118,16 +121,20 @@ def failed(error: Exception, tried: str, url: str, deadline: float) -> Reply:
             return Reply(False, printable(f"{tried}: its certificate is not trusted: {error.certificate_error}"))
         case aiohttp.ClientConnectorError():
             return Reply(False, printable(f"{tried}: cannot connect: {error.strerror or error.os_error}"), True)
-    return Reply(False, printable(f"{tried}: {str(error).replace(url, 'its address') or type(error).__name__}"), True)
+        case aiohttp.ClientHttpProxyError():
+            return Reply(False, printable(f"{tried}: the proxy refuses: {error.status} {error.message}"), True)
+        case aiohttp.ClientResponseError():
+            return Reply(False, printable(f"{tried}: the answer is not HTTP: {error.message}"), True)
+    return Reply(False, f"{tried}: the connection broke ({type(error).__name__})", True)
 
 
 def shown(address: str) -> str:
-    """An address without the password that it may hold."""
+    """An address without the credentials that it may hold: a name alone may be a token."""
     try:
-        password = urlsplit(address).password
+        credentials, found, _ = urlsplit(address).netloc.rpartition("@")
     except ValueError:
         return address.rpartition("@")[2]
-    return address.replace(f":{password}@", ":***@", 1) if password else address
+    return address.replace(f"{credentials}@", "***@", 1) if found else address
 
 
 def printable(text: str) -> str:
