@@ -104,6 +104,32 @@ def test_a_commit_says_who_when_and_why(tmp_path: Path, origin: Path) -> None:
     run(work())
 
 
+@pytest.mark.parametrize(
+    ("date", "at"),
+    [
+        ("1700000000 +5180", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        ("99999999999999 +0000", None),
+        ("yesterday +0000", None),
+    ],
+)
+def test_a_commit_with_a_date_that_does_not_exist_is_read_all_the_same(
+    tmp_path: Path, origin: Path, date: str, at: datetime | None
+) -> None:
+    first = commit(origin, "Good", {"a.yaml": "1"})
+    tree = git(origin, "rev-parse", f"{first}^{{tree}}")
+    text = f"tree {tree}\nparent {first}\nauthor Ada <ada@x> {date}\ncommitter Ada <ada@x> {date}\n\nConverted\n"
+    (tmp_path / "commit").write_text(text)
+    made = git(origin, "hash-object", "-t", "commit", "-w", "--literally", str(tmp_path / "commit"))
+    git(origin, "update-ref", "refs/heads/main", made)
+
+    async def work() -> None:
+        repository = await opened(tmp_path, origin)
+        said = await repository.clone.origin(await repository.newest())
+        assert (said.commit, said.message, said.at) == (made, "Converted", at)
+
+    run(work())
+
+
 def test_a_new_commit_is_seen_without_asking_git(tmp_path: Path, origin: Path) -> None:
     commit(origin, "one", {"a.yaml": "1"})
 

@@ -408,6 +408,41 @@ async def test_an_object_that_is_written_twice_refuses_the_commit(tmp_path: Path
         await sources.start()
 
 
+async def test_a_file_without_documents_is_nothing_in_later_commits_too(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
+    origin.commit("First", app=canary(APP) + "---" + deployment(APP) + "---" + settings("1"), later="# nothing yet\n")
+    sources = await started(tmp_path, clock)
+    origin.commit("Second", app=canary(APP) + "---" + deployment(APP) + "---" + settings("2"))
+    assert await sources.refresh() == (APP,)
+    assert await limit(sources, known(await sources.read(APP))) == ["2"]
+
+
+async def test_only_kustomizations_are_left_aside_not_files_whose_names_end_so(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
+    app = canary(APP) + "---" + deployment(APP)
+    origin.commit("First", app=app, **{"our-kustomization": settings("1"), "kustomization": "resources: []"})
+    sources = await started(tmp_path, clock)
+    assert await limit(sources, known(await sources.read(APP))) == ["1"]
+    assert sources.manifests.warnings == ("kustomization.yaml is not rendered: the files around it are read as they are written",)
+
+
+@pytest.mark.parametrize("kind", ["git", "plain"])
+async def test_a_name_of_a_file_that_is_no_text_is_spelt_out(tmp_path: Path, origin: Origin, clock: JumpingClock, kind: str) -> None:
+    app = canary(APP) + "---" + deployment(APP)
+    if kind == "git":
+        (origin.folder / os.fsdecode(b"caf\xe9.yaml")).write_text(settings("1"))
+        origin.commit("First", app=app)
+        sources = await started(tmp_path, clock)
+        assert (await sources.read(APP)).origin.message == "First"
+    else:
+        (tmp_path / "plain").mkdir()
+        (tmp_path / "plain" / "app.yaml").write_text(app)
+        (tmp_path / "plain" / os.fsdecode(b"caf\xe9.yaml")).write_text(settings("1"))
+        sources = await opened(tmp_path, clock, source="plain")
+        await sources.start()
+    (content,) = await sources.contents(APP, known(await sources.read(APP)))
+    assert content.file == "caf\\xe9.yaml"
+    content.file.encode()
+
+
 async def test_lists_and_other_namespaces_are_read(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
     objects = [canary(OTHER), deployment(OTHER), settings("1", "shop")]
     items = "".join("- " + text.strip().replace("\n", "\n  ") + "\n" for text in objects)

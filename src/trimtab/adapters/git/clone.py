@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -90,7 +90,8 @@ class Clone:
         """The regular files of a commit below a path, or the one at it; links and submodules are left out."""
         below = ("--", path) if path else ()
         listing = await self.must("ls-tree", "-r", "-z", "--full-tree", commit, *below, doing=f"listing commit {commit[:10]}")
-        rows = (row.partition("\t") for row in listing.decode(errors="surrogateescape").split("\0") if row)
+        # A name that is no UTF-8 is spelt out, since what messages hold must be writable anywhere.
+        rows = (row.partition("\t") for row in listing.decode(errors="backslashreplace").split("\0") if row)
         return tuple(File(name, about.split()[2]) for about, _, name in rows if about.startswith(REGULAR))
 
     async def top(self, commit: str) -> tuple[str, ...]:
@@ -120,7 +121,7 @@ class Clone:
 
     async def origin(self, commit: str, files: Sequence[str] = ()) -> Origin:
         """Who made a commit, when and why: the newest up to `commit` that touched one of `files`, else `commit` itself."""
-        shape = "--format=%H%x00%an <%ae>%x00%cI%x00%B"
+        shape = "--format=%H%x00%an <%ae>%x00%ct%x00%B"
         if files:
             said = await self.must("log", "-1", shape, commit, "--", *files, doing=f"reading the history of {commit[:10]}")
             if said.strip():
@@ -149,7 +150,15 @@ def _pins_of(key: CanaryKey) -> str:
 
 def _origin(said: bytes) -> Origin:
     commit, author, at, message = said.decode(errors="replace").split("\0", 3)
-    return Origin(commit, _plain(author), _plain(message).strip()[:LONGEST_MESSAGE], datetime.fromisoformat(at))
+    return Origin(commit, _plain(author), _plain(message).strip()[:LONGEST_MESSAGE], _moment(at))
+
+
+def _moment(seconds: str) -> datetime | None:
+    """When a commit was made; None where it does not say anything sensible, as those of some converters do."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _plain(text: str) -> str:

@@ -1,5 +1,6 @@
 """Where the source is: a git repository here or far away, or a plain folder. Called by `repository` when it is opened."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ async def _on_this_machine(folder: Path, below: str, git: Git) -> Local | Plain:
         return _plain(folder, below)
     if asked.code != 0:
         raise Denied(f"git does not let us read the repository of {folder}: {asked.complaint}")
-    inside, own, common, *prefix = asked.out.decode().splitlines()
+    inside, own, common, *prefix = os.fsdecode(asked.out).splitlines()
     if inside != "true":
         return Local(Path(own), Path(own), Path(common), below)
     shown = "".join(prefix).rstrip("/")

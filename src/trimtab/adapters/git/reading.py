@@ -44,13 +44,13 @@ class Reader:
         `remember`: the next commit will be much like this one, so its files are not read again.
         """
         files = await self._repository.manifests(commit)
-        wanted = [file for file in files if not file.path.endswith(KUSTOMIZATIONS)]
+        wanted = [file for file in files if file.path.rpartition("/")[2] not in KUSTOMIZATIONS]
         contents = await self._repository.clone.read(file.blob for file in wanted if file not in self._read)
         problems: list[str] = []
         collection, parts = Collection(), dict[File, tuple[Part, ...]]()
         for file in wanted:
             try:
-                parts[file] = self._read.get(file) or read_file(file.path, contents[file.blob])
+                parts[file] = self._read[file] if file in self._read else read_file(file.path, contents[file.blob])
                 for part in parts[file]:
                     collection.add(part)
             except DocumentError as error:
