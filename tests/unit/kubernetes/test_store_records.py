@@ -114,6 +114,13 @@ def test_a_record_that_cannot_be_read_says_whose_it_is() -> None:
         rollouts.state_of(made, KEY)
 
 
+@pytest.mark.parametrize("line", [{"text": "no time"}, {"at": "yesterday"}, {"at": NOW.isoformat(), "results": [{"reading": "odd"}]}])
+def test_a_timeline_that_cannot_be_read_says_whose_it_is(line: dict[str, Any]) -> None:
+    made: dict[str, Any] = {"metadata": {"name": "app-3"}, "spec": {"number": 3}, "status": {"timeline": [line]}}
+    with pytest.raises(InputError, match="the timeline of ConfigRollout app-3 cannot be read"):
+        rollouts.entries_of(made)
+
+
 def test_the_name_of_an_attempt_fits_whatever_the_canary_is_called() -> None:
     assert rollouts.rollout_name(KEY, 12) == "app-12"
     assert len(rollouts.rollout_name(CanaryKey("shop", "a" * 253), 12)) == 253

@@ -7,12 +7,12 @@ change, so that clocks of two machines never have to agree.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.kinds import LEASE
 from trimtab.config.references import mapping
-from trimtab.errors import Conflict, OutsideError
+from trimtab.errors import Conflict, OutsideError, Throttled, Unavailable
 from trimtab.ports import Clock
 
 DURATION = 10.0
@@ -39,9 +39,17 @@ class Lease:
     """When that was first read."""
 
     async def acquire(self) -> None:
-        """Returns when this process holds the lease. Denied where it may not even ask."""
-        while not await self.attempt():
-            await asyncio.sleep(RENEW)
+        """Returns when this process holds the lease, however long the API server is away. Denied where it may not even ask."""
+        while True:
+            rest = RENEW
+            try:
+                if await self.attempt():
+                    return
+            except Throttled as error:
+                rest = max(RENEW, error.after)
+            except Unavailable:
+                pass
+            await self.clock.sleep_until(self.clock.now() + timedelta(seconds=rest))
 
     async def keep(self) -> None:
         """Renews for as long as that works; returns when the lease is lost, or could not be renewed for GIVE_UP seconds."""

@@ -15,6 +15,7 @@ from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.kinds import CONFIG_ROLLOUT
 from trimtab.config.references import items, mapping
 from trimtab.documents.records import compact, from_text, to_plain
+from trimtab.errors import InputError
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import MetricKind
@@ -141,9 +142,16 @@ def unfolded(plain: object) -> object:
 
 
 def entries_of(found: Object) -> tuple[Entry, ...]:
-    """The journal in an object, oldest first."""
+    """The journal in an object, oldest first. InputError for one that cannot be read."""
     number = number_of(found)
-    return tuple(entry_of(line, number) for line in items(mapping(found.get("status")).get("timeline")))
+    try:
+        return tuple(entry_of(line, number) for line in items(mapping(found.get("status")).get("timeline")))
+    except (KeyError, ValueError) as error:
+        name = mapping(found.get("metadata")).get("name")
+        raise InputError(
+            f"the timeline of ConfigRollout {name} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed "
+            "it. Use the version that wrote it, or remove status.timeline."
+        ) from None
 
 
 def specs_of(found: Object) -> dict[str, str]:

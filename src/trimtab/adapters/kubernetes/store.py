@@ -28,7 +28,7 @@ from trimtab.adapters.kubernetes.rollouts import (
     status_of,
 )
 from trimtab.config.references import items
-from trimtab.errors import Conflict, OutsideError
+from trimtab.errors import Conflict, InputError, OutsideError
 from trimtab.model.commands import Command
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
@@ -253,7 +253,8 @@ class ClusterStore:
         except Conflict:
             # The Canary or the command is gone.
             self._behind.pop(key, None)
-        except OutsideError as error:
+        except (OutsideError, InputError) as error:
+            # InputError: an old CRD or somebody's admission webhook refuses what is written. A rollback must not wait for them.
             self._fell_behind(key, str(error))
         else:
             self._behind.pop(key, None)
@@ -280,7 +281,7 @@ class ClusterStore:
                 command = command_of(found)
                 if answer_of(found) is not None and command is not None and command.rollout < oldest:
                     await self._delete(ROLLOUT_COMMAND, found)
-        except OutsideError as error:
+        except (OutsideError, InputError) as error:
             self._fell_behind(key, str(error))
 
     async def _delete(self, kind: Kind, found: Object) -> None:
