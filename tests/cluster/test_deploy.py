@@ -3,8 +3,13 @@ are applied, and nobody wishes in the name of somebody else."""
 
 import asyncio
 import json
+import os
 import random
+import re
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +58,10 @@ KNATIVE = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "a
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """Its own control plane, for admission policies count everywhere. One impossible Canary was there before them."""
+    """Its own control plane, for admission policies count everywhere. Two impossible Canaries were there before them."""
     with running(tmp_path_factory.mktemp("installed")) as plane:
-        plane.kubectl("create", "-f", "-", given=json.dumps({**IMPOSSIBLE, "metadata": {"name": "older", "namespace": "default"}}))
+        for name in ("older", "oldest"):
+            plane.kubectl("create", "-f", "-", given=json.dumps({**IMPOSSIBLE, "metadata": {"name": name, "namespace": "default"}}))
         plane.kubectl("apply", "-f", "-", given=manifests())
         yield plane
 
@@ -198,3 +204,22 @@ async def test_nobody_wishes_in_the_name_of_somebody_else(guarded: ControlPlane)
     said = is_refused(guarded, json.dumps(command))
     assert "spec.actor is ann, but the API server knows you as admin" in said
     assert not is_refused(guarded, json.dumps({**command, "spec": {**spec, "actor": "admin"}}))
+
+
+async def test_what_the_operators_page_applies_is_admitted(guarded: ControlPlane) -> None:
+    for name in ("production", "flagger-system"):
+        guarded.kubectl("create", "namespace", name)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (TOP / "docs" / "operator.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 1
+    for block in blocks:
+        guarded.kubectl("create", "--dry-run=server", "-f", "-", given=block)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="no jq on PATH")
+async def test_the_page_for_users_of_flagger_finds_the_canaries_that_have_to_change(guarded: ControlPlane, tmp_path: Path) -> None:
+    (command,) = re.findall(r"kubectl get canaries .*?-f -$", (TOP / "docs" / "from-flagger.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "kubectl").symlink_to(guarded.folder / "kubectl")
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(guarded.kubeconfig)}
+    call = partial(subprocess.run, ["sh", "-c", command], capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = await asyncio.to_thread(call)
+    assert "oldest-judged" in done.stderr and "stepWeights must rise" in done.stderr, done

@@ -133,7 +133,7 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_are_there() -> None:
     assert len(asked) >= len(board["panels"])
     for expression in asked:
         promql_parser.parse(re.sub(r"\$(namespace|canary)", "x", expression))
-        for series, selector in re.findall(r"(flagger_\w+)\{([^}]*)\}", expression):
+        for series, selector in re.findall(r"\b((?:flagger|trimtab)_\w+)(?:\{([^}]*)\})?", expression):
             assert set(re.findall(r"(\w+)=~", selector)) <= labels[series], expression
 
 
