@@ -1,6 +1,8 @@
 """The exit codes that README and help texts name are the ones that the program has."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from trimtab import errors
@@ -29,6 +31,12 @@ def test_the_readme_lists_every_exit_code_with_its_meaning() -> None:
 
 def test_a_broken_law_and_a_bug_end_alike() -> None:
     assert errors.SafetyError.exit_code == exits.BUG
+
+
+def test_a_reader_that_has_enough_is_no_bug_wherever_that_is_noticed() -> None:
+    script = "from trimtab.faces.cli.main import ended, first; ended(first(ExceptionGroup('tasks', [BrokenPipeError()])))"
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (exits.DONE, "", "")
 
 
 def test_help_texts_name_only_codes_that_exist() -> None:

@@ -12,7 +12,7 @@ import click
 
 from trimtab import __version__
 from trimtab.errors import TrimtabError
-from trimtab.faces.exits import BUG, INTERRUPTED
+from trimtab.faces.exits import BUG, DONE, INTERRUPTED
 
 COMMANDS = {
     "up": ("machine", "Run a repository on this machine."),
@@ -88,9 +88,6 @@ def main() -> None:
         sys.exit(problem.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except BaseExceptionGroup as group:
         ended(first(group))
     except Exception as problem:
@@ -109,6 +106,10 @@ def ended(problem: BaseException) -> None:
     """Says what went wrong, and ends with the code for it. A bug leaves its trace in a file."""
     if isinstance(problem, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
+    if isinstance(problem, BrokenPipeError):
+        # Whoever read the output wants no more of it, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
     if isinstance(problem, TrimtabError):
         click.echo(f"trimtab: {problem}", err=True)
         sys.exit(problem.exit_code)

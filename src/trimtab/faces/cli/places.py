@@ -167,5 +167,9 @@ async def cluster(asked: Asked) -> AsyncIterator[Place]:
 
 
 async def user() -> str:
-    """The user of this machine."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    """The user of this machine; in a container often a number without a name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid-{os.getuid()}"
+    return f"{name}@{socket.gethostname()}"

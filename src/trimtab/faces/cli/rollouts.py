@@ -205,11 +205,25 @@ def about(revision: Revision, content: str) -> bool:
     return any(mark.startswith(content) for mark in (revision.id, *marks))
 
 
+def newer(entries: Sequence[Entry], last: Entry | None) -> Sequence[Entry]:
+    """What came after `last`; only the newest where nothing was shown yet.
+
+    Old entries go while somebody watches (R4), so how many there are tells nothing.
+    """
+    if last is None:
+        return entries[-1:]
+    for index in range(len(entries) - 1, -1, -1):
+        if entries[index] == last:
+            return entries[index + 1 :]
+    return [entry for entry in entries if entry.at > last.at]
+
+
 class Screen:
     """A live screen on a terminal, else plain lines; JSON lines with `-o json`."""
 
     def __init__(self, key: CanaryKey, output: str) -> None:
-        self.key, self.output, self.seen = key, output, 0
+        self.key, self.output = key, output
+        self.last: Entry | None = None
         self.live = None
         self.before = ""
         if output == "text" and sys.stdout.isatty():
@@ -231,9 +245,9 @@ class Screen:
                 click.echo(text)
             self.before = text
         else:
-            for entry in entries[self.seen :] if self.seen else entries[-1:]:
+            for entry in newer(entries, self.last):
                 click.echo(f"{entry.at.astimezone():%H:%M:%S}  {self.key}  {entry.phase}  {entry.text}")
-            self.seen = len(entries)
+                self.last = entry
 
     def close(self) -> None:
         """Leaves the last picture on the terminal."""
