@@ -19,7 +19,8 @@ def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: 
     A bad check below the threshold is inconclusive, or no-data where answers were missing; the one that reaches it is a fail.
     Missing answers that the policy wants to hold for are no-data and are not counted.
     """
-    if samples is None or (evidence.upto is not None and samples.asked <= evidence.upto):
+    # Evidence from a time to come was gathered before somebody set the clock back; it says nothing about these answers.
+    if samples is None or (evidence.upto is not None and samples.asked <= evidence.upto <= now):
         return None
     answers = dict(enumerate(samples.answers))
     results = tuple(read(metric, answers.get(index)) for index, metric in enumerate(analysis.metrics))

@@ -6,7 +6,7 @@ when exposure grows; traffic before everything that needs room on a disk, then p
 
 from dataclasses import replace
 
-from trimtab.model.facts import Facts
+from trimtab.model.facts import Facts, Routes
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState, Exposure
 from trimtab.ports import Outside, Wanted
@@ -22,7 +22,7 @@ async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
     if policy is None or state.suspended or exposure.primary is None:
         return
     want = Wanted(state.serial, policy, exposure, facts.source.replicas)
-    first = traffic_first(facts, exposure)
+    first = facts.routes is None or not reaches_more(facts.routes, exposure)
     if first:
         await outside.router.set(state.key, want)
     await outside.sources.keep(state.key, needed(state))
@@ -31,9 +31,10 @@ async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
         await outside.router.set(state.key, want)
 
 
-def traffic_first(facts: Facts, exposure: Exposure) -> bool:
-    """Does traffic leave the canary, or are there no routes yet?"""
-    return facts.routes is None or facts.routes.weight > exposure.weight
+def reaches_more(routes: Routes, exposure: Exposure) -> bool:
+    """Will requests reach the canary that did not before? Only then its pods come first."""
+    more = exposure.weight > routes.weight or (exposure.matched and not routes.matched)
+    return more or (exposure.mirrored and not routes.mirrored)
 
 
 def pods_of(state: CanaryState, facts: Facts) -> Exposure:

@@ -22,7 +22,8 @@ async def observe(stored: Stored, outside: Outside) -> Facts:
     state = stored.state
     now = outside.clock.now()
     source = await recognised(state, await outside.sources.read(state.key), outside)
-    policy = state.rules or source.policy
+    # While nothing is under way the newest policy counts: an attempt that this pass opens pins it, and what its router can do.
+    policy = state.running.policy if state.running is not None else source.policy or state.policy
     told = await outside.teller.told(state.key) if state.to_tell else {}
     facts = Facts(now, source, commands=stored.commands, told=told)
     if policy is None:
@@ -35,7 +36,7 @@ async def observe(stored: Stored, outside: Outside) -> Facts:
 async def recognised(state: CanaryState, source: Source, outside: Outside) -> Source:
     """The source under a name that the record has for it. A new key for digests of Secrets renames a revision, but changes nothing (C1)."""
     run = state.running
-    for revision in (run.to if run is not None else None, state.promoted):
+    for revision in (run.to if run is not None else None, state.promoted, held_back(state)):
         if revision is None or source.revision is None or not incomparable(revision, source.revision):
             continue
         before, after = await outside.sources.contents(state.key, revision), await outside.sources.contents(state.key, source.revision)
@@ -43,6 +44,15 @@ async def recognised(state: CanaryState, source: Source, outside: Outside) -> So
         if not before or list(map(canonical_bytes, before)) == list(map(canonical_bytes, after)):
             return replace(source, revision=revision)
     return source
+
+
+def held_back(state: CanaryState) -> Revision | None:
+    """The revision that is held, where the record still has all of it."""
+    run = state.rollout
+    known = (run.to if run is not None else None, state.promoted, *state.kept)
+    return next(
+        (revision for revision in known if revision is not None and state.held is not None and revision.id == state.held.revision), None
+    )
 
 
 async def seen(state: CanaryState, facts: Facts, policy: Policy, outside: Outside) -> Facts:
@@ -58,6 +68,12 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     if revision is None or known(state, facts):
         return facts
     after = await outside.sources.contents(state.key, revision)
+    there = {content.name for content in after}
+    gone = sorted(str(ref.name) for ref in revision.configs if ref.digest and ref.name not in there)
+    if gone:
+        # It changed between two looks. What cannot be validated starts nothing, or it would count as known from here on (S5).
+        problem = f"revision {revision.id} cannot be validated: the bytes of {', '.join(gone)} that it reads are not there any more"
+        return replace(facts, source=replace(facts.source, revision=None, problem=problem))
     before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
     findings = validate(after, before)
     changes = template_changes(state, revision) + difference(before, after)

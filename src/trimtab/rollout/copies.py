@@ -20,6 +20,17 @@ def primary_ready(turn: Turn, revision: Revision, since: datetime) -> Readiness:
     return found
 
 
+def patience_anew(turn: Turn) -> None:
+    """Nobody looked for a while, so whatever is awaited may not even have been begun: its time starts now."""
+    run = turn.run
+    turn.alter(began=run.began and (run.began if run.ready else turn.now), promoting=run.promoting and turn.now)
+
+
+def nobody_looked(turn: Turn, copy: Readiness) -> bool:
+    """Did a deadline pass long ago, because Trimtab was down? Then it says nothing about the copy (a crash loses nothing)."""
+    return copy.overdue and copy.deadline is not None and turn.now > copy.deadline + turn.policy.progress_deadline
+
+
 def canary_ready(turn: Turn, since: datetime) -> Readiness:
     """Readiness of the canary."""
     policy = turn.policy

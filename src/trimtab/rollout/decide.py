@@ -13,7 +13,7 @@ from trimtab.model.rollout import Ask, CanaryState, Outcome, Phase, RolloutKind
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout import reasons
 from trimtab.rollout.checks import metrics
-from trimtab.rollout.copies import primary_ready
+from trimtab.rollout.copies import patience_anew, primary_ready
 from trimtab.rollout.endings import end, go_back, hold, usable
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
@@ -37,6 +37,7 @@ PHASES: dict[Phase, Callable[[Turn], None]] = {
 def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decision:
     """The next state, why, and when to look again."""
     turn = Turn(state, facts, verdict)
+    set_back(turn)
     take_notice(turn)
     if not suspended(turn):
         obey(turn)
@@ -44,6 +45,25 @@ def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decisio
         if turn.state.phase is state.phase and not (newer(turn) or failed(turn) or overdue(turn)):
             PHASES[turn.state.phase](turn)
     return turn.decision()
+
+
+def set_back(turn: Turn) -> None:
+    """Somebody set the clock back: what has happened lies not ahead, and what is due is due within an interval again.
+
+    Without this a canary would not be checked until the clock is where it was.
+    """
+    state, now = turn.state, turn.now
+    if state.rules is not None and state.due is not None and state.due > now + state.rules.interval:
+        turn.change(due=turn.next_grid())
+    run = state.running
+    if run is None or not any(moment is not None and moment > now for moment in (run.began, run.grown, run.passed, run.promoting)):
+        return
+    passed = run.passed if run.passed is not None and run.passed <= now else None
+    began, ready, grown, promoting = (
+        moment and min(moment, now) for moment in (run.began, run.ready, run.grown, run.promoting)
+    )  # fmt: skip
+    gate = run.gate and replace(run.gate, since=min(run.gate.since, now))
+    turn.alter(began=began, ready=ready, grown=grown, promoting=promoting, passed=passed, gate=gate)
 
 
 def take_notice(turn: Turn) -> None:
@@ -72,6 +92,8 @@ def suspended(turn: Turn) -> bool:
         if turn.state.suspended:
             turn.change(suspended=False)
             turn.forget("Suspended")
+            if turn.state.running is not None:
+                patience_anew(turn)
             if turn.state.asks is not Ask.PROVIDERS and turn.state.due is not None and turn.state.due < turn.now:
                 # What was due meanwhile is not made up for between two points of the grid (P2).
                 turn.change(due=turn.next_grid())
@@ -112,7 +134,8 @@ def waits_its_turn(turn: Turn) -> bool:
         turn.say(Message("Queued", f"revision {revision.id} waits until revision {turn.run.to.id} is through"))
     else:
         text = f"revision {revision.id} came while revision {turn.run.to.id} was under way, which the policy rejects"
-        hold(turn, revision, text)
+        if turn.state.held is None:
+            hold(turn, revision, text)
         turn.say(Message("Rejected", text, "warn"))
     return True
 
@@ -120,23 +143,23 @@ def waits_its_turn(turn: Turn) -> bool:
 def leave(turn: Turn, outcome: Outcome, message: Message) -> None:
     """Ends the attempt because the source moved on; not while only the canary serves well (S9)."""
     run, state = turn.run, turn.state
-    routes = turn.facts.routes
-    exposed = wanted(state).weight or (routes is not None and routes.weight)
     if run.began is None:
         turn.say(message)
         phase = Phase.SUCCEEDED if outcome is Outcome.WITHDRAWN and state.phase is Phase.WAITING else state.phase
         end(turn, outcome, phase, message.text)
-    elif exposed and state.promoted is not None and not primary_serves(turn):
-        turn.say(Message("Kept", f"{turn.names.primary} is not ready, so traffic stays with the canary for now", "warn"))
-    else:
+    elif not only_canary_serves(turn):
         turn.say(message)
         go_back(turn, outcome, message.text)
 
 
-def primary_serves(turn: Turn) -> bool:
-    """Is the primary ready to take the canary's share?"""
-    promoted = turn.state.promoted
-    return promoted is not None and primary_ready(turn, promoted, turn.now).ready
+def only_canary_serves(turn: Turn) -> bool:
+    """Has the canary a share that the primary is not ready to take? Then traffic stays where it is, and that is told (S9)."""
+    state, routes = turn.state, turn.facts.routes
+    exposed = wanted(state).weight or (routes is not None and routes.weight)
+    if not exposed or state.promoted is None or primary_ready(turn, state.promoted, turn.now).ready:
+        return False
+    turn.say(Message("Kept", f"{turn.names.primary} is not ready, so traffic stays with the canary for now", "warn"))
+    return True
 
 
 def failed(turn: Turn) -> bool:
@@ -156,6 +179,9 @@ def overdue(turn: Turn) -> bool:
     deadline = run.gate.since + run.policy.gate_deadline
     if turn.now < deadline:
         turn.look(deadline)
+        return False
+    if only_canary_serves(turn):
+        turn.look(turn.next_grid())
         return False
     abort_now(turn, "the gate's deadline", f"{run.gate.type} was not opened in time")
     return True

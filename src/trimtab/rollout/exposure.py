@@ -28,7 +28,9 @@ def wanted(state: CanaryState) -> Exposure:
 def at_rest(state: CanaryState) -> Exposure:
     """Everybody on what was promoted; after a failed promotion, on the canary that is still healthy (SM-27)."""
     if state.promoted is None:
-        return Exposure(primary=state.rollout.to if state.rollout else None, routed=False)
+        # A first revision that was refused runs nowhere, and nothing else is touched for it (S5).
+        run = state.rollout
+        return Exposure(primary=run.to if run is not None and run.began is not None else None, routed=False)
     if state.fallback is not None:
         return Exposure(state.promoted, state.fallback, weight=100)
     return Exposure(state.promoted, superseded(state))

@@ -7,7 +7,7 @@ from trimtab.model.policy import HookType
 from trimtab.model.rollout import Ask, Outcome, Phase, Rollout, RolloutKind
 from trimtab.rollout import reasons
 from trimtab.rollout.checks import answered
-from trimtab.rollout.copies import canary_ready, primary_ready
+from trimtab.rollout.copies import canary_ready, nobody_looked, patience_anew, primary_ready
 from trimtab.rollout.endings import end, ending, hold, open_attempt, promoted, promotion_failed, refuse, roll_back, usable
 from trimtab.rollout.exposure import canary_left_alone, reached, routed_as_wanted
 from trimtab.rollout.questions import chain, following
@@ -32,16 +32,24 @@ def settled(turn: Turn) -> None:
         if not (state.held is not None and state.held.revision == revision.id):
             turn.change(phase=Phase.INITIALIZING)
             open_attempt(turn, RolloutKind.INITIALISATION, revision)
-            turn.alter(began=turn.now)
+            if not errors_of(turn.run):
+                turn.alter(began=turn.now)
     elif revision == state.promoted:
         back_to_primary(turn)
     elif state.held is None:
         open_attempt(turn, RolloutKind.CHANGE, revision)
         opening(turn)
+    elif not turn.facts.canary.available:
+        back_to_primary(turn)
+
+
+def errors_of(run: Rollout) -> tuple[str, ...]:
+    """What keeps an attempt from being shown to anyone."""
+    return tuple(str(finding) for finding in run.findings if finding.severity is Severity.ERROR)
 
 
 def back_to_primary(turn: Turn) -> None:
-    """After a failed promotion the source holds the old content again: once its primary serves, so does it to everybody."""
+    """After a failed promotion the old content is in the source again, or the canary serves no more: the primary does, once it can."""
     if turn.state.fallback is not None and turn.state.promoted is not None:
         if primary_ready(turn, turn.state.promoted, turn.state.phase_since or turn.now).ready:
             turn.change(fallback=None)
@@ -53,7 +61,7 @@ def back_to_primary(turn: Turn) -> None:
 def opening(turn: Turn) -> None:
     """An attempt that has not begun: it may be refused, a gate may be closed, or the old primary has to come back first."""
     run = turn.run
-    errors = tuple(str(finding) for finding in run.findings if finding.severity is Severity.ERROR)
+    errors = errors_of(run)
     if errors:
         refuse(turn, errors)
     elif chain(turn.state) and run.gate is None and turn.state.asks is Ask.NOTHING:
@@ -104,17 +112,20 @@ def initializing(turn: Turn) -> None:
         settled(turn)
         return
     run = turn.run
-    errors = tuple(str(finding) for finding in run.findings if finding.severity is Severity.ERROR)
+    errors = errors_of(run)
     if errors:
         refuse(turn, errors)
         return
     if not run.skip and run.passed is None and ask_providers(turn):
         return
-    primary = primary_ready(turn, run.to, run.detected)
+    primary = primary_ready(turn, run.to, run.began or run.detected)
     if primary.ready:
         turn.change(phase=Phase.INITIALIZED, promoted=run.to, applied=run.to)
         turn.say_and_alarm(reasons.initialized(turn.names))
         end(turn, Outcome.PROMOTED, Phase.INITIALIZED, f"Initialization done! {turn.names.canary}")
+    elif nobody_looked(turn, primary):
+        patience_anew(turn)
+        turn.again()
     elif primary.overdue:
         message, alarm = reasons.initialisation_failed(turn.names, primary.text)
         hold(turn, run.to, message.text)
@@ -203,6 +214,10 @@ def coming_up(turn: Turn) -> None:
         turn.change(asks=following(turn.state, Ask.NOTHING))
         turn.again()
         return
+    if nobody_looked(turn, copy):
+        patience_anew(turn)
+        turn.again()
+        return
     say_at_the_grid(turn, reasons.not_ready(turn.names, copy.text, primary=False))
     if copy.overdue:
         message, alarm = reasons.deadline_passed(turn.names, copy.text)
@@ -283,6 +298,10 @@ def primary_came(turn: Turn, run: Rollout, since: datetime) -> bool:
     primary = primary_ready(turn, run.to, since)
     if primary.ready:
         return True
+    if nobody_looked(turn, primary):
+        patience_anew(turn)
+        turn.again()
+        return False
     say_at_the_grid(turn, reasons.not_ready(turn.names, primary.text, primary=True))
     if primary.overdue:
         promotion_failed(turn, primary.text)

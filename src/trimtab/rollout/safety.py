@@ -111,9 +111,8 @@ def s5(passage: Passage) -> str:
     if run is None or not any(finding.severity is Severity.ERROR for finding in run.findings):
         return ""
     exposure = wanted(passage.after)
-    shown = run.began is not None and run.kind is not RolloutKind.INITIALISATION
-    first = run.kind is RolloutKind.INITIALISATION and run.ended is None and passage.before.running == run
-    return "content with errors is shown to pods" if shown or first or exposure.canary == run.to else ""
+    shown = run.began is not None or run.to in (exposure.primary, exposure.canary)
+    return "content with errors is shown to pods" if shown else ""
 
 
 def s6(passage: Passage) -> str:
@@ -155,7 +154,8 @@ def s9(passage: Passage) -> str:
     if after.weight >= before.weight or before.canary is None or passage.before.promoted is None:
         return ""
     run = passage.after.rollout
-    if run is not None and run.outcome in (Outcome.ROLLED_BACK, Outcome.ABORTED):
+    # What fails its checks does not serve well, and a person may know better.
+    if run is not None and (run.outcome is Outcome.ROLLED_BACK or (run.outcome is Outcome.ABORTED and facts.commands)):
         return ""
     unserved = not facts.primary.available and facts.canary.available and facts.canary.revision == before.canary.id
     return "a canary that serves well is cut off for a primary that does not" if unserved else ""

@@ -138,6 +138,9 @@ def undo(turn: Turn, command: Command) -> str:
         ids = ", ".join(revision.id for revision in state.kept) or "none"
         return f"there is no such revision to go back to; kept are: {ids}"
     source = turn.facts.source.revision
+    if source is None and state.held is None:
+        # It cannot be read now; when it was last read it held what is promoted, or an attempt would have been made of it.
+        source = state.promoted
     open_attempt(turn, RolloutKind.UNDO, kept)
     turn.alter(began=turn.now, promoting=turn.now, actor=command.actor)
     turn.change(phase=Phase.PROMOTING)

@@ -1,0 +1,289 @@
+"""The laws in the world: what pods ran and where requests went, not only what the record says. Each test is a break that was found."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from trimtab.config.digest import DigestKey
+from trimtab.errors import Unavailable
+from trimtab.model.commands import Command, Verb
+from trimtab.model.content import Content
+from trimtab.model.facts import Capabilities, Routes
+from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Analysis, HookType, Match, OnNewer, Policy, StringMatch
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import Outcome, Phase
+from trimtab.ports import Wanted
+from trimtab.testing.memory import Memory, MemoryRouter, MemorySources, MemoryWorkloads
+from trimtab.testing.policies import BASE, SUCCESS
+from trimtab.testing.story import Story
+from trimtab.testing.world import World
+
+Tell = Callable[..., Story]
+
+TOO_BIG = "x" * (1024 * 1024 + 1)
+SOME = timedelta(minutes=5)
+LONG = timedelta(hours=3)
+BY_HEADER = {"weights": (), "iterations": 2, "match": (Match(headers=(StringMatch("x-canary", "exact", "yes"),)),)}
+MIRRORED = {"weights": (), "iterations": 2, "mirror": True}
+
+
+def exposed(story: Story) -> bool:
+    """Does any request reach the canary?"""
+    return story.memory.world.routes not in (None, Routes(0))
+
+
+def first(color: str = "red") -> Story:
+    """A Canary whose first revision nobody has seen."""
+    policy = replace(BASE, weights=(20, 40), analysis=Analysis((SUCCESS,), 2))
+    return Story(Memory(World(CanaryKey("test", "app"), policy, data={"color": color})))
+
+
+def ran(story: Story, revision: Revision) -> bool:
+    """Does a pod run it?"""
+    return any(pod.revision == revision for pod in story.memory.world.pods)
+
+
+@dataclass
+class FullDisk(MemorySources):
+    """Sources that cannot keep any bytes."""
+
+    async def keep(self, key: CanaryKey, revisions: Sequence[Revision]) -> None:
+        """No room."""
+        raise Unavailable("no space left on device")
+
+
+@dataclass
+class MovedOn(MemorySources):
+    """Sources that have lost the bytes of a revision between `read` and `contents`."""
+
+    lost: str = ""
+
+    async def contents(self, key: CanaryKey, revision: Revision) -> tuple[Content, ...]:
+        """Unknown ones are left out."""
+        return () if revision.id == self.lost else await super().contents(key, revision)
+
+
+@dataclass
+class TwoProviders(MemoryRouter):
+    """Weights can be set by every provider but `kubernetes`."""
+
+    def capabilities(self, policy: Policy) -> Capabilities:
+        """By provider."""
+        return Capabilities(False, False, False) if policy.provider == "kubernetes" else Capabilities()
+
+
+@dataclass
+class Away(MemoryWorkloads):
+    """A runtime that takes no orders."""
+
+    async def set(self, key: CanaryKey, wanted: Wanted) -> None:
+        """Does not answer."""
+        raise Unavailable("the runtime did not answer")
+
+
+def test_s5_a_first_revision_with_errors_runs_in_no_pod_and_its_fix_does() -> None:
+    story = first(TOO_BIG)
+    bad = story.memory.world.revision()
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.REFUSED
+    assert not story.memory.world.pods
+    story.memory.world.edit(color="red")
+    story.go_on(SOME)
+    assert story.state.phase is Phase.INITIALIZED and not ran(story, bad)
+
+
+def test_s5_a_newer_first_revision_with_errors_leaves_the_pods_of_the_older_one_alone() -> None:
+    story = first()
+    story.memory.world.stuck.add("primary")
+    old = story.memory.world.revision()
+    story.go_on(timedelta(seconds=5))
+    story.memory.world.edit(color=TOO_BIG)
+    bad = story.memory.world.revision()
+    story.go_on(SOME)
+    assert ran(story, old) and not ran(story, bad)
+
+
+def test_s5_what_cannot_be_validated_since_its_bytes_are_gone_starts_nothing_and_is_validated_when_it_is_back(told: Tell) -> None:
+    story = told()
+    memory = story.memory
+    memory.world.edit(color=TOO_BIG)
+    bad, sources = memory.world.revision(), memory.sources
+    memory.sources = MovedOn(memory.world, bad.id)
+    story.look()
+    assert story.state.running is None and any("cannot be validated" in text for text in story.said())
+    memory.sources = sources
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.REFUSED and not ran(story, bad)
+
+
+@pytest.mark.parametrize("rules", [{}, BY_HEADER, MIRRORED], ids=["weights", "match", "mirror"])
+def test_l8_an_abort_takes_all_requests_off_the_canary_although_the_disk_is_full(told: Tell, rules: dict[str, object]) -> None:
+    story = told(**rules)
+    memory = story.memory
+    memory.world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: exposed(story))
+    memory.sources = FullDisk(memory.world)
+    memory.store.wish(memory.world.key, Command("c", Verb.ABORT, "ann", "", memory.world.now, 2))
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            story.look()
+    assert not exposed(story)
+
+
+def test_an_attempt_goes_by_what_the_router_of_its_own_policy_can_do(told: Tell) -> None:
+    story = told(provider="kubernetes")
+    memory = story.memory
+    memory.router = TwoProviders(memory.world)
+    memory.world.policy = replace(memory.world.policy, provider="istio")
+    memory.world.edit(color="blue")
+    story.look()
+    assert story.state.rollout is not None and [step.weight for step in story.state.rollout.steps] == [20, 40]
+
+
+def test_r8_what_was_undone_while_the_source_could_not_be_read_stays_held_when_it_can_again(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.edit(color="blue")
+    story.until_phase(Phase.SUCCEEDED)
+    world.problem = "the remote is away"
+    story.say(Verb.UNDO)
+    story.until_settled()
+    world.problem = ""
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.UNDONE
+    assert story.say(Verb.RETRY) == "trying again"
+
+
+@pytest.mark.parametrize("how", ["rolled back", "undone"])
+def test_c1_a_new_key_for_digests_of_secrets_does_not_start_what_is_held(told: Tell, how: str) -> None:
+    story = told()
+    world = story.memory.world
+    world.password = "one"
+    story.until_phase(Phase.SUCCEEDED)
+    world.password = "two"
+    if how == "undone":
+        story.go_on(SOME)
+        story.say(Verb.UNDO)
+        story.go_on(SOME)
+    else:
+        story.turn_bad()
+        story.until_phase(Phase.FAILED)
+        story.memory.metrics.script = None
+    before = story.state.rollout
+    world.digest_key = DigestKey("k2", b"z" * 32)
+    story.go_on(SOME)
+    assert story.state.rollout == before
+    world.password = "three"
+    story.go_on(SOME)
+    assert story.state.promoted == world.revision()
+
+
+def test_r9_a_suspension_does_not_use_up_the_time_that_pods_have_to_get_ready(told: Tell) -> None:
+    story = told()
+    memory = story.memory
+    memory.world.edit(color="blue")
+    workloads, memory.workloads = memory.workloads, Away(memory.world)
+    with pytest.raises(Unavailable):
+        story.look()
+    memory.workloads, memory.world.suspended = workloads, True
+    story.look()
+    memory.world.now += timedelta(seconds=90)
+    story.look()
+    memory.world.suspended = False
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTED
+
+
+@pytest.mark.parametrize("phase", [Phase.INITIALIZING, Phase.PROGRESSING, Phase.PROMOTING])
+def test_trimtab_that_was_down_for_long_gives_pods_their_time_before_it_says_that_they_are_late(phase: Phase) -> None:
+    story = first()
+    memory = story.memory
+    if phase is not Phase.INITIALIZING:
+        story.until_settled()
+        memory.world.edit(color="blue")
+    if phase is Phase.PROMOTING:
+        memory.world.stuck.add(f"primary/{memory.world.revision().id}")
+        story.until_phase(phase)
+        memory.world.stuck.clear()
+        memory.world.kill("primary")
+    workloads, memory.workloads = memory.workloads, Away(memory.world)
+    with pytest.raises(Unavailable):
+        story.look()
+    memory.workloads = workloads
+    memory.world.pods.clear()
+    memory.world.now += LONG
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome in (Outcome.PROMOTED, Outcome.SKIPPED)
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_checks(told: Tell) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 1))
+    world = story.memory.world
+    world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: world.routes == Routes(40))
+    story.turn_bad()
+    world.now -= LONG
+    story.go_on(world.policy.interval)
+    assert not exposed(story)
+
+
+def test_a_clock_that_jumps_forth_and_back_costs_an_interval_and_no_law(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: world.routes == Routes(20))
+    world.now += LONG
+    story.look()
+    world.now -= LONG
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTED
+
+
+def test_s9_after_a_failed_promotion_a_canary_that_dies_gives_way_to_a_primary_that_serves(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.edit(color="blue")
+    world.stuck.add(f"primary/{world.revision().id}")
+    story.until_phase(Phase.FAILED)
+    story.go_on(SOME)
+    assert world.routes == Routes(100)
+    world.stuck.add("canary")
+    world.kill("canary")
+    story.go_on(SOME)
+    assert world.routes == Routes(0) and world.copy("primary").available
+
+
+def test_s9_the_deadline_of_a_gate_does_not_cut_off_the_only_copy_that_serves(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_PROMOTION}), gate_deadline=SOME)
+    world = story.memory.world
+    world.edit(color="blue")
+    story.until_phase(Phase.WAITING_PROMOTION)
+    world.stuck.add("primary")
+    world.kill("primary")
+    story.go_on(2 * SOME)
+    assert world.routes == Routes(40)
+    world.stuck.clear()
+    world.kill("primary")
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.ABORTED and world.routes == Routes(0)
+
+
+@pytest.mark.parametrize("how", ["fails", "is aborted"])
+def test_what_was_rejected_is_not_started_when_the_attempt_before_it_ends_badly(told: Tell, how: str) -> None:
+    story = told(on_newer=OnNewer.REJECT)
+    world = story.memory.world
+    world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: exposed(story))
+    world.edit(color="green")
+    story.look()
+    if how == "fails":
+        story.turn_bad()
+    else:
+        story.say(Verb.ABORT)
+    story.until_phase(Phase.FAILED)
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.number == 2
+    assert story.state.held is not None and story.state.held.revision == world.revision().id
