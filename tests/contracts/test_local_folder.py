@@ -1,5 +1,6 @@
 """The state folder: private, held by one process, with the key for digests of Secrets."""
 
+import os
 import stat
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.adapters.local.folder import digest_key, holder, locate, locked, open_folder
-from trimtab.errors import InputError
+from trimtab.errors import InputError, Unavailable
 
 HOLD = """
 import sys
@@ -17,6 +18,16 @@ from trimtab.adapters.local.folder import locked, open_folder
 with locked(open_folder(Path(sys.argv[1]))):
     print("held", flush=True)
     sys.stdin.read()
+"""
+LOOK = """
+import os, sys
+from pathlib import Path
+from trimtab.adapters.local.folder import StateFolder, holder
+os.setuid(54321)
+try:
+    holder(StateFolder(Path(sys.argv[1])))
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
 """
 
 
@@ -58,6 +69,26 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
         assert holder(folder) is None
         with locked(folder):
             assert mode(folder.lock) == 0o600
+
+
+def test_a_lock_that_cannot_be_opened_is_said_with_what_to_do(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path)
+    folder.lock.mkdir()
+    with pytest.raises(Unavailable, match=r"opening the lock .*name another folder with --state"), locked(folder):
+        pass
+    folder.lock.rmdir()
+    folder.lock.symlink_to(folder.lock)
+    with pytest.raises(Unavailable, match="opening the lock"), locked(folder):
+        pass
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_look_into_a_state_folder_is_told_so(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path / "state")
+    with locked(folder):
+        pass
+    done = subprocess.run([sys.executable, "-c", LOOK, str(folder.path)], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout.startswith("Denied: opening the lock")
 
 
 def test_the_key_is_made_once_and_is_private(tmp_path: Path) -> None:

@@ -27,6 +27,20 @@ class Phase(StrEnum):
     TERMINATING = "Terminating"
 
 
+class Leaving(StrEnum):
+    """How far the target of a Canary that is being deleted is given back (DEL-2)."""
+
+    NO = "no"
+    TO_PRIMARY = "traffic to primary"
+    """An attempt that was under way exposes nobody any more."""
+    TO_TARGET = "pods to target"
+    """The target gets as many pods as the primary has, and has to be ready; the primary serves."""
+    GIVING_BACK = "giving back"
+    """Service and routes lead to where they led before."""
+    GONE = "gone"
+    """Nothing is left to do: the Canary may go, and with it what it owns."""
+
+
 SETTLED = frozenset({Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED})
 
 
@@ -81,6 +95,8 @@ class Exposure:
     """Requests to the primary are copied to the canary, whose answers are thrown away."""
     routed: bool = True
     """False while the first primary is not ready: traffic is left as it was found."""
+    leaving: Leaving = Leaving.NO
+    """Past NO, the target belongs to its owner again, and then the traffic; the primary is left as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +219,7 @@ class CanaryState:
     """Where the interval grid starts (P2)."""
     evidence: Evidence = Evidence()
     suspended: bool = False
+    leaving: Leaving = Leaving.NO
     phase_since: datetime | None = None
     spoken: frozenset[str] = frozenset()
     """Messages of this run that were told already: what stays the same is told once."""

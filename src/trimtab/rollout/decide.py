@@ -16,6 +16,7 @@ from trimtab.rollout.checks import metrics
 from trimtab.rollout.copies import patience_anew, primary_ready
 from trimtab.rollout.endings import end, go_back, hold, usable
 from trimtab.rollout.exposure import wanted
+from trimtab.rollout.leaving import terminating
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
 from trimtab.rollout.reasons import Message
 from trimtab.rollout.turn import Turn
@@ -39,7 +40,9 @@ def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decisio
     turn = Turn(state, facts, verdict)
     set_back(turn)
     take_notice(turn)
-    if not suspended(turn):
+    if facts.source.leaving or state.phase is Phase.TERMINATING:
+        terminating(turn)
+    elif not suspended(turn):
         obey(turn)
         # A wish that leads to another phase is a decision of its own; the next pass goes on from there.
         if turn.state.phase is state.phase and not (newer(turn) or failed(turn) or overdue(turn)):
@@ -78,7 +81,7 @@ def take_notice(turn: Turn) -> None:
         turn.change(evidence=turn.verdict.evidence)
     if facts.source.policy is not None and facts.source.policy != state.policy:
         turn.change(policy=facts.source.policy)
-    if turn.state.policy is None:
+    if turn.state.policy is None or facts.source.leaving:
         return
     problems = tuple(filter(None, (facts.source.problem, facts.source.policy_problem)))
     turn.forget("SourceProblem", problems)

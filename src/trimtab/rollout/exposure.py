@@ -3,9 +3,11 @@
 Called by `control.act`, by `safety` and by the decisions that wait until the world matches.
 """
 
+from dataclasses import replace
+
 from trimtab.model.facts import Facts
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import CanaryState, Exposure, Outcome, Phase, Rollout, RolloutKind, Step
+from trimtab.model.rollout import CanaryState, Exposure, Leaving, Outcome, Phase, Rollout, RolloutKind, Step
 
 NOBODY = Step()
 
@@ -13,6 +15,8 @@ NOBODY = Step()
 def wanted(state: CanaryState) -> Exposure:
     """The exposure that the state stands for."""
     run = state.running
+    if state.leaving is not Leaving.NO:
+        return replace(at_rest(state), leaving=state.leaving)
     if run is None or run.began is None or run.outcome is not None:
         return at_rest(state)
     if state.phase is Phase.INITIALIZING:

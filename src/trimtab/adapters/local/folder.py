@@ -59,9 +59,9 @@ def open_folder(path: Path) -> StateFolder:
 
     InputError if something else is there, Denied or Unavailable if the system does not let us.
     """
-    if path.exists() and not path.is_dir():
-        raise InputError(f"the state folder {path} is a file. Name another folder with --state or TRIMTAB_STATE.")
     try:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"the state folder {path} is a file. Name another folder with --state or TRIMTAB_STATE.")
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
         _write_once(path / ".gitignore", b"*\n")
@@ -74,9 +74,12 @@ def open_folder(path: Path) -> StateFolder:
 def locked(folder: StateFolder) -> Iterator[None]:
     """Holds the folder as long as the block runs. InputError, with the process id, if another process holds it (L7).
 
-    The system lets go of the lock when the process ends, however it ends.
+    Denied or Unavailable if the system does not let us. It lets go of the lock when the process ends, however it ends.
     """
-    handle = os.open(folder.lock, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        handle = os.open(folder.lock, os.O_CREAT | os.O_RDWR, 0o600)
+    except OSError as error:
+        raise _explain(error, f"opening the lock {folder.lock}") from error
     try:
         if not _locked_by_us(handle):
             raise InputError(
@@ -91,11 +94,13 @@ def locked(folder: StateFolder) -> Iterator[None]:
 
 
 def holder(folder: StateFolder) -> int | None:
-    """The id of the process that runs here, None if none does."""
+    """The id of the process that runs here, None if none does. Denied or Unavailable if the system does not let us look."""
     try:
         handle = os.open(folder.lock, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _explain(error, f"opening the lock {folder.lock}") from error
     try:
         return None if _take(handle, fcntl.LOCK_SH) else _pid(folder)
     finally:
