@@ -8,7 +8,8 @@ TrimtabError
 │  ├─ Unavailable        back off and retry
 │  ├─ Throttled          retry after the time it gave
 │  ├─ Conflict           someone wrote first: observe again at once
-│  └─ Denied             which credential, which permission
+│  ├─ Denied             which credential, which permission
+│  └─ Vanished           what it is about was deleted: forget it
 └─ SafetyError       a law would break: our bug; hold, alert            CLI exit 70
 
 Raised everywhere; imports nothing of Trimtab.
@@ -73,6 +74,10 @@ class Conflict(OutsideError):
 
 class Denied(OutsideError):
     """A credential is missing or is not allowed to do this."""
+
+
+class Vanished(OutsideError):
+    """What this is about was deleted, and what it owned goes with it: there is nothing more to do."""
 
 
 class SafetyError(TrimtabError):

@@ -13,7 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from trimtab.adapters.local import envoy_files, envoy_process
+from trimtab.adapters.local import envoy_files
+from trimtab.adapters.local import running as processes
 from trimtab.adapters.local.dataplane import Backend, CopyName, Endpoint
 from trimtab.adapters.local.envoy import Envoy
 from trimtab.adapters.local.envoy_dataplane import EnvoyDataPlane
@@ -58,7 +59,7 @@ async def envoy_in(folder: Path) -> AsyncIterator[Envoy]:
 
 
 def pid_in(folder: Path) -> int:
-    running = envoy_process.recorded(folder / "process")
+    running = processes.recorded(folder / "process")
     assert running is not None
     return running.pid
 
@@ -101,7 +102,7 @@ def test_envoy_is_started_again_with_all_it_had_when_it_dies(tmp_path: Path) -> 
             os.kill(before, signal.SIGKILL)
 
             async def back() -> bool:
-                running = envoy_process.recorded(tmp_path / "process")
+                running = processes.recorded(tmp_path / "process")
                 return running is not None and running.pid != before and await envoy.admin.ready()
 
             assert await envoy_files.until(back, 5)
@@ -199,7 +200,7 @@ def test_requests_under_way_are_answered_before_envoy_stops(tmp_path: Path) -> N
             assert await answer == 200
             await stopping
             server.close()
-            assert envoy_process.recorded(tmp_path / "process") is not None
+            assert processes.recorded(tmp_path / "process") is not None
             with pytest.raises(aiohttp.ClientConnectionError):
                 await status_of(service.port)
 
@@ -227,12 +228,12 @@ def test_the_program_that_the_environment_names_is_used(tmp_path: Path) -> None:
 
 def test_a_pid_that_came_back_is_not_envoy(tmp_path: Path) -> None:
     stat = Path(f"/proc/{os.getpid()}/stat").read_text()
-    (tmp_path / "process").write_text(f"{stat}{envoy_process.boot_id()}\n")
-    running = envoy_process.recorded(tmp_path / "process")
+    (tmp_path / "process").write_text(f"{stat}{processes.boot_id()}\n")
+    running = processes.recorded(tmp_path / "process")
     assert running is not None
-    assert envoy_process.alive(running)
-    assert not envoy_process.alive(envoy_process.Running(running.pid, "1", running.boot))
-    assert not envoy_process.alive(envoy_process.Running(running.pid, running.started, "another-boot"))
+    assert processes.alive(running)
+    assert not processes.alive(processes.Running(running.pid, "1", running.boot))
+    assert not processes.alive(processes.Running(running.pid, running.started, "another-boot"))
 
 
 def test_what_changes_a_file_again_and_again_needs_no_new_blocks(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.adapters.local import process
-from trimtab.adapters.local.envoy_process import alive
+from trimtab.adapters.local.running import alive
 from trimtab.errors import Unavailable
 
 PARENT = """

@@ -16,6 +16,7 @@ LONGEST_NAME = 253
 WHOLE = (("configMap", "name", ConfigKind.CONFIG_MAP), ("secret", "secretName", ConfigKind.SECRET), ("secret", "name", ConfigKind.SECRET))
 BY_KEY = (("configMapKeyRef", ConfigKind.CONFIG_MAP), ("secretKeyRef", ConfigKind.SECRET))
 BY_OBJECT = (("configMapRef", ConfigKind.CONFIG_MAP), ("secretRef", ConfigKind.SECRET))
+"""How a variable names one key, and how a container names a whole object: the field, and the kind that it is about."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ when exposure grows; traffic before everything that needs room on a disk, then p
 from dataclasses import replace
 
 from trimtab.model.facts import Facts, Routes
+from trimtab.model.names import CanaryKey
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import CanaryState, Exposure
+from trimtab.model.rollout import CanaryState, Exposure, Leaving
 from trimtab.ports import Outside, Wanted
 from trimtab.rollout.exposure import canary_left_alone, wanted
 
@@ -22,6 +23,9 @@ async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
     if policy is None or state.suspended or exposure.primary is None:
         return
     want = Wanted(state.serial, policy, exposure, facts.source.replicas)
+    if exposure.leaving is not Leaving.NO:
+        await give_back(state.key, want, facts, outside)
+        return
     first = facts.routes is None or not reaches_more(facts.routes, exposure)
     if first:
         await outside.router.set(state.key, want)
@@ -29,6 +33,17 @@ async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
     await outside.workloads.set(state.key, replace(want, exposure=pods_of(state, facts)))
     if not first:
         await outside.router.set(state.key, want)
+
+
+async def give_back(key: CanaryKey, want: Wanted, facts: Facts, outside: Outside) -> None:
+    """What a Canary that is being deleted leaves behind: pods first, then traffic. The primary and its bytes stay as they are."""
+    stage = want.exposure.leaving
+    if not want.exposure.routed:
+        return
+    if stage is not Leaving.TO_PRIMARY:
+        await outside.workloads.set(key, want)
+    if stage is Leaving.GIVING_BACK or (stage is not Leaving.GONE and facts.routes is not None):
+        await outside.router.set(key, want)
 
 
 def reaches_more(routes: Routes, exposure: Exposure) -> bool:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from trimtab.control.queue import Queue
 from trimtab.control.reconcile import reconcile
-from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError
+from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError, Vanished
 from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
@@ -119,7 +119,10 @@ class Loop:
             self.queue.done(key, now, now)
             return
         self.report(key, problem)
-        if isinstance(problem, Throttled):
+        if isinstance(problem, Vanished):
+            # Nobody comes back to it unless it is made anew, which wakes it.
+            self.queue.done(key, None, now)
+        elif isinstance(problem, Throttled):
             self.queue.failed(key, now, timedelta(seconds=problem.after))
         elif isinstance(problem, InputError | Denied | SafetyError):
             self.queue.failed(key, now, HELD)

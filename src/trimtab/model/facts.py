@@ -48,6 +48,8 @@ class Copy:
     since: datetime | None = None
     """Since when it has made no progress; None where that is not known."""
     kind: str = "Deployment"
+    absent: bool = False
+    """The target of a Canary that is being deleted has no pods and will not get any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Source:
     origin: Origin = Origin()
     replicas: int | None = None
     """Pods that the target asks for; None where it leaves that to others."""
+    leaving: bool = False
+    """The Canary is being deleted, and everything is to be put back before it is gone (DEL-2)."""
 
 
 @dataclass(frozen=True, slots=True)

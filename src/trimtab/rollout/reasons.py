@@ -66,6 +66,23 @@ def providers(problems: tuple[str, ...]) -> Message:
     return Message("MetricProvidersAvailable", "all the metrics providers are available!")
 
 
+def terminating(names: Names) -> Message:
+    """The Canary is being deleted, and everything is put back (DEL-2)."""
+    return Message("Terminating", f"Terminating canary {names.canary}")
+
+
+def terminated(names: Names) -> Message:
+    """Everything is as it was before; the Canary goes."""
+    return Message("Terminated", f"Terminated canary {names.canary}")
+
+
+def target_stuck(names: Names, text: str) -> tuple[Message, Alarm]:
+    """The target does not get ready, so traffic is not given back to it."""
+    words = f"Terminating canary {names.canary} waits, {names.target} not ready: {text}. {names.primary} goes on serving"
+    way_out = "To let the Canary go as it is, set spec.revertOnDeletion to false"
+    return Message("TargetNotReady", f"{words}. {way_out}", "warn"), Alarm(f"{words}. {way_out}.", "error", detailed=True)
+
+
 def initialized(names: Names) -> tuple[Message, Alarm]:
     """The first primary serves."""
     alarm = Alarm(f"New {names.kind} detected, initialization completed.", detailed=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trimtab.model.content import Severity
 from trimtab.model.facts import Facts
-from trimtab.model.rollout import CanaryState, Exposure, Outcome, Phase, Rollout, RolloutKind
+from trimtab.model.rollout import CanaryState, Exposure, Leaving, Outcome, Phase, Rollout, RolloutKind
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout.exposure import canary_left_alone, wanted
 from trimtab.rollout.transitions import allowed
@@ -120,6 +120,8 @@ def s6(passage: Passage) -> str:
     before, after, facts = passage.before.phase, passage.after.phase, passage.facts
     if not allowed(before, after):
         return f"{after} may not follow {before}"
+    if passage.after.leaving is Leaving.GIVING_BACK is not passage.before.leaving and not (facts.canary.available or facts.canary.absent):
+        return "traffic is given back to a target that is not ready"
     if before is after or passage.before.running is None:
         return ""
     if after is Phase.FINALISING and not facts.primary.available:

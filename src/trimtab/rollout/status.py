@@ -55,7 +55,7 @@ def progress(state: CanaryState) -> tuple[int, int]:
     run = state.rollout
     if state.fallback is not None:
         return 100, 0
-    if run is None or state.phase in SETTLED or state.phase in (Phase.WAITING, Phase.FINALISING, Phase.INITIALIZING):
+    if run is None or state.phase in SETTLED or state.phase in (Phase.WAITING, Phase.FINALISING, Phase.INITIALIZING, Phase.TERMINATING):
         return 0, 0
     step = reached(run)
     if step.iteration:

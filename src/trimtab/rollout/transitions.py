@@ -14,12 +14,13 @@ TRANSITIONS: dict[P, frozenset[P]] = {
     P.FAILED: frozenset({P.INITIALIZING, P.WAITING, P.PROGRESSING, P.PROMOTING}),
     P.TERMINATING: frozenset(),
 }
-"""Staying is always allowed. Succeeded after a run that was withdrawn says: what the source holds is what was promoted."""
+"""Staying is always allowed. Terminating may follow everything (DEL-2), so it does not stand in the table, and is never left.
+ Succeeded after a run that was withdrawn says: what the source holds is what was promoted."""
 
 
 def allowed(before: P, after: P) -> bool:
     """May `after` follow `before`?"""
-    return before is after or after in TRANSITIONS[before]
+    return before is after or after is P.TERMINATING or after in TRANSITIONS[before]
 
 
 def diagram() -> str:

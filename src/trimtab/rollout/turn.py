@@ -15,7 +15,7 @@ from trimtab.model.journal import Entry
 from trimtab.model.names import ConfigKind
 from trimtab.model.policy import Hook, HookType, Policy
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import Answer, Ask, CanaryState, Gate, Held, Outcome, Pause, Phase, Rollout
+from trimtab.model.rollout import Answer, Ask, CanaryState, Gate, Held, Leaving, Outcome, Pause, Phase, Rollout
 from trimtab.model.tellings import Telling, TellingKind
 from trimtab.model.verdict import Evidence, Result, Verdict
 from trimtab.rollout.reasons import Alarm, Message, Names
@@ -43,6 +43,7 @@ class StateChanges(TypedDict, total=False):
     grid: datetime | None
     evidence: Evidence
     suspended: bool
+    leaving: Leaving
 
 
 class RunChanges(TypedDict, total=False):

@@ -34,6 +34,8 @@ def said(command: Command, text: str) -> str:
 
 def stale(turn: Turn, command: Command) -> str:
     """Did the world move on since that person looked?"""
+    if turn.facts.source.leaving:
+        return f"{TOO_LATE}: Canary {turn.state.key} is being deleted; nothing was changed"
     number = turn.state.rollout.number if turn.state.rollout is not None else 0
     if command.rollout != number:
         return f"{TOO_LATE}: rollout {command.rollout} is over, {number} is the newest; nothing was changed"

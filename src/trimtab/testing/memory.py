@@ -18,7 +18,7 @@ from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Hook, HookType, Policy
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import Answer, CanaryState
+from trimtab.model.rollout import Answer, CanaryState, Leaving
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Sample, Samples
 from trimtab.ports import HookCall, Outside, Stored, Wanted
@@ -121,7 +121,10 @@ class MemoryWorkloads:
     def apply(self, wanted: Wanted) -> None:
         """The effect, refused when an older record says so."""
         refuse_stale(self.world, "workloads", wanted)
-        self.world.set_pods(wanted.exposure, wanted.replicas)
+        if wanted.exposure.leaving is Leaving.NO:
+            self.world.set_pods(wanted.exposure, wanted.replicas)
+        else:
+            self.world.give_back()
 
     def changes(self) -> AsyncIterator[CanaryKey]:
         """None: tests wake the loop themselves."""
@@ -159,6 +162,9 @@ class MemoryRouter:
         refuse_stale(self.world, "router", wanted)
         exposure = wanted.exposure
         if not exposure.routed:
+            return
+        if exposure.leaving is Leaving.GIVING_BACK:
+            self.world.routes = None
             return
         weight = exposure.weight if self.world.capabilities.weights else 0
         routes = Routes(weight, exposure.matched, exposure.mirrored)

@@ -15,7 +15,7 @@ from trimtab.model.commands import Command, Verb
 from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
-from trimtab.model.rollout import CanaryState
+from trimtab.model.rollout import CanaryState, Leaving
 from trimtab.model.verdict import Sample
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.transitions import allowed
@@ -143,9 +143,15 @@ class Simulation:
         """People and machines do what they do."""
         kinds = (self.edit, self.edit, self.take_back, self.turn_bad, self.pod_dies, self.pods_stick, self.wish, self.wish,
                  self.gate, self.suspend, self.deploy)  # fmt: skip
+        if self.seed % 5 == 4:
+            kinds += (self.leave,)
         happening = self.random.choice(kinds)
         happening()
         self.log.append(happening.__name__)
+
+    def leave(self) -> None:
+        """Somebody deletes the Canary, and everything is to be put back."""
+        self.memory.world.leaving = True
 
     def edit(self) -> None:
         """Someone commits a change."""
@@ -237,6 +243,9 @@ class Simulation:
         story.go_on(timedelta(minutes=1))
         state = story.state
         self.check_routes()
+        if self.memory.world.leaving:
+            self.check_left(state)
+            return
         if state.running is not None or state.rollout is None:
             raise LawBroken(self.told(f"L1: left alone, it is {state.phase}, asks {state.asks}, gate {state.rollout}"))
         heard = sorted(int(telling.id.rsplit("/", 1)[1]) for telling in self.memory.teller.heard)
@@ -247,6 +256,14 @@ class Simulation:
             raise LawBroken(self.told("the primary does not run what was promoted"))
         if state.fallback is None and self.memory.world.desired.get("canary") is not None:
             raise LawBroken(self.told("a canary is left behind"))
+
+    def check_left(self, state: CanaryState) -> None:
+        """The Canary may go: nothing leads traffic, and who got requests from a primary gets them from the target."""
+        world = self.memory.world
+        if state.leaving is not Leaving.GONE or world.routes is not None:
+            raise LawBroken(self.told(f"deleted and left alone, it is {state.phase}, {state.leaving}, routes {world.routes}"))
+        if state.promoted is not None and not world.copy("canary").available:
+            raise LawBroken(self.told("traffic was given back to a target without pods"))
 
 
 def simulate(seed: int) -> Simulation:

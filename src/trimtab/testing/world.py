@@ -49,6 +49,7 @@ class World:
     """`COPY` or `COPY/REVISION`: pods that never get ready."""
     suspended: bool = False
     skip_analysis: bool = False
+    leaving: bool = False
     problem: str = ""
     policy_problem: str = ""
     routes: Routes | None = None
@@ -82,7 +83,7 @@ class World:
         policy = None if self.policy_problem else self.policy
         return Source(
             revision, self.problem, policy, self.policy_problem, self.suspended, self.skip_analysis,
-            Origin("c0ffee", "ann", "change"), self.replicas,
+            Origin("c0ffee", "ann", "change"), self.replicas, self.leaving,
         )  # fmt: skip
 
     def set_pods(self, exposure: Exposure, replicas: int | None) -> None:
@@ -97,6 +98,11 @@ class World:
                     self.desired[copy] = wanted
                 self.since[copy] = self.now
         self.settle()
+
+    def give_back(self) -> None:
+        """The target has pods of what the source holds, whoever judged it; the primary stays."""
+        first = self.desired.get("primary")
+        self.set_pods(Exposure(first[0] if first is not None else None, self.revision()), self.replicas)
 
     def settle(self) -> None:
         """What a node does: starts what is missing; stops what is not wanted once its successor is ready."""

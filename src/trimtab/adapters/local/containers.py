@@ -12,11 +12,11 @@ import aiohttp
 
 from trimtab.adapters.local import probes, process
 from trimtab.adapters.local.envoy_ports import free
-from trimtab.adapters.local.envoy_process import Running
 from trimtab.adapters.local.listening import listens
 from trimtab.adapters.local.podfolder import count_restart
 from trimtab.adapters.local.podspec import Container
 from trimtab.adapters.local.probespec import Probe
+from trimtab.adapters.local.running import Running
 from trimtab.errors import Unavailable
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0

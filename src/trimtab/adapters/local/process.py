@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trimtab.adapters.local.envoy_process import Running, alive, boot_id, ended, recorded
+from trimtab.adapters.local.running import Running, alive, boot_id, ended, recorded
 from trimtab.errors import Unavailable
 
 # The outer shell ends when the inner one has said who it is, or is gone; so the inner one belongs to nobody. The inner one must
