@@ -144,7 +144,7 @@ class Simulation:
         kinds = (self.edit, self.edit, self.take_back, self.turn_bad, self.pod_dies, self.pods_stick, self.wish, self.wish,
                  self.gate, self.suspend, self.deploy)  # fmt: skip
         if self.seed % 5 == 4:
-            kinds += (self.leave,)
+            kinds = (*kinds[1:], self.leave)
         happening = self.random.choice(kinds)
         happening()
         self.log.append(happening.__name__)
