@@ -260,6 +260,11 @@ async def test_a_template_that_was_not_rendered_says_so(place: Place) -> None:
             " whatever their requests match. Write iterations in place of the weights, or remove match",
         ),
         (
+            canary(WEIGHTS, "    iterations: -1\n    match: [{headers: {x: {exact: 'on'}}}]\n"),
+            "canary.yaml:11: spec.analysis.match needs spec.analysis.iterations: by weights everybody may reach the canary,"
+            " whatever their requests match. Write iterations in place of the weights, or remove match",
+        ),
+        (
             canary(WEIGHTS, "    iterations: 3\n    match: [{}]\n"),
             "canary.yaml:11: spec.analysis.match has an alternative without conditions, which every request meets;"
             " give it headers or queryParams",
@@ -275,7 +280,7 @@ async def test_a_template_that_was_not_rendered_says_so(place: Place) -> None:
             " Remove it, for example with an overlay for local use",
         ),
     ],
-    ids=["weights", "everything", "labels", "affinity"],
+    ids=["weights", "no iterations", "everything", "labels", "affinity"],
 )
 async def test_what_cannot_work_is_refused_with_what_to_write(place: Place, files: Files, says: str) -> None:
     assert await place.refusal(files) == [says]
