@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from cluster.testbed.binaries import CannotBuild
 from cluster.testbed.compare import compared, readable
@@ -29,18 +30,20 @@ COMMANDS = {
 
 def play(plane: ControlPlane, command: str, scenarios: list[Scenario], out: Path, parallel: int) -> bool:
     """Plays and compares; did everything match?"""
-    traces = asyncio.run(play_against(plane, command, scenarios, out / "controller.log", parallel))
     different = 0
-    for scenario in scenarios:
-        trace = traces[scenario.name]
+
+    def taken(scenario: Scenario, trace: dict[str, Any]) -> None:
+        nonlocal different
         (out / f"{scenario.name}.yaml").write_text(text_of(trace))
         if "expected" not in scenario.document:
-            print(f"played  {scenario.name}: {trace['ended']}; no golden trace to compare with")
+            print(f"played  {scenario.name}: {trace['ended']}; no golden trace to compare with", flush=True)
         elif differs := compared(scenario.name, scenario.document["expected"], trace):
             different += 1
-            print(readable(scenario.name, differs))
+            print(readable(scenario.name, differs), flush=True)
         else:
-            print(f"equal   {scenario.name}")
+            print(f"equal   {scenario.name}", flush=True)
+
+    asyncio.run(play_against(plane, command, scenarios, out / "controller.log", parallel, taken))
     print(f"{len(scenarios) - different} as told, {different} differ; traces and the controller's log are in {out}")
     return not different
 

@@ -7,12 +7,15 @@ from trimtab.config.digest import DigestKey
 from trimtab.control.reconcile import reconcile
 from trimtab.model.commands import Verb
 from trimtab.model.facts import Capabilities, Copy, Routes
+from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Hook, HookType, OnNewer
-from trimtab.model.rollout import Outcome, Phase
+from trimtab.model.rollout import CanaryState, Outcome, Phase
 from trimtab.model.tellings import TellingKind
+from trimtab.rollout.exposure import wanted
 from trimtab.rollout.readiness import Demand, readiness
-from trimtab.testing.memory import run
+from trimtab.testing.memory import Memory, run
 from trimtab.testing.story import Story
+from trimtab.testing.world import World
 
 Tell = Callable[..., Story]
 
@@ -22,6 +25,29 @@ def test_sm9_the_first_revision_is_not_analysed(told: Tell) -> None:
     assert story.phases() == [Phase.INITIALIZING, Phase.INITIALIZED]
     assert story.weights() == [0]
     assert story.said()[-1] == "Initialization done! app.test"
+
+
+def test_s6_initialised_is_told_once_requests_were_seen_to_go_through_the_primary(told: Tell) -> None:
+    states = told().states
+    last = next(place for place, state in enumerate(states) if state.phase is Phase.INITIALIZED)
+    before = states[last - 1]
+    assert before.phase is Phase.INITIALIZING and wanted(before).routed
+
+
+def test_an_edit_while_the_first_primary_takes_over_waits_until_it_has(told: Tell) -> None:
+    story = Story(Memory(World(CanaryKey("test", "app"), told().memory.world.policy)))
+
+    def edit(before: CanaryState, after: CanaryState) -> None:
+        story.states.append(after)
+        if after.phase is Phase.INITIALIZING and wanted(after).routed:
+            story.memory.world.edit(color="blue")
+
+    story.memory.store.on_replace = edit
+    story.go_on(until=lambda state: state.phase is Phase.SUCCEEDED)
+    assert story.phases()[:3] == [Phase.INITIALIZING, Phase.INITIALIZED, Phase.PROGRESSING]
+    first = story.memory.store.attempts[story.state.key, 1].rollout
+    assert first is not None and first.outcome is Outcome.PROMOTED
+    assert story.state.promoted == story.memory.world.revision()
 
 
 def test_sm12_a_good_change_goes_up_step_by_step_and_is_promoted(told: Tell) -> None:

@@ -165,7 +165,7 @@ class Rollout:
     promoting: datetime | None = None
     """When promotion began: the primary's progress counts from here."""
     draining: bool = False
-    """The canary may be scaled down: traffic was seen to have left it."""
+    """The canary may be scaled down: traffic was seen to have left it. At the first start: the target may be, for its primary is ready."""
     outcome: Outcome | None = None
     why: str = ""
     """Why it ended, in one sentence."""

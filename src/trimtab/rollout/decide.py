@@ -115,7 +115,9 @@ def newer(turn: Turn) -> bool:
     if state.held is not None and state.held.revision != revision.id:
         turn.change(held=None)
     run = state.running
-    if run is None or run.outcome is not None or run.to == revision or state.phase in (Phase.PROMOTING, Phase.FINALISING):
+    if run is None or run.outcome is not None or run.to == revision:
+        return False
+    if run.draining or state.phase in (Phase.PROMOTING, Phase.FINALISING):
         return False
     if run.kind is RolloutKind.INITIALISATION:
         end(turn, Outcome.SUPERSEDED, Phase.INITIALIZING, reasons.restarted(turn.names).text)

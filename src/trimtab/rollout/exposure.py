@@ -20,7 +20,7 @@ def wanted(state: CanaryState) -> Exposure:
     if run is None or run.began is None or run.outcome is not None:
         return at_rest(state)
     if state.phase is Phase.INITIALIZING:
-        return Exposure(primary=run.to, routed=False)
+        return Exposure(primary=run.to, routed=run.draining)
     if state.phase is Phase.PROMOTING:
         return promoting(state, run)
     if state.phase is Phase.FINALISING:

@@ -112,6 +112,9 @@ def initializing(turn: Turn) -> None:
         settled(turn)
         return
     run = turn.run
+    if run.draining:
+        primary_takes_over(turn)
+        return
     errors = errors_of(run)
     if errors:
         refuse(turn, errors)
@@ -120,9 +123,8 @@ def initializing(turn: Turn) -> None:
         return
     primary = primary_ready(turn, run.to, run.began or run.detected)
     if primary.ready:
-        turn.change(phase=Phase.INITIALIZED, promoted=run.to, applied=run.to)
-        turn.say_and_alarm(reasons.initialized(turn.names))
-        end(turn, Outcome.PROMOTED, Phase.INITIALIZED, f"Initialization done! {turn.names.canary}")
+        turn.alter(draining=True)
+        turn.again()
     elif nobody_looked(turn, primary):
         patience_anew(turn)
         turn.again()
@@ -134,6 +136,16 @@ def initializing(turn: Turn) -> None:
         end(turn, Outcome.PROMOTION_FAILED, Phase.FAILED, message.text)
     else:
         turn.look(primary.deadline)
+
+
+def primary_takes_over(turn: Turn) -> None:
+    """Initialised is who is seen to get requests through the primary (S6)."""
+    if not routed_as_wanted(turn.state, turn.facts):
+        turn.look(turn.next_grid())
+        return
+    turn.change(phase=Phase.INITIALIZED, promoted=turn.run.to, applied=turn.run.to)
+    turn.say_and_alarm(reasons.initialized(turn.names))
+    end(turn, Outcome.PROMOTED, Phase.INITIALIZED, f"Initialization done! {turn.names.canary}")
 
 
 def ask_providers(turn: Turn) -> bool:

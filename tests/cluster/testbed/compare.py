@@ -7,11 +7,13 @@ reasons of Kubernetes Events are ours. How many intervals lie between steps is c
 the order of a Service's ports is not compared, for Flagger's is random.
 """
 
+import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from cluster.departures import OF_THE_CLUSTER
+from cluster.testbed.scenario import Scenario
 from cluster.testbed.shapes import COOKIES
 from machine.departures import DEPARTURES, Departure
 from machine.lab_compare import as_line, differences, is_difference, of_flagger, shown, told_once, without_repeats
@@ -21,6 +23,7 @@ Lines = list[str]
 DIGEST = re.compile(r"-primary-[0-9a-f]{10}(?![0-9a-f])")
 OURS = re.compile(r"^/objects/[^ ]*/annotations/trimtab\.dev/|^/kubernetesEvents")
 COPIES = re.compile(r"^/objects/(ConfigMap|Secret)/[^/]*-primary(/|$)")
+T = TypeVar("T")
 SENT = ("method", "contentType", "authorization")
 
 
@@ -30,9 +33,14 @@ def compared(name: str, expected: Raw, found: Raw) -> dict[str, Lines]:
     return {channel: diff for channel, diff in differs.items() if any(_is_undeclared(name, channel, line) for line in diff)}
 
 
+def is_as_told(scenario: Scenario, found: Raw) -> bool:
+    """Is there a golden trace, and does `found` equal it?"""
+    return "expected" in scenario.document and not compared(scenario.name, scenario.document["expected"], found)
+
+
 def readable(name: str, differs: dict[str, Lines]) -> str:
     """What differs, to be read."""
-    return DIGEST.sub("-primary", shown(name, differs))
+    return _without_digest(shown(name, differs))
 
 
 def read(document: Raw) -> dict[str, Lines]:
@@ -49,18 +57,40 @@ def read(document: Raw) -> dict[str, Lines]:
         "cookies and finalizers": [
             as_line(kept) for entry in entries.get("status", ()) if (kept := _kept(entry, (*COOKIES, "finalizers")))
         ],
-        "requests": told_once(as_line([entry.get("hook", entry.get("to")), _kept(entry, SENT)]) for entry in _sent(entries)),
+        "alerts": _each(told_once(as_line(entry) for entry in entries.get("alerts", ())), lambda line: str(json.loads(line)["to"])),
+        "requests": _each(
+            told_once(as_line([entry.get("hook", entry.get("to")), _kept(entry, SENT)]) for entry in _sent(entries)),
+            lambda line: str(json.loads(line)[0]),
+        ),
         "routes": without_repeats(as_line(entry) for entry in entries.get("routes", ())),
-        "services": [as_line(_in_order(entry)) for entry in entries.get("services", ())],
-        "autoscalers": [as_line(entry) for entry in entries.get("autoscalers", ())],
-        "reads": without_repeats(as_line([entry["name"], entry.get("reads")]) for entry in entries.get("workloads", ())),
-        "pods": [as_line(entry) for entry in entries.get("pods", ())],
+        "services": [as_line(_in_order(entry)) for entry in _each(entries.get("services", ()), _name)],
+        "autoscalers": [as_line(entry) for entry in _each(entries.get("autoscalers", ()), _name)],
+        "reads": without_repeats(_alike([entry["name"], entry.get("reads")]) for entry in _each(entries.get("workloads", ()), _name)),
+        "pods": [as_line(entry) for entry in _each(entries.get("pods", ()), _name)],
         "queries": sorted({re.sub(r"^q\d+", lambda name: texts[name.group()], text) for text in entries.get("queries", ())}),
         "final": sorted(text for text in _leaves(document.get("final") or {}) if not OURS.search(text)),
         "ended": [document["ended"]],
     }
-    read_alike = {channel: [DIGEST.sub("-primary", line) for line in lines] for channel, lines in found.items()}
+    read_alike = {channel: [_without_digest(line) for line in lines] for channel, lines in found.items()}
     return {**read_alike, "final": [line for line in read_alike["final"] if not COPIES.match(line)]}
+
+
+def _alike(entry: object) -> str:
+    return _without_digest(as_line(entry))
+
+
+def _without_digest(text: str) -> str:
+    return DIGEST.sub("-primary", text)
+
+
+def _name(entry: Raw) -> str:
+    return str(entry.get("name", entry.get("started")))
+
+
+def _each(entries: Iterable[T], whose: Callable[[T], str]) -> list[T]:
+    """One object after the other, and of each what happened to it, in order. Which of two objects is first when neither waits for the
+    other is not compared: what Flagger does at its next tick, Trimtab does as soon as it can (P2)."""
+    return sorted(entries, key=whose)
 
 
 def _is_undeclared(name: str, channel: str, line: str) -> bool:

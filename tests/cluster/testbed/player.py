@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.testbed.api import Api
+from cluster.testbed.compare import is_as_told
 from cluster.testbed.node import Node, workload_of
 from cluster.testbed.plane import ControlPlane, free_ports
 from cluster.testbed.process import Process
@@ -29,9 +30,11 @@ STAGGER = 0.4
 LISTS = 3.0
 """Seconds that a controller gets to list and watch before the first scenario."""
 TRIES = 3
-"""A trace whose ticks came late because the machine was busy is taken anew, so many times in all."""
+"""A trace that is not as told and whose ticks came late because the machine was busy is taken anew, so many times in all."""
 SETTLED = 30.0
 """Seconds between such tries."""
+Taken = Callable[[Scenario, Raw], None]
+"""Told of each trace."""
 
 
 class ControllerEnded(Exception):
@@ -75,19 +78,23 @@ def start_controller(where: Stage, command: str, log: Path) -> Process:
     return Process(line, log, environment=environment)
 
 
-async def play_against(plane: ControlPlane, command: str, scenarios: list[Scenario], log: Path, parallel: int = 60) -> dict[str, Raw]:
-    """Starts a controller, plays every scenario and ends it; traces by name."""
+async def play_against(
+    plane: ControlPlane, command: str, scenarios: list[Scenario], log: Path, parallel: int = 60, taken: Taken = lambda scenario, trace: None
+) -> dict[str, Raw]:
+    """Starts a controller, plays every scenario and ends it; traces by name. `taken` is told of each as it is there."""
     async with stage(plane) as where:
         controller = start_controller(where, command, log)
         where.background.append(asyncio.create_task(_runs(controller)))
         try:
             await asyncio.sleep(LISTS)
-            return await play_all(where, scenarios, parallel)
+            return await play_all(where, scenarios, parallel, taken)
         finally:
             await asyncio.to_thread(controller.stop)
 
 
-async def play_all(where: Stage, scenarios: list[Scenario], parallel: int = 60) -> dict[str, Raw]:
+async def play_all(
+    where: Stage, scenarios: list[Scenario], parallel: int = 60, taken: Taken = lambda scenario, trace: None
+) -> dict[str, Raw]:
     """Plays every scenario; traces by name. Ends with the error of whatever in the background ends too early."""
     gate = asyncio.Semaphore(parallel)
     traces: dict[str, Raw] = {}
@@ -96,6 +103,7 @@ async def play_all(where: Stage, scenarios: list[Scenario], parallel: int = 60) 
         await asyncio.sleep(position * STAGGER)
         async with gate:
             traces[scenario.name] = await play_undisturbed(where, scenario)
+            taken(scenario, traces[scenario.name])
 
     playing = asyncio.gather(*(one(position, scenario) for position, scenario in enumerate(scenarios)))
     running: list[asyncio.Future[Any]] = [playing, *where.background]
@@ -120,7 +128,7 @@ async def play_undisturbed(where: Stage, scenario: Scenario) -> Raw:
     for number in range(1, TRIES + 1):
         play = Play(where, scenario, f"lab-{scenario.name}" + ("" if number == 1 else f"-x{number}"))
         document = await play.run()
-        if not is_disturbed(play.take):
+        if is_as_told(scenario, document) or not is_disturbed(play.take):
             break
         where.say(f"{scenario.name}: ticks came late, the machine is busy ({number} of {TRIES})")
         await asyncio.sleep(SETTLED if number < TRIES else 0)

@@ -15,7 +15,7 @@ CHANNELS = (
     "lab", "status", "events", "routes", "workloads", "autoscalers", "services", "copies", "hooks", "alerts", "queries", "pods",
 )  # fmt: skip
 UNORDERED = {"copies", "pods", "workloads", "services"}
-"""The order inside one interval is not the controller's to decide."""
+"""Which of several objects is first inside one interval is not the controller's to decide."""
 SILENCE = 0.3
 """Part of an interval in which no tick says anything; a shorter silence means that ticks came late."""
 
@@ -70,7 +70,7 @@ def timeline(take: Take) -> list[Raw]:
 def in_order(channel: str, entries: list[Any], canaries: int) -> list[Any]:
     """Entries of one interval; those of several Canaries one Canary after the other."""
     if channel in UNORDERED:
-        return sorted(entries, key=lambda item: str(item.get("name", item)))
+        return sorted(entries, key=lambda item: str(item.get("name", item.get("started"))))
     return sorted(entries, key=_canary_of) if canaries > 1 else entries
 
 

@@ -88,7 +88,9 @@ def test_a_new_primary_has_the_targets_rules_and_pods_of_its_own() -> None:
     spec = new["spec"]
     assert spec["selector"] == {"matchLabels": {"app": "app-primary"}}
     assert (spec["replicas"], spec["progressDeadlineSeconds"], spec["revisionHistoryLimit"]) == (3, 60, 4)
-    assert spec["template"]["metadata"] == {"labels": {"app": "app-primary", "tier": "front"}, "annotations": {"note": "kept"}}
+    metadata = spec["template"]["metadata"]
+    assert metadata["annotations"].pop("flagger-id")
+    assert metadata == {"labels": {"app": "app-primary", "tier": "front"}, "annotations": {"note": "kept"}}
 
 
 def test_references_lead_to_copies_named_by_content_and_the_target_stays_as_it_is() -> None:
@@ -136,6 +138,14 @@ def test_a_promotion_takes_over_template_rules_and_replicas_and_leaves_the_notes
     assert new["spec"]["template"]["spec"]["volumes"][0]["configMap"]["name"] == "app-config-primary-bbbbbbbbbb"
 
 
+def test_what_was_noted_on_the_target_is_lost_with_the_first_promotion_unless_its_prefix_is_included() -> None:
+    before = made(plan(target()))
+    assert before["metadata"]["annotations"]["example.com/note"] == "mine"
+    assert "example.com/note" not in made(plan(target(), BLUE), before)["metadata"]["annotations"]
+    included = plan(target(), BLUE, settings=Settings(include_label_prefix=("example.com/",)))
+    assert made(included, before)["metadata"]["annotations"]["example.com/note"] == "mine"
+
+
 @pytest.mark.parametrize(("more", "count"), [({"scaled": True}, 3), ({"replicas": 2}, 2), ({}, 5)])
 def test_replicas_come_from_the_target_unless_somebody_else_says_how_many(more: Raw, count: int) -> None:
     found = target()
@@ -174,10 +184,18 @@ def test_a_primary_that_flagger_made_of_the_same_revision_only_gets_our_annotati
     assert primary(plan(target()), new) is None
 
 
-def test_flaggers_mark_on_the_pods_stays_through_promotions() -> None:
+def test_pods_of_each_promotion_have_an_id_of_their_own_and_one_promotion_carried_out_twice_has_one() -> None:
+    def identity(made_of: Raw) -> str:
+        found: str = made_of["spec"]["template"]["metadata"]["annotations"]["flagger-id"]
+        return found
+
     adopted = made(plan(target()), by_flagger(target()))
-    annotations = made(plan(target(), BLUE), adopted)["spec"]["template"]["metadata"]["annotations"]
-    assert annotations == {"note": "kept", "flagger-id": "0a0b"}
+    assert identity(adopted) == "0a0b"
+    promoted = made(plan(target(), BLUE, serial=8), adopted)
+    again = made(plan(target(), BLUE, serial=8), adopted)
+    back = made(plan(target(), serial=9), promoted)
+    assert identity(promoted) == identity(again)
+    assert len({identity(adopted), identity(promoted), identity(back)}) == 3
 
 
 def test_a_primary_of_flaggers_with_something_else_is_brought_to_the_revision() -> None:

@@ -5,6 +5,7 @@ Called by `workloads`. The pods of the primary are told apart from those of the 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
@@ -21,6 +22,7 @@ from trimtab.model.names import ConfigName
 from trimtab.model.revision import Revision
 
 FLAGGER_ID = "flagger-id"
+"""On pods of a primary, as Flagger has it: a new value with each promotion, which tells its pods from those of the one before (WL-2)."""
 RULES: Mapping[Kind, tuple[str, ...]] = {
     DEPLOYMENT: ("progressDeadlineSeconds", "minReadySeconds", "revisionHistoryLimit", "strategy"),
     DAEMON_SET: ("minReadySeconds", "revisionHistoryLimit", "updateStrategy"),
@@ -111,13 +113,19 @@ def created(plan: Plan) -> Object:
 
 
 def promoted(plan: Plan, found: Object) -> Object:
-    """The primary that is there with another revision (WL-2). What others noted on the object stays; so does its selector."""
+    """The primary that is there with another revision (WL-2). What others noted on the object stays; so does its selector.
+
+    What was noted on the target is about the target: a new primary has it, as Flagger's has, and loses it with the first promotion.
+    """
     before = mapping(found.get("spec"))
     spec: Object = {name: value for name, value in before.items() if name not in RULES[plan.kind]}
     spec |= {**rules(plan), "template": template(plan, found)}
     if plan.kind is DEPLOYMENT and not plan.scaled:
         spec["replicas"] = plan.replicas or replicas_of(plan.target) or replicas_of(found) or 1
-    metadata = marked(plan, metadata_of(found))
+    there = annotations_of(plan.target)
+    kept = included_labels(there, plan.settings.include_label_prefix)
+    notes = {name: text for name, text in annotations_of(found).items() if there.get(name) != text or name.startswith(PRIVATE)}
+    metadata = marked(plan, {**metadata_of(found), "annotations": {**notes, **kept}})
     return {**found, "metadata": {**metadata, "labels": {**mapping(metadata.get("labels")), **labels(plan)}}, "spec": spec}
 
 
@@ -155,15 +163,21 @@ def template(plan: Plan, found: Object | None, *, flagger: bool = False) -> Obje
     written = rewrite(pinned, copies(plan.revision, flagger=flagger))
     metadata = mapping(written.get("metadata"))
     notes = {name: text for name, text in mapping(metadata.get("annotations")).items() if FLUX not in name and name != FLAGGER_ID}
-    before = annotations_of(mapping(mapping((found or {}).get("spec")).get("template")))
-    if FLAGGER_ID in before:
-        # Whoever goes back to Flagger finds it; a new value would restart pods for nothing.
-        notes[FLAGGER_ID] = before[FLAGGER_ID]
+    if identity := found_id(found) if flagger else fresh_id(plan):
+        notes[FLAGGER_ID] = identity
     head: Object = {**metadata, "labels": {**mapping(metadata.get("labels")), label: f"{value}-primary"}, "annotations": notes}
-    if not notes:
-        del head["annotations"]
     spec = apart(mapping(written.get("spec")), str(metadata_of(plan.target).get("name")), plan.settings.selector_labels)
     return {**written, "metadata": head, "spec": spec}
+
+
+def fresh_id(plan: Plan) -> str:
+    """What tells the pods of one promotion from those of the one before; the same whenever one record is carried out again."""
+    return str(uuid5(NAMESPACE_OID, f"{plan.owner.get('uid')}/{plan.serial}"))
+
+
+def found_id(found: Object | None) -> object:
+    """The one that a primary has."""
+    return annotations_of(mapping(mapping((found or {}).get("spec")).get("template"))).get(FLAGGER_ID)
 
 
 def copies(revision: Revision, *, flagger: bool = False) -> dict[ConfigName, str]:

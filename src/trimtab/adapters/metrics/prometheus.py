@@ -108,9 +108,10 @@ async def query(session: aiohttp.ClientSession, server: Server, text: str) -> fl
 
     InputError where somebody must correct query or address, else OutsideError.
     """
+    headers = sorted(server.headers, key=lambda header: header[0])  # as Flagger sends them
     try:
         async with session.get(
-            f"{server.address.rstrip('/')}/api/v1/query", params={"query": text}, headers=list(server.headers),
+            f"{server.address.rstrip('/')}/api/v1/query", params={"query": text}, headers=headers,
             timeout=aiohttp.ClientTimeout(total=server.deadline), ssl=not server.skip_tls_verify,
         ) as answer:  # fmt: skip
             body = await start_of(answer)
