@@ -97,7 +97,7 @@ async def settled(api: Api, phase: str, checksums: Iterable[str] = ()) -> set[st
         seen.update({found["metadata"]["name"]: found.get("status", {}) for found in await api.list("Canary", WHERE)})
         return all(status.get("phase") == phase and content(status) not in checksums for status in seen.values())
 
-    await until(reached, f"every Canary is {phase}: {seen}", WITHIN)
+    await until(reached, f"every Canary is {phase}", WITHIN)
     assert set(seen) == set(CANARIES)
     return {content(status) for status in seen.values()}
 
