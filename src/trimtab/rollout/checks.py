@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from trimtab.model.policy import GATES, HookType
 from trimtab.model.rollout import Ask, Gate, Outcome, Phase
-from trimtab.model.verdict import Judgement
+from trimtab.model.verdict import Judgement, Reading, Result, Verdict
 from trimtab.rollout import reasons
 from trimtab.rollout.copies import canary_ready
 from trimtab.rollout.endings import roll_back
@@ -85,18 +85,38 @@ def metrics(turn: Turn) -> bool:
     verdict, samples = turn.verdict, turn.facts.samples
     if verdict is None or samples is None:
         return wait(turn)
+    new = news(turn, verdict)
     if verdict.judgement is Judgement.PASS:
         turn.alter(passed=samples.asked)
-        turn.note(Message("CheckPassed", f"check {verdict.evidence.checks} passed"), results=verdict.results)
+        if new:
+            turn.note(Message("CheckPassed", f"check {verdict.evidence.checks} passed"), results=verdict.results)
         return go_on(turn)
-    bad = next(result for result in verdict.results if not result.good)
-    message = reasons.metric_failed(turn.names, bad, turn.policy.provider)
-    turn.note(message, results=verdict.results)
-    turn.announce(message)
+    if new:
+        bad = next(result for result in verdict.results if not result.good)
+        message = reasons.metric_failed(turn.names, bad, turn.policy.provider)
+        turn.note(message, results=verdict.results)
+        turn.announce(message)
     if verdict.judgement is Judgement.FAIL:
         return too_many_failures(turn)
     turn.alter(passed=None)
     return wait(turn)
+
+
+def news(turn: Turn, verdict: Verdict) -> bool:
+    """Does this check move anything, or say something else than the one before?
+
+    While a rollout is paused, waits at a gate or holds for missing answers, checks go on for as long as that takes: a journal that told
+    each would bury what matters (R4), and answers of servers that are away differ in every word but the meaning.
+    """
+    run, before = turn.run, turn.before.evidence
+    lets_grow = verdict.judgement is Judgement.PASS and run.paused is None and run.gate is None
+    counts = verdict.evidence.failed_checks > before.failed_checks
+    return lets_grow or counts or readings(verdict.results) != readings(before.results)
+
+
+def readings(results: tuple[Result, ...]) -> list[tuple[str, Reading]]:
+    """What a check says, without numbers."""
+    return [(result.metric, result.reading) for result in results]
 
 
 def failed_check(turn: Turn, message: Message) -> bool:
