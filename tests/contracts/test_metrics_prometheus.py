@@ -132,6 +132,25 @@ async def test_durations_are_in_seconds_whatever_the_provider_counts_in(desk: De
 
 
 @pytest.mark.parametrize(
+    ("provider", "mesh", "counter", "seconds"),
+    [
+        ("", "linkerd", "response_total", 0.25),
+        ("gatewayapi:v1", "linkerd", "response_total", 0.25),
+        ("", "nginx", "nginx_ingress_controller_requests", 0.25),
+        ("kubernetes", "nginx", "http_request_duration_seconds_count", 250.0),
+        ("", "", "http_request_duration_seconds_count", 250.0),
+    ],
+)
+async def test_met_3_a_canary_without_a_provider_is_counted_as_the_operator_says_and_linkerd_counts_everybody(
+    desk: Desk, provider: str, mesh: str, counter: str, seconds: float
+) -> None:
+    desk.says(vector("250"))
+    port, policy = replace(desk.port(), mesh=mesh), replace(POLICY, provider=provider, analysis=Analysis((SUCCESS, DURATION)))
+    rate, duration = (await port.measure(KEY, policy, desk.clock.now())).answers
+    assert f"rate( {counter}{{" in rate.query and duration.value == seconds
+
+
+@pytest.mark.parametrize(
     ("answer", "value"),
     [
         (vector("1", "2"), 2.0),

@@ -90,6 +90,11 @@ def observer(provider: str) -> Observer:
     return known.get(provider, ISTIO)
 
 
+def counted_by(provider: str, mesh: str) -> str:
+    """Whose counters count: Linkerd's wherever the operator is there for Linkerd, else the Canary's provider or the operator's (MET-3)."""
+    return mesh if "linkerd" in mesh else provider or mesh
+
+
 def built_in_query(kind: MetricKind, provider: str, subject: Subject) -> str:
     """The query for the success rate or the duration of the canary, with white space collapsed as Flagger sends it (MET-1)."""
     found = observer(provider)

@@ -149,7 +149,7 @@ def ports(
     )
     everywhere = Everywhere(Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name)
     teller = HttpTeller(session, clock, read_secret, everywhere)
-    metrics = MetricSources(session, clock, read_secret, options.metrics_server)
+    metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider)
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock)
     return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller, follower

@@ -170,7 +170,7 @@ class ClusterSources:
                 f"RolloutPolicy {name}: spec.onNewerChange is {policy.on_newer}, which works on one machine only: in a cluster "
                 "the target has the new content already. Write supersede, or leave it out."
             )
-        return policy, ""
+        return replace(policy, provider=policy.provider or self._settings.provider), ""
 
     def _template(self, key: CanaryKey, canary: Canary, kind: Kind) -> Template:
         """What the target runs. Unknown where there is none, or where it belongs to another Canary."""

@@ -8,7 +8,7 @@ from datetime import datetime
 import aiohttp
 
 from trimtab.adapters.metrics.prometheus import Server, query, with_credentials
-from trimtab.analysis.queries import Subject, built_in_query, in_seconds
+from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.names import CanaryKey
@@ -30,6 +30,8 @@ class MetricSources:
     read_secret: ReadSecret
     metrics_server: str
     built_in: BuiltIn | None = None
+    mesh: str = ""
+    """The operator's provider, for Canaries that name none."""
 
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
         """Asks every template's provider for a number that is always there; a missing template is a problem, too (MET-2)."""
@@ -61,14 +63,14 @@ class MetricSources:
         try:
             if direct and self.built_in is not None and not policy.metrics_server:
                 return await self.built_in(key, policy, metric, since)
-            text = query_text(key, policy, metric)
+            text = query_text(key, policy, metric, self.mesh)
             value = await query(self.session, await self.chosen(policy, metric), text)
         except (OutsideError, InputError) as problem:
             # An inline query that cannot be rendered counts as one without an answer (MET-2).
             silent = metric.kind is MetricKind.INLINE and not text
             return Sample(metric.name, metric.kind, None, "" if silent else str(problem), text)
         if value is not None and metric.kind is MetricKind.DURATION:
-            value = in_seconds(value, policy.provider)
+            value = in_seconds(value, counted_by(policy.provider, self.mesh))
         return Sample(metric.name, metric.kind, value, "", text)
 
     async def chosen(self, policy: Policy, metric: Metric) -> Server:
@@ -94,12 +96,13 @@ class MetricSources:
         return with_credentials(server, values, f"secret {provider.secret}.{provider.namespace}")
 
 
-def query_text(key: CanaryKey, policy: Policy, metric: Metric) -> str:
+def query_text(key: CanaryKey, policy: Policy, metric: Metric, mesh: str = "") -> str:
     """What Prometheus is asked. Raises InputError where the template cannot be rendered."""
     target, service = policy.target.name, policy.service.name
     ingress = policy.ingress or target
     if metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION):
-        return built_in_query(metric.kind, policy.provider, Subject(key.namespace, target, service, ingress, metric.interval))
+        subject = Subject(key.namespace, target, service, ingress, metric.interval)
+        return built_in_query(metric.kind, counted_by(policy.provider, mesh), subject)
     functions: dict[str, object] = {
         "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": ingress,
         "route": policy.route or target, "interval": metric.interval, "variables": dict(metric.variables),
