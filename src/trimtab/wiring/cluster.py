@@ -17,6 +17,7 @@ from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.configs import Configs, content_of, digest_key
 from trimtab.adapters.kubernetes.connection import connection
 from trimtab.adapters.kubernetes.copies import Copies
+from trimtab.adapters.kubernetes.definitions import bring_kinds
 from trimtab.adapters.kubernetes.events import Events
 from trimtab.adapters.kubernetes.kinds import (
     ALERT_PROVIDER,
@@ -107,6 +108,8 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
     settings, clock, server = options.settings, SystemClock(), connection(options.kubeconfig, options.context)
     home = settings.home or server.namespace
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, connected(server) as client:
+        if await bring_kinds(client, (settings.namespaces or (home,))[0]):
+            report("the API server did not know the kinds of trimtab.dev, so their CRDs were installed")
         cluster = Cluster(client, mirrors_of(client, settings.namespaces), settings)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(mirror.run()) for mirror in cluster.mirrors.values()]
