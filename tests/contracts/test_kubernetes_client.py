@@ -150,7 +150,7 @@ async def test_a_403_names_verb_resource_and_who_asked() -> None:
             assert part in str(raised.value)
 
 
-@pytest.mark.parametrize(("after", "seconds"), [("7", 7.0), ("", 1.0), ("soon", 1.0)])
+@pytest.mark.parametrize(("after", "seconds"), [("86400", 60.0), ("7", 7.0), ("", 1.0), ("soon", 1.0)])
 async def test_a_429_says_how_long_to_wait(after: str, seconds: float) -> None:
     async with talking() as (api, client):
         api.says(status(429, "TooManyRequests", after=after))

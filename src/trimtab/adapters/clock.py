@@ -9,7 +9,7 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Now."""
-        return datetime.now(UTC)  # noqa: TID251
+        return datetime.now(UTC)  # noqa: TID251  # here the time comes from
 
     async def sleep_until(self, moment: datetime) -> None:
         """Returns at or after `moment`, also when the machine slept in between."""

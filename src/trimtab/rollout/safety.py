@@ -1,6 +1,6 @@
 """What must never happen (DESIGN §6): the laws S1 to S9 as predicates over one decision.
 
-Checked in every test and simulation, and by `control.act` just before anything is touched. L1 needs a whole history; the
+Checked in every test and simulation, and by `control.record` just before anything is written or touched. L1 needs a whole history; the
 simulation checks it.
 """
 

@@ -377,4 +377,4 @@ class Memory:
 
     def tune(self, **changes: object) -> None:
         """Edits the policy in the source."""
-        self.world.policy = replace(self.world.policy, **changes)  # type: ignore[arg-type]
+        self.world.policy = replace(self.world.policy, **changes)  # type: ignore[arg-type]  # the names are those of fields, as the tests show

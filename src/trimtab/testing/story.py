@@ -72,7 +72,7 @@ class Story:
         self.commands += 1
         number = self.state.rollout.number if self.state.rollout is not None else 0
         made = {"id": f"c{self.commands}", "verb": verb, "actor": "ann", "reason": "", "at": self.memory.world.now, "rollout": number}
-        command = Command(**{**made, **details})  # type: ignore[arg-type]
+        command = Command(**{**made, **details})  # type: ignore[arg-type]  # the names are those of fields, as the tests show
         self.memory.store.wish(self.memory.world.key, command)
         self.look()
         answer = self.memory.store.reply(self.memory.world.key, command.id)

@@ -12,8 +12,9 @@ from trimtab.errors import Conflict, Denied, InputError, OutsideError, Throttled
 
 SHOWN = 1000
 """Characters of a foreign text that a message shows."""
-REST = 1.0
-"""Seconds to leave an API server alone that says it is asked too often, but not for how long; client-go's."""
+REST, LONGEST_REST = 1.0, 60.0
+"""Seconds to leave an API server alone that says it is asked too often, but not for how long (client-go's), and at most: a rollback
+that waits for hours because a proxy said so would be none."""
 
 
 class Gone(Unavailable):
@@ -111,7 +112,7 @@ def shown(kind: Kind, answer: Answer) -> str:
 def rest(answer: Answer) -> float:
     """Seconds to wait, from the header or the body."""
     said = answer.after or str(mapping(answer.body.get("details")).get("retryAfterSeconds") or "")
-    return float(said) if said.isascii() and said.isdigit() else REST
+    return min(LONGEST_REST, float(said)) if said.isascii() and said.isdigit() else REST
 
 
 def unanswered(asked: Asked, error: Exception, deadline: float) -> OutsideError:

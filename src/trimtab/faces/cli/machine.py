@@ -34,7 +34,9 @@ def images(file: Path | None) -> dict[str, list[str]]:
         documents = read_yaml(file.read_text(), str(file))
         return msgspec.convert(documents[0].value if documents else {}, dict[str, list[str]])
     except OSError as problem:
-        raise InputError(f"{file}: cannot be read: {problem.strerror}") from None
+        raise InputError(f"{file}: cannot be read: {problem.strerror}. Name another file with --images") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not UTF-8 text. Save the file as UTF-8") from None
     except msgspec.ValidationError as problem:
         raise InputError(f"{file}: {problem}. Write one line for each image: `IMAGE: [program, argument]`") from None
 
@@ -145,7 +147,7 @@ def end_running(folder: Path) -> None:
     while state_of.running_process(folder) is not None:
         if time.monotonic() > end:
             raise Unavailable(f"process {process} was asked to end {PATIENCE:g} s ago and still runs on {folder}; look at what it says")
-        time.sleep(0.1)  # noqa: TID251
+        time.sleep(0.1)  # noqa: TID251  # no event loop runs yet
 
 
 @click.command("demo")
