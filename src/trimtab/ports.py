@@ -57,7 +57,7 @@ class Sources(Protocol):
         """Every Canary there is."""
 
     async def read(self, key: CanaryKey) -> Source:
-        """What the source says now."""
+        """What the source says now. Vanished where the Canary is gone for good."""
 
     async def contents(self, key: CanaryKey, revision: Revision) -> tuple[Content, ...]:
         """The bytes that a revision reads, of the source's newest or of a kept one. Unknown ones are left out."""

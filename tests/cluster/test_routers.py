@@ -20,7 +20,7 @@ from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.model.facts import Routes
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
-from trimtab.model.rollout import Exposure
+from trimtab.model.rollout import Exposure, Leaving
 from trimtab.ports import Wanted
 from trimtab.testing.contracts import router
 
@@ -172,7 +172,7 @@ async def test_a_virtual_service_that_was_there_is_taken_over_and_can_be_put_bac
         await harness.move(2, Exposure())
         assert await harness.router.look(harness.key, harness.policy) == Routes(0)
         assert "ownerReferences" not in (await harness.route())["metadata"], "it goes on living without the Canary"
-        await harness.router.restore(harness.key, harness.policy)
+        await harness.move(3, Exposure(leaving=Leaving.GIVING_BACK))
         assert (await harness.route())["spec"] == before
 
 

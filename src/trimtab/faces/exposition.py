@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from aiohttp import web
@@ -74,6 +74,23 @@ class Exposition:
             self.checks.labels(state.key.name, namespace, verdict).inc()
             self.duration.labels(target, namespace).observe(took.total_seconds())
         self.count_ending(before, state)
+
+    def forget(self, key: CanaryKey) -> None:
+        """The Canary is gone: what it was at last is no longer so. Counters stay."""
+        state, namespace = self.states.pop(key, None), key.namespace
+        policy = state.rules if state is not None else None
+        if state is None or policy is None:
+            return
+        target = policy.target.name
+        self.total.labels(namespace).set(sum(known.namespace == namespace for known in self.states))
+        gone: list[tuple[Gauge, tuple[str, ...]]] = [
+            (self.status, (target, namespace)), (self.held, (key.name, namespace)), (self.looked, (key.name, namespace)),
+            (self.weight, (target, namespace)), (self.weight, (f"{target}-primary", namespace)),
+            *((self.value, (target, namespace, result.metric)) for result in state.evidence.results),
+        ]  # fmt: skip
+        for gauge, labels in gone:
+            with suppress(KeyError):
+                gauge.remove(*labels)
 
     def count_ending(self, before: CanaryState | None, state: CanaryState) -> None:
         """Counts an attempt when it ends, once; what had ended before this process started is not counted again."""

@@ -14,7 +14,7 @@ from datetime import timedelta
 from aiohttp import web
 
 from trimtab.control.loop import Loop
-from trimtab.errors import Denied, InputError, SafetyError, TrimtabError, Unavailable
+from trimtab.errors import Denied, InputError, SafetyError, TrimtabError, Unavailable, Vanished
 from trimtab.faces.exits import DONE
 from trimtab.faces.exposition import Exposition, listen
 from trimtab.model.decision import Decision
@@ -64,6 +64,11 @@ class Operating:
 
     def went(self, key: CanaryKey, problem: TrimtabError | None) -> None:
         """Logs what went wrong with a pass, once, and that it goes well again."""
+        if isinstance(problem, Vanished):
+            if self.problems.pop(key, None) is not None:
+                self.log.line("info", str(problem), canary=str(key))
+                self.exposition.forget(key)
+            return
         text = str(problem) if problem is not None else ""
         if text == self.problems.get(key, ""):
             return

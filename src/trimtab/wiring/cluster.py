@@ -152,6 +152,7 @@ def ports(
     )
     everywhere = Everywhere(Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name)
     teller = HttpTeller(session, clock, read_secret, everywhere)
+    cluster.forgetters.append(teller.forget)
     metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider)
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock)

@@ -38,6 +38,13 @@ class Autoscaling:
         kind = scalers.KINDS[reference.kind]
         await self.upkeep.change(kind, order.namespace, reference.name, lambda found: scalers.paused(found, pause))
 
+    async def resume(self, order: Order) -> None:
+        """The target's scales it again, if it is there still: the Canary is being deleted, maybe with everything around it (DEL-2)."""
+        reference = order.autoscaler
+        if reference is not None and reference.kind == "ScaledObject":
+            kind = scalers.KINDS[reference.kind]
+            await self.upkeep.change(kind, order.namespace, reference.name, lambda found: scalers.paused(found, False))
+
     async def least(self, order: Order) -> int:
         """What the target's starts with; 0 where there is none."""
         if order.autoscaler is None:

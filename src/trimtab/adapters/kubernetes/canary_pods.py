@@ -52,22 +52,51 @@ class CanaryPods:
         primary = self.upkeep.seen(order.kind, order.namespace, order.primary)
         by_flagger = primary is not None and note(primary, REVISION) is None
 
+        seen = self.upkeep.seen(order.kind, order.namespace, order.target)
+
         def change(found: Object) -> Object | None:
-            if note(found, CANARY) == "" or not running(order.kind, found):
+            if order.claimed(found) == "" or not running(order.kind, found):
+                return None
+            if order.claimed(found) is None is not order.claimed(seen):
+                # Its notes went when it was given back to its owner: this order comes from before.
                 return None
             order.current(found)
             marks = notes({CANARY: "", SINCE: None, SERIAL: order.serial})
             # On take-over Flagger has put it to rest before: who runs now was scaled up since.
-            return marks if by_flagger and note(found, CANARY) is None else {**marks, **scaled(order.kind, 0)}
+            return marks if by_flagger and order.claimed(found) is None else {**marks, **scaled(order.kind, 0)}
 
-        seen = self.upkeep.seen(order.kind, order.namespace, order.target)
         if seen is not None and change(seen) is not None:
             await self.autoscaling.pause(order, pause=True)
             await self.upkeep.change(order.kind, order.namespace, order.target, change)
 
+    async def release(self, order: Order) -> None:
+        """As many pods as the primary has, and from here on the target is its owner's (DEL-2). More pods than that stay."""
+        await self.autoscaling.resume(order)
+        count = enough(self.upkeep.seen(order.kind, order.namespace, order.primary), 0)
+
+        def change(found: Object) -> Object | None:
+            few = not running(order.kind, found) or (order.kind is DEPLOYMENT and replicas_of(found) < count)
+            if not few and not order.claimed(found):
+                return None
+            order.current(found)
+            return {**notes({CANARY: "", SINCE: None, SERIAL: order.serial}), **(scaled(order.kind, count) if few else {})}
+
+        await self.upkeep.change(order.kind, order.namespace, order.target, change)
+
+    async def part(self, order: Order) -> None:
+        """Nothing of ours stays on the target."""
+
+        def change(found: Object) -> Object | None:
+            if all(note(found, name) is None for name in (CANARY, SINCE, SERIAL)):
+                return None
+            order.current(found)
+            return notes({CANARY: None, SINCE: None, SERIAL: None})
+
+        await self.upkeep.change(order.kind, order.namespace, order.target, change)
+
     async def serve(self, order: Order, target: Object, revision: Revision) -> None:
         """Pods of this revision, and no others."""
-        if note(target, CANARY) != revision.id or not running(order.kind, target):
+        if order.claimed(target) != revision.id or not running(order.kind, target):
             await self.autoscaling.pause(order, pause=False)
             await self._begin(order, target, revision)
         elif note(target, SINCE) == PENDING:
@@ -80,7 +109,7 @@ class CanaryPods:
         """Another revision is wanted than before. Where there are no pods, all that come are of it; those that are there may not be."""
         up = running(order.kind, target)
         idle = not up and observed(target) and not copy_of(order.kind, target, "").total and not (await self._pods(target)).all
-        since = None if idle else PENDING if note(target, CANARY) is not None else await self._last_edit(order, revision)
+        since = None if idle else PENDING if order.claimed(target) is not None else await self._last_edit(order, revision)
         primary = self.upkeep.seen(order.kind, order.namespace, order.primary)
         count = 0 if up else order.replicas or enough(primary, await self.autoscaling.least(order))
 

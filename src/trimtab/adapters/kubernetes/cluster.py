@@ -3,7 +3,7 @@
 Made by `wiring`. A Canary is decoded once for each of its resourceVersions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from trimtab.adapters.kubernetes.client import Client, Object
@@ -14,7 +14,7 @@ from trimtab.config.references import mapping
 from trimtab.documents.decode import Decoded, decode
 from trimtab.documents.flagger import Canary
 from trimtab.documents.yaml import Document
-from trimtab.errors import DocumentError, Unavailable
+from trimtab.errors import DocumentError, Vanished
 from trimtab.model.names import CanaryKey
 
 
@@ -35,6 +35,8 @@ class Cluster:
     client: Client
     mirrors: Mapping[Kind, Mirror]
     settings: Settings = Settings()
+    forgetters: list[Callable[[CanaryKey], None]] = field(default_factory=list, compare=False, repr=False)
+    """Called with each Canary that is gone, between two passes: whatever was remembered about it goes too."""
     _read: dict[CanaryKey, Read] = field(default_factory=dict, compare=False, repr=False)
 
     def raw(self, key: CanaryKey) -> Object | None:
@@ -58,15 +60,22 @@ class Cluster:
             known = self._read[key] = read_canary(raw, version)
         return known
 
+    def gone(self, key: CanaryKey) -> Vanished:
+        """Forgets a Canary that is gone; the error to raise."""
+        self._read.pop(key, None)
+        for forget in self.forgetters:
+            forget(key)
+        return Vanished(f"Canary {key} is gone, and what it owns goes with it")
+
     def owner(self, key: CanaryKey) -> Object:
-        """The ownerReference that makes the Canary the controller of what is made for it. Unavailable where the Canary is gone."""
+        """The ownerReference that makes the Canary the controller of what is made for it. Vanished where the Canary is gone."""
         return {**self.user(key), "controller": True, "blockOwnerDeletion": True}
 
     def user(self, key: CanaryKey) -> Object:
-        """The ownerReference of one Canary among several that use something. Unavailable where the Canary is gone."""
+        """The ownerReference of one Canary among several that use something. Vanished where the Canary is gone."""
         raw = self.raw(key)
         if raw is None:
-            raise Unavailable(f"Canary {key} is gone, so nothing can be made for it; what it owns goes with it")
+            raise Vanished(f"Canary {key} is gone, and what it owns goes with it")
         return {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": key.name, "uid": str(metadata_of(raw).get("uid"))}
 
 

@@ -35,6 +35,7 @@ class Copies:
         self._users: Links[Place, str] = Links()
         self._spared: dict[CanaryKey, frozenset[Place]] = {}
         self._busy: dict[str, asyncio.Lock] = {}
+        cluster.forgetters.append(self._forget)
         for kind in ConfigKind:
             mirror = cluster.mirrors[KINDS[kind]]
             mirror.listen(self._note)
@@ -44,6 +45,10 @@ class Copies:
     def told(self, key: CanaryKey, revision: Revision) -> None:
         """Notes the revision that the source was last said to have."""
         self._told[key] = revision.id
+
+    def _forget(self, key: CanaryKey) -> None:
+        self._told.pop(key, None)
+        self._spared.pop(key, None)
 
     async def content(self, namespace: str, ref: ConfigRef) -> Content | None:
         """The bytes with exactly this digest: of the source, else of our copy, else of Flagger's. None where they are gone."""

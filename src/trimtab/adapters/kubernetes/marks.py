@@ -8,7 +8,7 @@ from trimtab.config.references import items
 
 OURS = "trimtab.dev/"
 SERIAL = "trimtab.dev/serial"
-"""The record on whose behalf an object was last written."""
+"""The record on whose behalf an object was last written: its serial, and on what outlives a Canary `/` and the Canary's uid."""
 REVISION = "trimtab.dev/revision"
 """The revision that a primary, or its scaler, was made from."""
 CANARY = "trimtab.dev/canary"
@@ -27,9 +27,16 @@ def note(found: Object | None, name: str) -> str | None:
     return str(value) if value is not None else None
 
 
-def newest(found: Iterable[Object | None]) -> int:
-    """The newest record on whose behalf any of these was written."""
-    return max((int(text) for text in (note(one, SERIAL) for one in found) if text and text.isdigit()), default=0)
+def newest(found: Iterable[Object | None], uid: str = "") -> int:
+    """The newest record on whose behalf any of these was written, but for those of another Canary than the one with this uid."""
+    written = [(note(one, SERIAL) or "").partition("/") for one in found]
+    return max((int(number) for number, _, owner in written if number.isdigit() and owner in ("", uid)), default=0)
+
+
+def claim(found: Object | None, uid: str) -> str | None:
+    """The note on a target which revision it is wanted for; None where none was made for this Canary: targets outlive Canaries."""
+    owner = (note(found, SERIAL) or "").partition("/")[2]
+    return note(found, CANARY) if owner in ("", uid) else None
 
 
 def controlled(found: Object, uid: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from trimtab.adapters.kubernetes import daemonsets, deployments
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, Kind
-from trimtab.adapters.kubernetes.marks import newest
+from trimtab.adapters.kubernetes.marks import claim, newest
 from trimtab.adapters.kubernetes.primary import replicas_of
 from trimtab.documents.flagger import AutoscalerRef
 from trimtab.errors import Conflict, InputError
@@ -25,6 +25,8 @@ class Order:
     wanted: Wanted
     kind: Kind
     autoscaler: AutoscalerRef | None
+    uid: str
+    """Of the Canary."""
 
     @property
     def namespace(self) -> str:
@@ -49,11 +51,15 @@ class Order:
     @property
     def serial(self) -> str:
         """The record, as it is noted on what is written."""
-        return str(self.wanted.serial)
+        return f"{self.wanted.serial}/{self.uid}"
+
+    def claimed(self, target: Object | None) -> str | None:
+        """Which revision the target is noted to be wanted for: empty at rest, None where nobody said so."""
+        return claim(target, self.uid)
 
     def current(self, *found: Object | None) -> None:
         """Conflict where one of these was written on behalf of a newer record."""
-        seen = newest(found)
+        seen = newest(found, self.uid)
         if seen > self.wanted.serial:
             raise Conflict(f"workloads of {self.key}: record {self.wanted.serial} is stale, {seen} was seen; look again")
 

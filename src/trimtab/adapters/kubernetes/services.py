@@ -6,10 +6,14 @@ A Service of the apex' name that was there before is taken over: its selector an
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from trimtab.adapters.kubernetes.client import Object
-from trimtab.adapters.kubernetes.cluster import Cluster, metadata_of
+from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, metadata_of
+from trimtab.adapters.kubernetes.finalizer import deleted
 from trimtab.adapters.kubernetes.kinds import SERVICE
 from trimtab.adapters.kubernetes.marks import FLUX_OFF, OURS, controlled
+from trimtab.adapters.kubernetes.mirror import LAST_APPLIED
 from trimtab.adapters.kubernetes.order import TARGETS
 from trimtab.adapters.kubernetes.primary import selector_label
 from trimtab.adapters.kubernetes.upkeep import Upkeep
@@ -17,6 +21,7 @@ from trimtab.config.references import items, mapping
 from trimtab.documents.service import CanaryService, CustomMetadata, UnmanagedMetadata
 from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
 
 PROXIES = frozenset({"istio-proxy", "envoy"})
 """Containers whose ports are a mesh's own (SVC-2)."""
@@ -50,6 +55,35 @@ async def reconcile(cluster: Cluster, key: CanaryKey, *, routed: bool) -> None:
             return service(plan, found)
 
         await upkeep.make(SERVICE, key.namespace, plan.name, shape)
+
+
+async def astray(cluster: Cluster, key: CanaryKey, policy: Policy) -> Object | None:
+    """The apex leading to the target again; None where it does, where it is ours and goes with us, or where it cannot (DEL-2).
+
+    What kubectl applied says where it led; without that, it is the target's label.
+    """
+    # Mirrors have no last applied configuration.
+    found = await cluster.client.get(SERVICE, key.namespace, policy.service.name)
+    if found is None or deleted(found) or controlled(found, str(cluster.user(key)["uid"])):
+        return None
+    kind = TARGETS.get(policy.target.kind)
+    target = cluster.mirrors[kind].get(key.namespace, policy.target.name) if kind is not None else None
+    applied = applied_selector(found)
+    wanted = applied or (dict([selector_label(kind, target, cluster.settings)]) if kind is not None and target is not None else {})
+    before = mapping(mapping(found.get("spec")).get("selector"))
+    if not wanted or dict(before) == wanted:
+        return None
+    return {**found, "spec": {**mapping(found.get("spec")), "selector": wanted}}
+
+
+def applied_selector(found: Object) -> dict[str, object]:
+    """What kubectl last said that a Service selects; empty where it was not kubectl who made it."""
+    text = annotations_of(found).get(LAST_APPLIED)
+    try:
+        applied = mapping(msgspec.json.decode(text)) if isinstance(text, str) else {}
+    except msgspec.DecodeError:
+        return {}
+    return dict(mapping(mapping(applied.get("spec")).get("selector")))
 
 
 def plans(cluster: Cluster, key: CanaryKey, *, routed: bool) -> Iterator[Plan]:

@@ -14,10 +14,11 @@ from functools import partial
 import msgspec
 
 from trimtab.adapters.kubernetes.client import Object
-from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, key_of, metadata_of
+from trimtab.adapters.kubernetes.cluster import Cluster, Read, annotations_of, key_of, metadata_of
 from trimtab.adapters.kubernetes.companions import companions_of
 from trimtab.adapters.kubernetes.configs import KINDS, Configs, latest, origin_of, version_of
 from trimtab.adapters.kubernetes.copies import Copies
+from trimtab.adapters.kubernetes.finalizer import leaving
 from trimtab.adapters.kubernetes.kinds import (
     ALERT_PROVIDER,
     CANARY,
@@ -81,6 +82,7 @@ class ClusterSources:
         self._woken: set[CanaryKey] = set()
         self._again: set[CanaryKey] = set()
         self._rings = asyncio.Event()
+        cluster.forgetters.append(self._forget)
         for kind in WATCHED:
             cluster.mirrors[kind].listen(partial(self._heard, kind))
 
@@ -89,11 +91,16 @@ class ClusterSources:
         return tuple(sorted(key_of(found) for found in self._cluster.mirrors[CANARY].all()))
 
     async def read(self, key: CanaryKey) -> Source:
-        """What the cluster says now. While a Canary is invalid, the target that it named last counts on (QUIRK-20)."""
+        """What the cluster says now. While a Canary is invalid, the target that it named last counts on (QUIRK-20).
+
+        Vanished where the Canary is gone.
+        """
         found = self._cluster.read(key)
         if found is None:
-            self._forget(key)
-            return Source(problem=f"Canary {key} is not in the cluster any more")
+            raise self._cluster.gone(key)
+        return replace(await self._source(key, found), leaving=leaving(self._cluster.raw(key)))
+
+    async def _source(self, key: CanaryKey, found: Read) -> Source:
         if found.canary is not None:
             self._valid[key] = found.canary
         canary = found.canary or self._valid.get(key)
@@ -247,7 +254,12 @@ class ClusterSources:
                 self._versions[thing] = substance(thing[0], there)
 
     def _forget(self, key: CanaryKey) -> None:
+        before = self._dependents.forth.get(key, frozenset())
         self._dependents.set(key, ())
+        for thing in before:
+            if not self._dependents.of(thing):
+                self._versions.pop(thing, None)
+                self._templates.pop(thing, None)
         self._valid.pop(key, None)
         self._origins.pop(key, None)
         self._again.discard(key)

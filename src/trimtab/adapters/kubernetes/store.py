@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from trimtab.adapters.kubernetes import finalizer
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
@@ -27,13 +28,14 @@ from trimtab.adapters.kubernetes.rollouts import (
     state_of,
     status_of,
 )
+from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.config.references import items
 from trimtab.errors import Conflict, InputError, OutsideError
 from trimtab.model.commands import Command
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
-from trimtab.model.rollout import Answer, CanaryState
+from trimtab.model.rollout import Answer, CanaryState, Leaving
 from trimtab.ports import Clock, Stored
 
 AGAIN = timedelta(seconds=5)
@@ -77,12 +79,14 @@ class ClusterStore:
 
     def __init__(self, cluster: Cluster, adopt: Adopt, checksum: Checksum, clock: Clock) -> None:
         self._cluster, self._adopt, self._checksum, self._clock = cluster, adopt, checksum, clock
+        self._upkeep = Upkeep(cluster)
         self._held: dict[CanaryKey, Held] = {}
         self._attempts: Links[CanaryKey, CanaryKey] = Links()
         self._wishes: Links[CanaryKey, CanaryKey] = Links()
         self._behind: dict[CanaryKey, str] = {}
         self._woken: set[CanaryKey] = set()
         self._rings = asyncio.Event()
+        cluster.forgetters.append(self._gone)
         for kind, heard in ((CONFIG_ROLLOUT, self._heard_attempt), (ROLLOUT_COMMAND, self._heard_wish)):
             cluster.mirrors[kind].listen(heard)
             for found in cluster.mirrors[kind].all():
@@ -94,12 +98,17 @@ class ClusterStore:
         return self._behind
 
     async def load(self, key: CanaryKey) -> Stored:
-        """The newest record and the commands that wait. Where none is left it is made from the status, which starts nothing."""
+        """The newest record and the commands that wait. Where none is left it is made from the status, which starts nothing.
+
+        Vanished where the Canary waits for the garbage collector only.
+        """
+        await self._refuse_gone(key)
         held = await self._newest(key)
         waiting = [found for found in self._commands(key) if answer_of(found) is None]
         handled = {answer.command for answer in held.state.handled}
         commands = [command for found in sorted(waiting, key=came) if (command := command_of(found)) is not None]
         await self._follow_up(key, held)
+        await self._refuse_gone(key)
         return Stored(held.state, tuple(command for command in commands if command.id not in handled))
 
     async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
@@ -162,6 +171,23 @@ class ClusterStore:
             woken, self._woken = sorted(self._woken), set()
             for key in woken:
                 yield key
+
+    async def _refuse_gone(self, key: CanaryKey) -> None:
+        """One that is deleted and does not wait for us is the garbage collector's, however long others keep it."""
+        canary = self._cluster.raw(key)
+        if canary is None:
+            self._gone(key)
+        elif not finalizer.there(canary):
+            await self._hold(key, done=True)
+            raise self._cluster.gone(key)
+
+    async def _hold(self, key: CanaryKey, *, done: bool) -> None:
+        """Sees to it that the Canary stays until everything is put back, and no longer (DEL-2)."""
+        await self._upkeep.change(CANARY, key.namespace, key.name, lambda found: finalizer.change(found, done=done))
+
+    def _gone(self, key: CanaryKey) -> None:
+        self._held.pop(key, None)
+        self._behind.pop(key, None)
 
     async def _newest(self, key: CanaryKey) -> Held:
         """The newest record: what is remembered where the mirror shows nothing else."""
@@ -250,6 +276,8 @@ class ClusterStore:
                     self._cluster.mirrors[CANARY].put(there)
             for found in self._commands(key):
                 await self._answered(found, held.state)
+            if canary is not None and self._uid(key) == held.uid:
+                await self._hold(key, done=held.state.leaving is Leaving.GONE and not held.state.to_tell)
         except Conflict:
             # The Canary or the command is gone.
             self._behind.pop(key, None)

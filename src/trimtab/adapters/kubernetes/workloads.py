@@ -12,8 +12,9 @@ from trimtab.adapters.kubernetes.autoscaling import Autoscaling
 from trimtab.adapters.kubernetes.canary_pods import CanaryPods
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of
+from trimtab.adapters.kubernetes.finalizer import deleted, leaving
 from trimtab.adapters.kubernetes.kinds import SERVICE, Kind
-from trimtab.adapters.kubernetes.marks import REVISION, note
+from trimtab.adapters.kubernetes.marks import CANARY, REVISION, note
 from trimtab.adapters.kubernetes.order import TARGETS, Order, copy_of, kind_of, serves
 from trimtab.adapters.kubernetes.primary import Plan, primary
 from trimtab.adapters.kubernetes.service_targets import ServiceTargets
@@ -24,6 +25,7 @@ from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
 from trimtab.model.revision import Revision
+from trimtab.model.rollout import Leaving
 from trimtab.ports import Wanted
 
 
@@ -46,6 +48,7 @@ class ClusterWorkloads:
         self.autoscaling = Autoscaling(self.upkeep)
         self.canaries = CanaryPods(self.upkeep, self.autoscaling)
         self.services = ServiceTargets(self.upkeep)
+        self.cluster.forgetters.append(self._forget)
         for kind in (*TARGETS.values(), SERVICE):
             self.cluster.mirrors[kind].listen(partial(self._heard, kind))
 
@@ -55,25 +58,41 @@ class ClusterWorkloads:
         kind = SERVICE if policy.target.kind == SERVICE.kind else kind_of(policy)
         for watched in (name, f"{name}-primary", f"{name}-canary"):
             self._places[kind, key.namespace, watched] = key
+        if leaving(self.cluster.raw(key)):
+            return self._left(kind, key, name)
         if kind is SERVICE:
             return self.services.look(key, policy)
         there = self.upkeep.seen(kind, key.namespace, f"{name}-primary")
         first = copy_of(kind, there, note(there, REVISION) or "") if there is not None else Copy(kind=kind.kind)
         return first, await self.canaries.look(key, kind, name)
 
+    def _left(self, kind: Kind, key: CanaryKey, name: str) -> tuple[Copy, Copy]:
+        """The copies of a Canary that is being deleted: the target is a copy whatever it runs. Services have no pods to wait for."""
+        primary, target = (self.upkeep.seen(kind, key.namespace, found) for found in (f"{name}-primary", name))
+        if kind is SERVICE or target is None or deleted(target):
+            return Copy(kind=kind.kind), Copy(kind=kind.kind, absent=True)
+        first = copy_of(kind, primary, note(primary, REVISION) or "") if primary is not None else Copy(kind=kind.kind)
+        return first, copy_of(kind, target, note(target, CANARY) or "")
+
     async def set(self, key: CanaryKey, wanted: Wanted) -> None:
         """The canary first: trouble of the primary must not keep it from where it belongs (S9)."""
         if wanted.policy.target.kind == SERVICE.kind:
+            if wanted.exposure.leaving is not Leaving.NO:
+                return
             await self.services.set(key, wanted)
             return
         document = self.cluster.canary(key)
         if document is not None:
             self._autoscalers[key] = document.spec.autoscaler_ref
         # While a Canary cannot be read its autoscaler goes on saying how many pods there are (QUIRK-20).
-        order = Order(key, wanted, kind_of(wanted.policy), self._autoscalers.get(key))
+        uid = str(self.cluster.user(key)["uid"])
+        order = Order(key, wanted, kind_of(wanted.policy), self._autoscalers.get(key), uid)
         target = self.upkeep.seen(order.kind, order.namespace, order.target)
         order.current(target, self.upkeep.seen(order.kind, order.namespace, order.primary))
         exposure = wanted.exposure
+        if exposure.leaving is not Leaving.NO:
+            await (self.canaries.part(order) if exposure.leaving is Leaving.GONE else self.canaries.release(order))
+            return
         if exposure.routed and target is not None:
             if exposure.canary is None:
                 await self.canaries.rest(order)
@@ -112,6 +131,12 @@ class ClusterWorkloads:
         there = await self.upkeep.make(order.kind, order.namespace, order.primary, shape)
         if there is not None and order.wanted.exposure.routed and serves(order.kind, there):
             await self.autoscaling.follow(order, revision.id)
+
+    def _forget(self, key: CanaryKey) -> None:
+        for place in [place for place, found in self._places.items() if found == key]:
+            del self._places[place]
+        self._autoscalers.pop(key, None)
+        self._woken.pop(key, None)
 
     def _heard(self, kind: Kind, found: Object) -> None:
         """An object was added, changed or deleted."""

@@ -86,7 +86,7 @@ class HttpTeller:
     read_secret: ReadSecret
     everywhere: Everywhere = Everywhere()
     lines: dict[CanaryKey, Line] = field(default_factory=dict)
-    lanes: dict[tuple[CanaryKey, Receiver], "asyncio.Queue[tuple[str, Job]]"] = field(default_factory=dict)
+    lanes: dict[tuple[CanaryKey, Receiver], "asyncio.Queue[tuple[Line, str, Job]]"] = field(default_factory=dict)
     """Those with something to deliver: a lane that is empty ends, or receivers and Canaries that are gone would keep theirs."""
     fresh: "asyncio.Queue[tuple[CanaryKey, Receiver]]" = field(default_factory=asyncio.Queue)
 
@@ -101,11 +101,15 @@ class HttpTeller:
             if not jobs:
                 line.done(telling.id, "")
             for receiver, job in jobs.items():
-                self.lane(key, receiver).put_nowait((telling.id, job))
+                self.lane(key, receiver).put_nowait((line, telling.id, job))
 
     async def told(self, key: CanaryKey) -> Mapping[str, str]:
         """Ids that are done with, each with the reason where it was given up."""
         return dict(self.lines[key].told) if key in self.lines else {}
+
+    def forget(self, key: CanaryKey) -> None:
+        """The Canary is gone: one of the same name counts its tellings anew. What waits is delivered still."""
+        self.lines.pop(key, None)
 
     async def run(self) -> None:
         """Delivers until cancelled."""
@@ -118,11 +122,11 @@ class HttpTeller:
         """One receiver, in order, until it has everything."""
         lane = self.lanes[key, receiver]
         while not lane.empty():
-            name, job = lane.get_nowait()
-            self.lines[key].done(name, await job())
+            line, name, job = lane.get_nowait()
+            line.done(name, await job())
         del self.lanes[key, receiver]
 
-    def lane(self, key: CanaryKey, receiver: Receiver) -> "asyncio.Queue[tuple[str, Job]]":
+    def lane(self, key: CanaryKey, receiver: Receiver) -> "asyncio.Queue[tuple[Line, str, Job]]":
         """The lane of a receiver, new where there was none."""
         if (key, receiver) not in self.lanes:
             self.lanes[key, receiver] = asyncio.Queue()

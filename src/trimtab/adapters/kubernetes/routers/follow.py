@@ -24,6 +24,7 @@ class RouteFollower:
         self._cluster, self._wake = cluster, wake
         self._routed: dict[Place, CanaryKey] = {}
         self._known: dict[Place, object] = {}
+        cluster.forgetters.append(self._forget)
         self._kinds: set[Kind] = set()
         self._asked: asyncio.Queue[Kind] = asyncio.Queue()
 
@@ -34,6 +35,10 @@ class RouteFollower:
         if kind not in self._kinds:
             self._kinds.add(kind)
             self._asked.put_nowait(kind)
+
+    def _forget(self, key: CanaryKey) -> None:
+        for place in [place for place, routed in self._routed.items() if routed == key]:
+            del self._routed[place], self._known[place]
 
     async def run(self) -> None:
         """Watches every kind that was asked about, for ever; one that is not served or not allowed is tried again and again."""

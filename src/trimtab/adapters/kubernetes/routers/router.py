@@ -7,8 +7,9 @@ read, and says which record it comes from; what is as it should be is not writte
 from trimtab.adapters.kubernetes import services
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
+from trimtab.adapters.kubernetes.finalizer import leaving
 from trimtab.adapters.kubernetes.kinds import CANARY, SERVICE, Kind
-from trimtab.adapters.kubernetes.marks import owners
+from trimtab.adapters.kubernetes.marks import controlled, owners
 from trimtab.adapters.kubernetes.routers.choose import choose
 from trimtab.adapters.kubernetes.routers.drift import change, marked, serial_of, without_nothing
 from trimtab.adapters.kubernetes.routers.follow import RouteFollower
@@ -20,6 +21,7 @@ from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
+from trimtab.model.rollout import Leaving
 from trimtab.ports import Wanted
 
 
@@ -30,6 +32,7 @@ class ClusterRouter:
         self._cluster, self._follower = cluster, follower
         self._readable: dict[CanaryKey, Canary] = {}
         self._serials: dict[tuple[CanaryKey, str], int] = {}
+        cluster.forgetters.append(self._forget)
 
     def capabilities(self, policy: Policy) -> Capabilities:
         """What the policy's provider can do. InputError where there is no such provider."""
@@ -40,7 +43,8 @@ class ClusterRouter:
         """Where the live objects send requests; None until the Services are ours, and where there is no route object yet."""
         provider = choose(policy.provider, self._cluster.settings)
         if self._cluster.raw(key) is None:
-            self._readable.pop(key, None)
+            return None
+        if leaving(self._cluster.raw(key)) and await self._given_back(key, policy, provider):
             return None
         if not self._services_lead_to_primary(key, policy):
             return None
@@ -60,6 +64,9 @@ class ClusterRouter:
             live = await self._route(key, provider, provider.name(canary, wanted.policy))
         routing = Routing(key, uid, canary, wanted.policy, wanted.exposure, wanted.serial)
         self._refuse_stale(routing, live)
+        if wanted.exposure.leaving is Leaving.GIVING_BACK:
+            await self._give_back(routing, provider, live)
+            return
         await services.reconcile(self._cluster, key, routed=wanted.exposure.routed)
         if provider is None or not wanted.exposure.routed:
             return
@@ -72,15 +79,38 @@ class ClusterRouter:
         written = await self._write(routing, provider.kind, {**made, "metadata": {**mapping(made["metadata"]), **place}}, live)
         self._follower.know(key, provider.kind, place["name"], written)
 
-    async def restore(self, key: CanaryKey, policy: Policy) -> None:
-        """Puts back what a route object said before it was taken over (DEL-2)."""
-        provider = choose(policy.provider, self._cluster.settings)
-        if provider is None or self._cluster.raw(key) is None:
+    def _forget(self, key: CanaryKey) -> None:
+        self._readable.pop(key, None)
+        for known in [known for known in self._serials if known[0] == key]:
+            del self._serials[known]
+
+    async def _given_back(self, key: CanaryKey, policy: Policy, provider: Provider | None) -> bool:
+        """Is traffic led where it would be without us?"""
+        if await services.astray(self._cluster, key, policy) is not None:
+            return False
+        live = await self._route(key, provider, provider.name(self._canary(key, provider), policy)) if provider is not None else None
+        return provider is None or live is None or self._left(key, provider, live) == live
+
+    async def _give_back(self, routing: Routing, provider: Provider | None, live: Object | None) -> None:
+        """The Service first: where a route goes that was ours alone, requests come to the Service (DEL-2)."""
+        client, key = self._cluster.client, routing.key
+        apex = await services.astray(self._cluster, key, routing.policy)
+        if apex is not None:
+            self._cluster.mirrors[SERVICE].put(await client.replace(SERVICE, apex))
+        if provider is None or live is None:
             return
-        live = await self._cluster.client.get(provider.kind, key.namespace, provider.name(self._canary(key, provider), policy))
-        original = provider.original(live) if live is not None else None
-        if live is not None and original is not None and live.get("spec") != original:
-            await self._cluster.client.replace(provider.kind, {**live, "spec": original})
+        left = self._left(key, provider, live)
+        if left is None:
+            await client.delete(provider.kind, key.namespace, name_of(live), uid=str(metadata_of(live).get("uid")))
+        elif left != live:
+            await client.replace(provider.kind, marked(left, routing.serial, routing.uid))
+
+    def _left(self, key: CanaryKey, provider: Provider, live: Object) -> Object | None:
+        """What should be left of a route object: nothing of one that we made, what it said before of one that we took over (RT-I6)."""
+        if controlled(live, str(self._cluster.user(key)["uid"])):
+            return None
+        original = provider.original(live)
+        return live if original is None else {**live, "spec": original}
 
     def _canary(self, key: CanaryKey, provider: Provider | None) -> Canary:
         """The Canary as it is, or as it last could be routed: an edit that cannot work must not keep traffic where it is (QUIRK-20)."""
