@@ -4,15 +4,23 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from trimtab.faces.cli.rollouts import Screen
+from trimtab.faces.cli.places import Place, user
+from trimtab.faces.cli.rollouts import Screen, Watching, watch
+from trimtab.faces.exits import DONE
 from trimtab.model.journal import Entry
-from trimtab.model.names import CanaryKey
-from trimtab.model.rollout import CanaryState
+from trimtab.model.names import CanaryKey, Target
+from trimtab.model.policy import Policy, Service
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import CanaryState, Outcome, Rollout, RolloutKind
+from trimtab.ports import Stored
 
 KEY = CanaryKey("shop", "app")
+POLICY = Policy(Target("Deployment", "app"), Service("app"))
+REVISION = Revision.of("{}", "v1:new", ())
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -26,6 +34,33 @@ def test_watch_shows_every_line_once_while_the_journal_forgets_its_oldest(capsys
         screen.show(CanaryState(KEY), journal(first, last))
     shown = [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()]
     assert shown == [f"line {number}" for number in range(98, 107)]
+
+
+class Attempts:
+    """Records of one Canary that begins attempt 8 while somebody watches attempt 7."""
+
+    def __init__(self) -> None:
+        self.looks, self.asked = 0, list[int | None]()
+
+    async def load(self, key: CanaryKey) -> Stored:
+        self.looks += 1
+        number, ended = (7, None) if self.looks < 3 else (8, NOW if self.looks == 4 else None)
+        run = Rollout(number, RolloutKind.CHANGE, None, REVISION, POLICY, NOW, outcome=Outcome.PROMOTED if ended else None, ended=ended)
+        return Stored(CanaryState(key, rollout=run))
+
+    async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
+        self.asked.append(rollout)
+        texts = {7: ("began", "ended") if self.looks > 2 else ("began",), 8: ("began again",)}
+        return tuple(Entry(NOW, rollout or 0, "Told", text, "Progressing") for text in texts[rollout or 0])
+
+
+async def test_watch_reads_no_attempt_but_those_that_it_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    records: Any = Attempts()
+    place = Place(records, user, "the operator", "", 0.0)
+    assert await watch(place, KEY, Watching(True, "", "", None, "text")) == DONE
+    assert records.asked == [7, 7, 7, 8, 8]
+    shown = [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert shown == ["began", "ended", "began again"]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without a name")

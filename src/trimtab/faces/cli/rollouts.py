@@ -170,11 +170,15 @@ class Watching(msgspec.Struct, frozen=True):
 async def watch(place: Place, key: CanaryKey, asked: Watching) -> int:
     """Shows what is new until there is a reason to end; the exit code."""
     begin = datetime.now(UTC)  # noqa: TID251
-    screen = Screen(key, asked.output)
+    screen, first = Screen(key, asked.output), None
     try:
         while True:
             state = (await place.records.load(key)).state
-            screen.show(state, await place.records.journal(key))
+            newest = state.rollout.number if state.rollout is not None else 0
+            # Only of attempts that were not over when last looked at: in a cluster the journal of all is as large as their records.
+            attempts = range(newest if first is None else first, newest + 1)
+            screen.show(state, [entry for number in attempts for entry in await place.records.journal(key, number)])
+            first = newest
             code = exit_code(state, asked.commit, asked.content) if asked.until_done else None
             if code is not None:
                 return code
