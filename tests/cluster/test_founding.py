@@ -1,0 +1,242 @@
+"""Strategy 2 of the founding document for real: its files, host names and interval, a real Prometheus and Flagger's real load tester.
+
+`founding/` has the files as they are printed; docs/strategies/2-operator.md has them with their defects put right, and those are applied.
+"""
+
+import asyncio
+import difflib
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster import closed_world as world
+from cluster.closed_world_network import run_alone
+from cluster.opened import until
+from cluster.programs import program
+from cluster.testbed.api import Api
+from cluster.testbed.node import Node, node_running
+from cluster.testbed.plane import ControlPlane, PlaneError
+from cluster.testbed.process import Process
+
+Raw = dict[str, Any]
+PRINTED = Path(__file__).parent / "founding"
+PAGE = Path(__file__).parents[2] / "docs" / "strategies" / "2-operator.md"
+FILES = dict(re.findall(r"^`(\S+\.yaml)`[^\n]*\n\n```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+LOAD_TESTER = ("github.com/fluxcd/flagger/cmd/loadtester", "v1.44.0")
+PROMETHEUS, HOOKED, CHAT = "prometheus.monitoring", "load-tester.production", "slack-bot.production"
+SPACE = "production"
+INTERVAL = '{"spec": {"analysis": {"interval": "10s"}}}'
+ONE_RUN = 150.0
+"""Seconds in which a run with an interval of 10 s ends: five steps, five failed checks, and some room."""
+
+
+@dataclass
+class Founding:
+    """The founding document's cluster, with its application initialised."""
+
+    plane: ControlPlane
+    api: Api
+    node: Node
+    traffic: world.Traffic
+    receiver: world.Receiver
+    operator: Process
+    folder: Path
+
+    async def kubectl(self, *words: str, given: str = "") -> str:
+        """What a person does."""
+        return await asyncio.to_thread(self.plane.kubectl, *words, given=given)
+
+    async def edit(self, version: str, **changes: str) -> None:
+        """Applies the document's ConfigMap with another `config.version`, and other values in its config.yaml."""
+        text = FILES["configmap.yaml"].replace('config.version: "v2"', f'config.version: "{version}"')
+        for key, value in changes.items():
+            text, count = re.subn(rf"{key}: \S+", f"{key}: {value}", text)
+            assert count == 1
+        await self.kubectl("apply", "-f", "-", given=text)
+
+    async def reached(self, what: str, claim: Callable[[Raw], Any], within: float = ONE_RUN) -> Raw:
+        """Waits until the Canary's status is as claimed."""
+        status: Raw = {}
+
+        async def holds() -> bool:
+            nonlocal status
+            assert self.operator.ended is None, self.operator.last_lines(20)
+            status = (await self.api.get("Canary", SPACE, "myapp")).get("status") or {}
+            return bool(claim(status))
+
+        try:
+            await until(holds, what, within)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {status}; {await self.told()}; {self.operator.last_lines(8)}") from None
+        return status
+
+    async def run(self, number: int) -> Raw:
+        """An attempt's status, with its changed keys."""
+        found = await self.api.get("ConfigRollout", SPACE, f"myapp-{number}")
+        return {**found["status"], "changedKeys": found["spec"]["changedKeys"]}
+
+    async def told(self) -> list[str]:
+        """The texts of the Canary's events."""
+        return [event["message"] for event in await self.api.list("Event", SPACE) if event["involvedObject"]["kind"] == "Canary"]
+
+    def runs_on(self, workload: str) -> set[str]:
+        """The config.yaml that living pods of a workload started with."""
+        return world.contents(self.node, SPACE, workload)
+
+    def shares(self, content: str) -> list[float]:
+        """Shares of the requests that pods got that ran this and nothing else, in order."""
+        return [share for share, ran in self.traffic.canary if ran == {content} and share]
+
+    def heard(self) -> None:
+        """The load tester ran what the Canary says, and the chat heard its message, both at each check."""
+        assert set((self.folder / "hey.log").read_text().splitlines()) == {"-z 1m -q 10 -c 2 http://myapp.production/"}
+        calls = self.receiver.calls
+        assert {call["metadata"]["message"] for call in calls[CHAT]} == {"Canary deployment for myapp started"}
+        assert len(calls[CHAT]) == len(calls[HOOKED])
+
+
+def content(log_level: str = "debug", pool_size: int = 20) -> str:
+    """The config.yaml of the document's ConfigMap."""
+    return f"log_level: {log_level}\ndatabase:\n  pool_size: {pool_size}\n"
+
+
+@asynccontextmanager
+async def founding(folder: Path, load_tester: Path) -> AsyncIterator[Founding]:
+    """Applies the document's files, waits until the application is initialised, and sets the interval to 10 s."""
+    async with AsyncExitStack() as stack:
+        plane = stack.enter_context(ControlPlane(folder / "plane"))
+        node = stack.enter_context(node_running(plane.kubeconfig_of("testbed"), 0.2))
+        api = await stack.enter_async_context(Api(plane.kubeconfig))
+        users = await stack.enter_async_context(Api(plane.kubeconfig_of("testbed")))
+        traffic, receiver = world.Traffic(users, node, SPACE, "myapp"), world.Receiver(HOOKED)
+        counted = await stack.enter_async_context(world.serving(traffic.metrics))
+        await stack.enter_async_context(world.serving(receiver.answer, 80))
+        await stack.enter_async_context(world.load_tester(folder, load_tester))
+        await stack.enter_async_context(world.prometheus(folder, f"{PROMETHEUS}:9090", counted))
+        flags = [f"-kubeconfig={plane.kubeconfig}", "-mesh-provider=linkerd", f"-metrics-server=http://{PROMETHEUS}:9090", "-port=0"]
+        operator = Process([sys.executable, "-m", "trimtab", "operator", *flags], folder / "operator.log")
+        stack.callback(operator.stop, signal.SIGTERM)
+        made = Founding(plane, api, node, traffic, receiver, operator, folder)
+        for name in (SPACE, "flagger-system"):
+            await made.kubectl("create", "namespace", name)
+        for text in FILES.values():
+            await made.kubectl("apply", "-f", "-", given=text)
+        await made.reached("initialised", lambda status: status.get("phase") == "Initialized")
+        await made.kubectl("patch", "canary", "myapp", f"--namespace={SPACE}", "--type=merge", f"--patch={INTERVAL}")
+        yield made
+
+
+def play(folder: Path, story: Callable[[Founding], Awaitable[None]]) -> None:
+    """Plays a story in a network in which the document's host names mean something."""
+    load_tester = program(LOAD_TESTER)
+
+    async def told() -> None:
+        async with founding(folder, load_tester) as made:
+            await story(made)
+
+    run_alone((PROMETHEUS, HOOKED, CHAT), folder, told)
+
+
+def test_the_files_are_the_printed_ones_but_for_the_lines_that_the_page_names() -> None:
+    added = {}
+    for name, text in FILES.items():
+        lines = difflib.ndiff((PRINTED / name).read_text().splitlines(), text.splitlines())
+        changed = [line for line in lines if line[0] in "+-"]
+        assert not [line for line in changed if line[0] == "-"]
+        added[name] = [line[2:].strip() for line in changed]
+    assert added == {
+        "configmap.yaml": [],
+        "deployment.yaml": ["selector:", "matchLabels:", "app: myapp", "labels:", "app: myapp"],
+        "canary.yaml": [],
+    }
+
+
+@pytest.mark.cluster
+def test_of_the_printed_files_the_deployment_alone_is_refused(plane: ControlPlane) -> None:
+    for name in FILES:
+        text = (PRINTED / name).read_text().replace(f"namespace: {SPACE}", "namespace: default").replace("flagger-system", "default")
+        said = ""
+        try:
+            plane.kubectl("apply", "--dry-run=server", "-f", "-", given=text)
+        except PlaneError as error:
+            said = str(error)
+        assert ("spec.selector: Required value" in said) == (name == "deployment.yaml"), said or name
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_a_good_edit_is_promoted_after_five_checks_with_more_and_more_requests(tmp_path: Path, built: None) -> None:
+    async def story(here: Founding) -> None:
+        await here.edit("v3")
+        await here.edit("v3", pool_size="25")
+        status = await here.reached("the edit is promoted or not", ended)
+        run = await here.run(2)
+        assert (status["phase"], run["outcome"], run["checks"], run["failedChecks"]) == ("Succeeded", "Promoted", 5, 0)
+        assert run["changedKeys"] == ["config.yaml: database.pool_size: 20 -> 25 (x1.25)"], "a new config.version alone is no change"
+        assert here.shares(content(pool_size=25)) == [0.1, 0.2, 0.3, 0.4, 0.5]
+        assert here.runs_on("myapp-primary") == {content(pool_size=25)}
+        assert len(here.receiver.calls[CHAT]) == 5
+        here.heard()
+
+    play(tmp_path, story)
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_a_bad_edit_is_rolled_back_because_of_the_error_rate_that_was_measured(tmp_path: Path, built: None) -> None:
+    async def story(here: Founding) -> None:
+        await here.edit("v3", log_level="trace")
+        status = await here.reached("the edit is rolled back or not", ended)
+        run = await here.run(2)
+        assert (status["phase"], run["outcome"], run["checks"], run["failedChecks"]) == ("Failed", "RolledBack", 5, 5)
+        assert "Halt myapp.production advancement success rate 95.00% < 99%" in await here.told()
+        assert measured(run) == [("request-success-rate", "below", 95), ("error-rate", "above", 5)] * 5
+        assert here.shares(content("trace")) == [0.1]
+        assert here.runs_on("myapp-primary") == {content()}
+        here.heard()
+
+    play(tmp_path, story)
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_an_edit_in_the_middle_of_a_run_restarts_it_and_canary_pods_run_the_newest_content(tmp_path: Path, built: None) -> None:
+    async def story(here: Founding) -> None:
+        await here.edit("v3", pool_size="25")
+        await here.reached("the first edit has 20 %", lambda status: status.get("canaryWeight") == 20)
+        await until(lambda: settled(here, 25), "users get the first edit")
+        await here.edit("v4", pool_size="30")
+        await here.reached("the run begins anew", lambda status: status.get("canaryWeight") == 0)
+        await here.reached("the second edit has 20 %", lambda status: status.get("canaryWeight") == 20)
+        await until(lambda: settled(here, 30), "users get the second edit")
+        assert (await here.run(2))["outcome"] == "Superseded"
+        assert "New revision detected! Restarting analysis for myapp.production" in await here.told()
+        assert (here.runs_on("myapp"), here.runs_on("myapp-primary")) == ({content(pool_size=30)}, {content()})
+        assert not [ran for share, ran in here.traffic.canary if share and len(ran) > 1], "requests went to both contents at once"
+        here.heard()
+
+    play(tmp_path, story)
+
+
+async def settled(here: Founding, pool_size: int) -> bool:
+    """Did users get this content from pods that run nothing else, first at 10 %, then at 20 %?"""
+    return here.shares(content(pool_size=pool_size)) == [0.1, 0.2]
+
+
+def measured(run: Raw) -> list[tuple[str, str, int]]:
+    """What each failed check found outside the limits, and which number Prometheus gave for it, rounded."""
+    checks = [entry["results"] for entry in run["timeline"] if entry["reason"] == "CheckFailed"]
+    wrong = [one for check in checks for one in check if one["reading"] != "within"]
+    return [(one["metric"], one["reading"], round(float(one["value"]))) for one in wrong]
+
+
+def ended(status: Raw) -> bool:
+    """Is the run over?"""
+    return status.get("phase") in ("Succeeded", "Failed")
