@@ -287,6 +287,17 @@ async def test_p4_a_receiver_that_is_away_keeps_nothing_from_the_others(desk: De
         assert await teller.told(KEY) == {}
 
 
+async def test_chats_are_told_in_the_order_in_which_the_canary_names_them_though_an_address_has_to_be_looked_up(desk: Desk) -> None:
+    async def slow(namespace: str, name: str) -> Mapping[str, bytes]:
+        await asyncio.sleep(0.1)
+        return {"address": f"{desk.there.address}/{name}".encode()}
+
+    desk.secret = slow  # type: ignore[method-assign]
+    targets = (desk.chat("slack", secret="first"), desk.chat("teams", "second"), desk.chat("slack", "third", secret="third"))
+    await told(desk, replace(POLICY, alerts=targets), desk.alert())
+    assert desk.there.paths() == ["POST /first", "POST /second", "POST /third"]
+
+
 async def test_al_2_two_targets_of_one_name_both_get_an_alert(desk: Desk) -> None:
     first, second = desk.chat("slack", "first", name="on-call"), desk.chat("slack", "second", name="on-call")
     await told(desk, replace(POLICY, alerts=(first, second)), desk.alert())

@@ -7,8 +7,10 @@ once where it is refused for good, after an hour otherwise.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import msgspec
@@ -25,6 +27,8 @@ GIVE_UP = timedelta(hours=1)
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=60)
 ALERT_DEADLINE = 5.0
 """Seconds; Flagger's."""
+MOMENT = 1.0
+"""Seconds that a chat waits for the one before it."""
 REMEMBERED = 1000
 """Ids of delivered tellings that are remembered for each key; the record forgets them as soon as it is written."""
 
@@ -142,7 +146,7 @@ class HttpTeller:
                 return {None: lambda: self.call(key, policy, telling)}
             case TellingKind.ALERT:
                 targets = [target for target in policy.alerts or self.everywhere.alerts if alerts.wanted(target, telling)]
-                return {target: self.alert(key, policy, target, telling) for target in targets}
+                return self.in_turn(targets, lambda target: alerts.payload(key, policy, target, telling, self.everywhere.cluster), telling)
 
     async def event(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
         """To where events are kept, and to event hooks: the Canary's own, else the global one (HOOK-4)."""
@@ -192,10 +196,31 @@ class HttpTeller:
                 break
         return "; ".join(problem for problem in problems if problem)
 
-    def alert(self, key: CanaryKey, policy: Policy, target: AlertTarget, telling: Telling) -> Job:
+    def in_turn(self, targets: Sequence[AlertTarget], body: Callable[[AlertTarget], object], telling: Telling) -> dict[Receiver, Job]:
+        """Chats are told in the order in which the Canary names them, but none waits longer than a moment for the one before."""
+        jobs: dict[Receiver, Job] = {}
+        before: asyncio.Event | None = None
+        for target in targets:
+            asked = asyncio.Event()
+            jobs[target] = partial(self.alert, target, msgspec.json.encode(body(target)), telling, before, asked)
+            before = asked
+        return jobs
+
+    async def alert(
+        self, target: AlertTarget, body: bytes, telling: Telling, before: asyncio.Event | None, asked: asyncio.Event
+    ) -> str:  # fmt: skip
         """One chat, as often as it takes."""
-        body = msgspec.json.encode(alerts.payload(key, policy, target, telling, self.everywhere.cluster))
-        return lambda: self.until_delivered(telling, f"alert {target.name}", lambda: self.post(target, body))
+        if before is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(before.wait(), MOMENT)
+
+        async def attempt() -> Reply:
+            try:
+                return await self.post(target, body)
+            finally:
+                asked.set()
+
+        return await self.until_delivered(telling, f"alert {target.name}", attempt)
 
     async def post(self, target: AlertTarget, body: bytes) -> Reply:
         """One request to a chat. Its address is as good as a password, so no message shows it."""
