@@ -62,33 +62,49 @@ class Operating:
             await self.api.create(made, self.namespace)
         await self.phase("Initialized")
 
+    async def careful(self, canary: str) -> None:
+        """From now on somebody has to say yes before a Canary promotes."""
+        policy = {"apiVersion": "trimtab.dev/v1alpha1", "kind": "RolloutPolicy", "metadata": {"name": "careful"}}
+        await self.api.create({**policy, "spec": {"gates": {"approvals": ["confirm-promotion"]}}}, self.namespace)
+        await self.api.patch("Canary", self.namespace, canary, {"metadata": {"annotations": {"trimtab.dev/policy": "careful"}}})
+
     async def edit(self, **data: str) -> None:
         """Somebody edits the ConfigMap."""
         await self.api.patch("ConfigMap", self.namespace, "app-config", {"data": data})
 
-    async def status(self) -> Raw:
+    async def status(self, canary: str = "app") -> Raw:
         """The Canary's status."""
-        found = await self.api.get("Canary", self.namespace, "app")
+        found = await self.api.get("Canary", self.namespace, canary)
         status: Raw = found.get("status") or {}
         return status
 
-    async def phase(self, wanted: str, within: float = 40.0) -> Raw:
+    async def phase(self, wanted: str, within: float = 40.0, canary: str = "app") -> Raw:
         """Waits for a phase; the status."""
 
         async def reached() -> Raw | None:
-            status = await self.status()
+            status = await self.status(canary)
             return status if status.get("phase") == wanted else None
 
         try:
             found: Raw = await until(reached, f"phase {wanted}", within)
         except AssertionError as error:
-            raise AssertionError(f"{error}; it is {await self.status()}: {self.processes[-1].last_lines(8)}") from None
+            raise AssertionError(f"{error}; it is {await self.status(canary)}: {self.processes[-1].last_lines(8)}") from None
         return found
 
-    async def rollout(self, number: int) -> Raw | None:
+    async def outcome(self, number: int, wanted: str, within: float = 40.0) -> Raw:
+        """Waits for the end of an attempt; its object."""
+
+        async def ended() -> Raw | None:
+            run = await self.rollout(number)
+            return run if run is not None and run["status"].get("outcome") == wanted else None
+
+        found: Raw = await until(ended, f"rollout {number} is {wanted}", within)
+        return found
+
+    async def rollout(self, number: int, canary: str = "app") -> Raw | None:
         """An attempt's object; None while there is none."""
         try:
-            found: Raw = await self.api.get("ConfigRollout", self.namespace, f"app-{number}")
+            found: Raw = await self.api.get("ConfigRollout", self.namespace, f"{canary}-{number}")
         except ApiError as error:
             assert error.status == 404
             return None

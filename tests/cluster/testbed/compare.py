@@ -36,6 +36,19 @@ def compared(name: str, expected: Raw, found: Raw) -> dict[str, Lines]:
     return {channel: diff for channel, diff in differs.items() if any(_is_undeclared(name, channel, line) for line in diff)}
 
 
+def in_vain(name: str, expected: Raw, found: Raw) -> Lines:
+    """What the table of the cluster declares for a trace and what did not occur, to be read."""
+    differs = differences(read(expected), read(found))
+    sides = [
+        (row, sign) for row in OF_THE_CLUSTER if name in row.traces for sign in ("-", "+") if (row.flagger if sign == "-" else row.trimtab)
+    ]
+    return [
+        f"{name}: declared in {row.channel}, but no `{sign}` line is so: {row.reason}"
+        for row, sign in sides
+        if not any(line.startswith(sign) and _declares(row, name, row.channel, line) for line in differs.get(row.channel, ()))
+    ]
+
+
 def is_as_told(scenario: Scenario, found: Raw) -> bool:
     """Is there a golden trace, and does `found` equal it?"""
     return "expected" in scenario.document and not compared(scenario.name, scenario.document["expected"], found)

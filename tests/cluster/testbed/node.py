@@ -40,6 +40,7 @@ class Node:
     def __init__(self, api: Api, delay: float = 1.0, started: Started | None = None) -> None:
         self.api, self.delay = api, delay
         self.saw: dict[str, tuple[str, str, Raw]] = {}
+        self._began: list[tuple[str, str, Raw]] = []
         self.registered = asyncio.Event()
         self._started = started
         self._pods: dict[str, asyncio.Task[None]] = {}
@@ -56,6 +57,10 @@ class Node:
     def reads(self, namespace: str, workload: str) -> list[Raw]:
         """What each living pod of a workload started with, by `configmap/NAME` or `secret/NAME`."""
         return [data for where, whose, data in self.saw.values() if (where, whose) == (namespace, workload)]
+
+    def began(self, namespace: str, workload: str) -> list[Raw]:
+        """The same of every pod of a workload that ever started, oldest first."""
+        return [data for where, whose, data in list(self._began) if (where, whose) == (namespace, workload)]
 
     async def report(self, pod: Raw, ready: bool) -> None:
         """Writes a pod's status."""
@@ -120,6 +125,7 @@ class Node:
         while (data := await self._read(namespace, pod["spec"])) is None:
             await asyncio.sleep(MISSING_AGAIN)
         self.saw[pod["metadata"]["uid"]] = (namespace, workload, data)
+        self._began.append(self.saw[pod["metadata"]["uid"]])
         if self._started:
             self._started(namespace, workload, pod, {name: digest(content) for name, content in data.items()})
         ready = rule(pod, data, "ready") != "never" and rule(pod, data, "unready") != workload
