@@ -65,7 +65,8 @@ class Operating:
     def went(self, key: CanaryKey, problem: TrimtabError | None) -> None:
         """Logs what went wrong with a pass, once, and that it goes well again."""
         if isinstance(problem, Vanished):
-            if self.problems.pop(key, None) is not None:
+            self.problems.pop(key, None)
+            if key in self.exposition.states:
                 self.log.line("info", str(problem), canary=str(key))
                 self.exposition.forget(key)
             return
