@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from trimtab.adapters.kubernetes.cluster import decode_object
+from trimtab.adapters.kubernetes.routers import istio
 from trimtab.adapters.kubernetes.routers.choose import WORKING, choose, refusal
 from trimtab.adapters.kubernetes.routers.drift import change
 from trimtab.adapters.kubernetes.routers.provider import Provider
@@ -279,3 +280,10 @@ def test_a_provider_that_does_not_work_is_refused_with_those_that_do(name: str) 
 def test_a_canary_that_cannot_be_routed_is_refused_with_the_field(canary: Canary, says: str) -> None:
     found = refusal(canary, Settings())
     assert says in found and bool(found) is bool(says)
+
+
+def test_an_annotation_of_istio_that_is_no_json_any_more_tells_nothing() -> None:
+    spoilt: dict[str, Any] = {"metadata": {"annotations": {istio.LAST_APPLIED: "{", istio.ORIGINAL: '{"hosts": ["app"]}'}}}
+    assert istio.original(spoilt) == {"hosts": ["app"]}
+    spoilt["metadata"]["annotations"][istio.ORIGINAL] = "spoilt"
+    assert istio.original(spoilt) is None

@@ -8,8 +8,8 @@ import pytest
 
 from trimtab.adapters.kubernetes import daemonsets, deployments
 from trimtab.adapters.kubernetes.kinds import DAEMON_SET
-from trimtab.adapters.kubernetes.marks import CANARY, PENDING, SINCE
-from trimtab.adapters.kubernetes.pods import changed_at, counted, sorted_out, written_at
+from trimtab.adapters.kubernetes.marks import CANARY, PENDING, SERIAL, SINCE, newest
+from trimtab.adapters.kubernetes.pods import changed_at, counted, since_of, sorted_out, written_at
 from trimtab.adapters.kubernetes.targets import Unknown, template_of
 from trimtab.model.facts import Copy
 
@@ -102,6 +102,17 @@ def test_every_pod_is_certain_where_there_were_none_when_the_revision_began() ->
 
 def test_no_pod_is_certain_while_it_is_not_known_when_the_revision_began() -> None:
     assert names(sorted_out(since(PENDING), [OLD, NEW]).doubtful) == ["old", "new"]
+
+
+@pytest.mark.parametrize("written", ["yesterday", "", "2026-01-01T00:00:05"])
+def test_a_time_that_somebody_has_spoilt_counts_as_not_known(written: str) -> None:
+    assert since_of(since(written)) == PENDING
+    assert names(sorted_out(since(written), [OLD, NEW]).doubtful) == ["old", "new"]
+
+
+def test_a_serial_that_somebody_has_spoilt_is_none() -> None:
+    spoilt = [{"metadata": {"annotations": {SERIAL: text}}} for text in ("\u00b2", "-1", "many", "7")]
+    assert (newest(spoilt), newest(spoilt[:3])) == (7, 0)
 
 
 def test_pods_on_their_way_out_pods_that_are_over_and_pods_of_others_do_not_count() -> None:

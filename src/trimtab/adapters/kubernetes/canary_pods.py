@@ -14,7 +14,7 @@ from trimtab.adapters.kubernetes.deployments import enough, observed
 from trimtab.adapters.kubernetes.kinds import DEPLOYMENT, POD, Kind
 from trimtab.adapters.kubernetes.marks import CANARY, PENDING, REVISION, SERIAL, SINCE, note
 from trimtab.adapters.kubernetes.order import Order, copy_of, running, scaled
-from trimtab.adapters.kubernetes.pods import Pods, changed_at, counted, sorted_out, written_at
+from trimtab.adapters.kubernetes.pods import Pods, changed_at, counted, since_of, sorted_out, written_at
 from trimtab.adapters.kubernetes.primary import replicas_of
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.config.references import mapping
@@ -99,7 +99,7 @@ class CanaryPods:
         if order.claimed(target) != revision.id or not running(order.kind, target):
             await self.autoscaling.pause(order, pause=False)
             await self._begin(order, target, revision)
-        elif note(target, SINCE) == PENDING:
+        elif since_of(target) == PENDING:
             await self._count_from_now(order, await self.upkeep.cluster.client.get(order.kind, order.namespace, order.target))
         else:
             await self._resize(order)
@@ -135,7 +135,7 @@ class CanaryPods:
 
         def change(found: Object) -> Object | None:
             order.current(found)
-            return notes({SINCE: moment}) if note(found, SINCE) == PENDING else None
+            return notes({SINCE: moment}) if since_of(found) == PENDING else None
 
         target = await self.upkeep.change(order.kind, order.namespace, order.target, change)
         if target is not None:

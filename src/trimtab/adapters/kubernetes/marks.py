@@ -30,7 +30,7 @@ def note(found: Object | None, name: str) -> str | None:
 def newest(found: Iterable[Object | None], uid: str = "") -> int:
     """The newest record on whose behalf any of these was written, but for those of another Canary than the one with this uid."""
     written = [(note(one, SERIAL) or "").partition("/") for one in found]
-    return max((int(number) for number, _, owner in written if number.isdigit() and owner in ("", uid)), default=0)
+    return max((int(number) for number, _, owner in written if number.isdecimal() and owner in ("", uid)), default=0)
 
 
 def claim(found: Object | None, uid: str) -> str | None:

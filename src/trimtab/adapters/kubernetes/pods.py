@@ -10,6 +10,7 @@ from datetime import datetime
 
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import metadata_of
+from trimtab.adapters.kubernetes.configs import moment
 from trimtab.adapters.kubernetes.marks import PENDING, SINCE, note
 from trimtab.config.references import items, mapping
 from trimtab.model.facts import Copy
@@ -34,9 +35,16 @@ class Pods:
 def sorted_out(target: Object, found: Iterable[Object]) -> Pods:
     """The living pods of a target among those that its selector finds."""
     there = [pod for pod in found if living(pod) and belongs(pod, target)]
-    since = note(target, SINCE)
+    since = since_of(target)
     certain = tuple(pod for pod in there if young_enough(pod, since))
     return Pods(certain, tuple(pod for pod in there if not young_enough(pod, since)))
+
+
+def since_of(target: Object) -> str | None:
+    """The time in its annotation; None where there is none. PENDING also where it is no time: anybody may write it."""
+    since = note(target, SINCE)
+    found = moment(since)
+    return since if since is None or (found is not None and found.tzinfo is not None) else PENDING
 
 
 def living(pod: Object) -> bool:

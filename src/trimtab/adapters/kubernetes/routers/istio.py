@@ -78,12 +78,15 @@ def route(routing: Routing, live: Object | None, origin: Object | None) -> Objec
 
 
 def original(live: Object) -> Object | None:
-    """What kubectl applied last, else what was kept when the object was taken over."""
+    """What kubectl applied last, else what was kept when the object was taken over. What is no JSON any more tells nothing."""
     annotations = annotations_of(live)
     for name in (LAST_APPLIED, ORIGINAL):
         text = annotations.get(name)
         if isinstance(text, str):
-            found = mapping(msgspec.json.decode(text))
+            try:
+                found = mapping(msgspec.json.decode(text))
+            except msgspec.DecodeError:
+                continue
             return dict(mapping(found.get("spec"))) if name == LAST_APPLIED else dict(found)
     return None
 
