@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from trimtab.config.digest import DigestKey
+from trimtab.control.reconcile import reconcile
 from trimtab.errors import Unavailable
 from trimtab.model.commands import Command, Verb
 from trimtab.model.content import Content
@@ -14,9 +15,9 @@ from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, HookType, Match, OnNewer, Policy, StringMatch
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import Outcome, Phase
+from trimtab.model.rollout import Ask, Outcome, Phase
 from trimtab.ports import Wanted
-from trimtab.testing.memory import Memory, MemoryRouter, MemorySources, MemoryWorkloads
+from trimtab.testing.memory import Memory, MemoryRouter, MemorySources, MemoryWorkloads, run
 from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
 from trimtab.testing.world import World
@@ -287,3 +288,36 @@ def test_what_was_rejected_is_not_started_when_the_attempt_before_it_ends_badly(
     story.go_on(SOME)
     assert story.state.rollout is not None and story.state.rollout.number == 2
     assert story.state.held is not None and story.state.held.revision == world.revision().id
+
+
+def test_s5_requests_that_somebody_sends_to_the_canary_start_no_pod_of_refused_content(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.edit(color=TOO_BIG)
+    story.until_phase(Phase.FAILED)
+    world.routes = Routes(30)
+    story.look()
+    assert not ran(story, world.revision()) and not exposed(story)
+
+
+def test_s6_requests_that_somebody_sends_to_a_canary_that_drains_are_taken_off_it_and_the_promotion_ends(told: Tell) -> None:
+    story = told()
+    world = story.memory.world
+    world.edit(color="blue")
+    story.go_on(SOME, lambda state: world.routes == Routes(40))
+    world.now += BASE.interval
+    while not (story.state.running is not None and story.state.running.draining):
+        run(reconcile(world.key, story.memory.outside))
+        world.now += timedelta(seconds=1)
+    world.routes = Routes(30)
+    story.until_phase(Phase.SUCCEEDED)
+    assert world.routes == Routes(0)
+
+
+def test_a_clock_that_is_set_back_before_providers_were_asked_does_not_keep_the_loop_busy() -> None:
+    story = first()
+    while story.state.asks is not Ask.PROVIDERS:
+        run(reconcile(story.memory.world.key, story.memory.outside))
+    story.memory.world.now -= timedelta(seconds=2)
+    story.look()
+    story.until_phase(Phase.INITIALIZED)

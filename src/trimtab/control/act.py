@@ -56,14 +56,16 @@ def pods_of(state: CanaryState, facts: Facts) -> Exposure:
     """The exposure for the runtime: a canary that requests still reach stays as it is until they were seen to have left."""
     exposure = wanted(state)
     if exposure.canary is None and not canary_left_alone(facts) and facts.capabilities.weights:
-        serving = last_canary(state)
-        return replace(exposure, canary=serving)
+        return replace(exposure, canary=last_canary(state) if facts.canary.desired else None)
     return exposure
 
 
 def last_canary(state: CanaryState) -> Revision | None:
-    """What the canary served last."""
-    return state.fallback if state.fallback is not None else state.rollout.to if state.rollout is not None else None
+    """What the canary served last. An attempt that was refused has none, wherever somebody sends requests (S5)."""
+    run = state.rollout
+    if state.fallback is not None or run is None or run.began is None:
+        return state.fallback
+    return run.to
 
 
 def needed(state: CanaryState) -> tuple[Revision, ...]:

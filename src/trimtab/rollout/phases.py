@@ -153,7 +153,7 @@ def ask_providers(turn: Turn) -> bool:
     if turn.facts.asked is not Ask.PROVIDERS:
         if turn.state.asks is not Ask.PROVIDERS:
             turn.change(asks=Ask.PROVIDERS, due=turn.now)
-        turn.again()
+        turn.look(turn.state.due)
         return True
     turn.say(reasons.providers(turn.facts.probe))
     turn.alter(passed=turn.now)
@@ -299,7 +299,7 @@ def finalising(turn: Turn) -> None:
             turn.again()
         else:
             turn.look(turn.next_grid())
-    elif turn.facts.canary.desired:
+    elif turn.facts.canary.desired or not canary_left_alone(turn.facts):
         turn.look(turn.next_grid())
     else:
         promoted(turn)
