@@ -8,12 +8,13 @@ from trimtab.control.reconcile import reconcile
 from trimtab.model.commands import Verb
 from trimtab.model.facts import Capabilities, Copy, Routes
 from trimtab.model.names import CanaryKey
-from trimtab.model.policy import Hook, HookType, OnNewer
+from trimtab.model.policy import Analysis, Hook, HookType, OnNewer
 from trimtab.model.rollout import CanaryState, Outcome, Phase
 from trimtab.model.tellings import TellingKind
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.readiness import Demand, readiness
 from trimtab.testing.memory import Memory, run
+from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
 from trimtab.testing.world import World
 
@@ -161,6 +162,17 @@ def test_quirk_25_a_canary_that_stops_being_ready_fails_its_checks(told: Tell) -
     state = story.until_settled(timedelta(minutes=2))
     assert state.rollout is not None and state.rollout.outcome is Outcome.ROLLED_BACK
     assert "not ready" in story.said()[-3]
+
+
+def test_a_canary_that_is_not_ready_and_gives_bad_answers_fails_one_check_at_a_time(told: Tell) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 3))
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 20)
+    story.memory.world.stuck.add("canary")
+    story.memory.world.kill("canary")
+    story.turn_bad()
+    assert story.go_on(until=lambda state: state.evidence.failed_checks > 0)
+    assert story.state.evidence.failed_checks == 1
 
 
 def test_quirk_24_s9_a_broken_primary_does_not_block_its_own_fix(told: Tell) -> None:

@@ -32,7 +32,8 @@ def answered(turn: Turn) -> bool:
             turn.say(reasons.starting(turn.names))
         copy = canary_ready(turn, run.began)
         if not copy.ready:
-            # A canary that was ready and is not any more has failed a check, whatever else was answered (QUIRK-25).
+            # A canary that was ready and is not any more has failed a check, whatever else was answered (QUIRK-25): one, not one more.
+            turn.change(evidence=replace(turn.state.evidence, failed_checks=turn.before.evidence.failed_checks))
             return failed_check(turn, reasons.not_ready(turn.names, copy.text, primary=False))
     if state.asks is Ask.METRICS:
         return metrics(turn)
