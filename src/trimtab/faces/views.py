@@ -114,8 +114,11 @@ class ShowView(View, frozen=True, kw_only=True):
 
 def check_view(result: Result) -> CheckView:
     """One metric."""
+    # Limits of durations are written in milliseconds, their values come in seconds (MET-5).
+    scale = 1000 if result.kind is MetricKind.DURATION else 1
+    least, most = (None if limit is None else limit / scale for limit in (result.minimum, result.maximum))
     return CheckView(
-        metric=result.metric, unit=UNITS.get(result.kind, ""), value=result.value, minimum=result.minimum, maximum=result.maximum,
+        metric=result.metric, unit=UNITS.get(result.kind, ""), value=result.value, minimum=least, maximum=most,
         good=result.good, problem=result.problem,
     )  # fmt: skip
 
