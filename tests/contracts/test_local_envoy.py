@@ -37,6 +37,14 @@ def free_port() -> int:
     return next(port for port in range(first, first + 1000) if envoy_ports.free(port))
 
 
+def test_the_copies_of_a_service_leave_the_port_beside_it_to_the_next_service() -> None:
+    first = next(port for port in range(10_100, 19_000, 2) if envoy_ports.free(port) and envoy_ports.free(port + 1))
+    one = envoy_ports.choose("shop", "web", first, frozenset())
+    taken = {one.port, one.primary_port, one.canary_port}
+    assert one.port == first and len(taken) == 3
+    assert envoy_ports.choose("shop", "api", first + 1, taken).port == first + 1
+
+
 @dataclass
 class Pod:
     """A pod that says its name, keeps the paths that it saw, and holds back answers to /slow until it is let go."""

@@ -37,8 +37,8 @@ def choose(namespace: str, service: str, wanted: int, taken: Set[int]) -> Expose
     """Ports for a Service and its two copies: the one it asks for if that can be had, else the next one that can. Unavailable if none."""
     first = wanted if wanted >= LOWEST else wanted + OFFSET
     port = _next(first, taken)
-    primary = _next(PRIMARIES + port % SPAN, taken | {port})
-    canary = _next(CANARIES + port % SPAN, taken | {port, primary})
+    primary = _copy(PRIMARIES + port % SPAN, taken | {port})
+    canary = _copy(CANARIES + port % SPAN, taken | {port, primary})
     return Exposed(namespace, service, wanted, port, primary, canary)
 
 
@@ -57,6 +57,14 @@ def read(file: Path) -> tuple[Exposed, ...]:
 def write(file: Path, services: Iterable[Exposed]) -> None:
     """Remembers, so that an assigned port stays the same whatever happens."""
     envoy_files.replace(file, msgspec.json.format(msgspec.json.encode(list(services))), durable=True)
+
+
+def _copy(first: int, taken: Set[int]) -> int:
+    """Whole spans further on: right beside a Service is where the next one asks to be."""
+    for port in range(first, 60_000, SPAN):
+        if port not in taken and free(port):
+            return port
+    return _next(first, taken)
 
 
 def _next(first: int, taken: Set[int]) -> int:

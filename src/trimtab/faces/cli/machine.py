@@ -25,6 +25,9 @@ from trimtab.wiring.local import Machine, UpOptions
 PATIENCE = 60.0
 """Seconds that `down` waits for a running `up` to end."""
 
+SHORTEST_POLL = 0.1
+"""Seconds; with less, looking at the repository would leave no time for anything else."""
+
 
 def images(file: Path | None) -> dict[str, list[str]]:
     """What to run for images that are named without a command: a YAML file of `IMAGE: [program, argument]`."""
@@ -52,7 +55,11 @@ def images(file: Path | None) -> dict[str, list[str]]:
 @click.option("--once", is_flag=True, help="End when everything is settled for the newest commit.")
 @click.option("--prune", is_flag=True, help="Stop what the repository does not have any more.")
 @click.option("--images", "images_file", type=click.Path(path_type=Path), help="What to run for images without a command.")
-@click.option("--poll", type=float, help="Seconds between two looks at the repository.  [default: 1 for local ones]")
+@click.option(
+    "--poll",
+    type=click.FloatRange(min=SHORTEST_POLL),
+    help="Seconds between two looks at the repository.  [default: 1 for a path, 30 for a URL]",
+)
 @click.option(
     "--minimum-interval", default="10s", callback=duration, help="What a shorter analysis.interval is raised to.", show_default=True
 )
