@@ -23,6 +23,26 @@ OF_THE_CLUSTER: tuple[Departure, ...] = (
         trimtab=r'^/canaries/app/status/lastAppliedSpec = "<spec-2>"$',
     ),
     Departure(
+        ("delete-with-revert", "existing-virtualservice"),
+        "status",
+        "DEL-2: the finalizer is put on before anything is touched, and so before the first status",
+        flagger=r'^{"phase": "Initializing", "weight": 0, "iterations": 0, "failedChecks": 0}$',
+    ),
+    Departure(
+        ("existing-virtualservice",),
+        "routes",
+        "QUIRK-12, RT-I6: a VirtualService that was there keeps its labels, and its spec is put back without weights that it never had",
+        flagger=r'^{"kind": "VirtualService", "name": "app", "rules": ',
+        trimtab=r'^{"kind": "VirtualService", "labels": {"team": "red"}, "name": "app", "rules": ',
+    ),
+    Departure(
+        ("existing-virtualservice",),
+        "final",
+        "QUIRK-12, RT-I6: a VirtualService that was there keeps its labels, and its spec is put back without weights that it never had",
+        flagger=r"^/objects/VirtualService/app/(annotations/flagger\..*/original-configuration|spec/http\[0\]/route\[0\]/weight) = ",
+        trimtab=r"^/objects/VirtualService/app/(annotations/(flagger\..*/original-configuration|example\.com/note)|labels/team) = ",
+    ),
+    Departure(
         ("service-target",),
         "final",
         "WL-7: a promotion leaves the Service of the primary its owner and its labels",

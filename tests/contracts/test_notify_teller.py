@@ -327,6 +327,19 @@ async def test_p4_what_is_told_again_while_it_waits_or_after_it_was_delivered_is
     assert desk.events == ["Advance", "Advance", "last"]
 
 
+async def test_a_canary_that_is_made_again_under_its_old_name_is_told_about_anew(desk: Desk) -> None:
+    """Its tellings are counted from one again. What the one before had left is delivered still."""
+    policy = replace(POLICY, hooks=(event_hook(desk),))
+    async with at_work(desk) as teller:
+        await teller.tell(KEY, policy, [desk.telling(text="old")])
+        teller.forget(KEY)
+        desk.made = 0
+        await teller.tell(KEY, policy, [desk.telling(text="new")])
+        await until(lambda: len(desk.there.seen) == 2)
+        assert f"{KEY}/1" in await teller.told(KEY)
+    assert desk.events == ["old", "new"]
+
+
 async def test_a_teller_that_is_killed_in_the_middle_tells_again_after_the_restart(desk: Desk) -> None:
     desk.there.hangs("/events")
     policy = replace(POLICY, hooks=(event_hook(desk),))

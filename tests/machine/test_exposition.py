@@ -34,6 +34,20 @@ def ended(exposition: Exposition, name: str, status: str = "completed") -> float
     return value(exposition, f"flagger_canary_{name}_total", **CANARY, deployment_strategy="canary", analysis_status=status)
 
 
+def test_a_canary_that_is_gone_has_no_state_any_more_but_what_was_counted_stays(told: Callable[..., Story]) -> None:
+    story = told()
+    exposition = watched(story)
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    exposition.forget(story.state.key)
+    exposition.forget(story.state.key)
+    assert value(exposition, "flagger_canary_total", namespace="test") == 0
+    gone = [value(exposition, name, **CANARY) for name in ("flagger_canary_status", "trimtab_held", "trimtab_last_pass_timestamp_seconds")]
+    assert gone == [None, None, None]
+    assert all(sample.labels.get("workload") is None for metric in exposition.registry.collect() for sample in metric.samples)
+    assert ended(exposition, "successes") == 1
+
+
 def test_a_promotion_is_one_success_and_the_weights_follow_the_record(told: Callable[..., Story]) -> None:
     story = told()
     exposition = watched(story)

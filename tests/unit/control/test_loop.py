@@ -6,7 +6,7 @@ from typing import Any
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
-from trimtab.errors import Unavailable
+from trimtab.errors import TrimtabError, Unavailable, Vanished
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
 
@@ -16,8 +16,8 @@ KEY = CanaryKey("test", "app")
 class Outdoors:
     """Sources, workloads and store of one Canary; `looked` is set when a pass begins."""
 
-    def __init__(self, changes: int) -> None:
-        self._changes = changes
+    def __init__(self, changes: int, error: TrimtabError | None = None) -> None:
+        self._changes, self._error = changes, error
         self.looked = asyncio.Event()
 
     async def keys(self) -> tuple[CanaryKey, ...]:
@@ -30,7 +30,7 @@ class Outdoors:
 
     async def load(self, key: CanaryKey) -> Any:
         self.looked.set()
-        raise Unavailable("a pass began, which is all that is asked here")
+        raise self._error or Unavailable("a pass began, which is all that is asked here")
 
 
 async def test_a_change_that_comes_before_a_pass_has_begun_does_not_lose_the_key() -> None:
@@ -43,6 +43,24 @@ async def test_a_change_that_comes_before_a_pass_has_begun_does_not_lose_the_key
     try:
         async with asyncio.timeout(5):
             await store.looked.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_nobody_comes_back_to_a_canary_that_is_gone() -> None:
+    none: Any = None
+    store = Outdoors(changes=0, error=Vanished("it is gone"))
+    outside = Outside(Outdoors(changes=0), Outdoors(changes=0), none, none, none, none, store, SystemClock())  # type: ignore[arg-type]
+    heard: asyncio.Queue[TrimtabError | None] = asyncio.Queue()
+    loop = Loop(outside, lambda key, problem: heard.put_nowait(problem), lambda key, decision, took: None)
+    running = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(5):
+            assert isinstance(await heard.get(), Vanished)
+            while loop.passes:
+                await asyncio.sleep(0)
+        assert loop.queue.next() is None and not loop.queue.busy and not loop.queue.failures
     finally:
         running.cancel()
         await asyncio.wait([running])
