@@ -2,6 +2,8 @@
 
 import pytest
 
+from trimtab.model.facts import Routes
+from trimtab.model.rollout import Exposure
 from trimtab.testing.simulation import LawBroken, Simulation, simulate
 
 HISTORIES = 5000
@@ -19,13 +21,37 @@ def test_histories_that_once_broke_a_law_hold_without_faults_too(seed: int) -> N
     Simulation(seed, faults=0.0).run()
 
 
+@pytest.mark.parametrize("seed", [23228, 32326])
+def test_histories_beyond_the_first_that_once_broke_a_law_hold(seed: int) -> None:
+    simulate(seed)
+
+
 def test_a_history_can_be_run_again_from_its_number() -> None:
     assert simulate(42).log == simulate(42).log
 
 
 def test_a_broken_law_is_found_and_says_its_seed() -> None:
     simulation = Simulation(7)
-    simulation.weights = dict.fromkeys(range(10000), -1)
     simulation.memory.store.on_replace = lambda before, after: None
     with pytest.raises(LawBroken, match="seed 7"):
         simulation.run()
+
+
+def test_a_pod_that_runs_what_no_pod_may_see_is_found() -> None:
+    simulation = Simulation(7)
+    world = simulation.memory.world
+    simulation.trouble.unreadable()
+    world.set_pods(Exposure(world.revision()), 1)
+    with pytest.raises(LawBroken, match="S5"):
+        simulation.watch.world()
+
+
+def test_requests_where_no_record_wants_them_are_found_unless_somebody_else_sent_them() -> None:
+    simulation = Simulation(7)
+    world = simulation.memory.world
+    world.routes = Routes(0)
+    simulation.trouble.drift()
+    simulation.watch.world()
+    world.routes = Routes(30)
+    with pytest.raises(LawBroken, match="S1"):
+        simulation.watch.world()

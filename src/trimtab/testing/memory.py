@@ -166,7 +166,7 @@ class MemoryRouter:
         if exposure.leaving is Leaving.GIVING_BACK:
             self.world.routes = None
             return
-        weight = exposure.weight if self.world.capabilities.weights else 0
+        weight = exposure.weight if self.capabilities(wanted.policy).weights else 0
         routes = Routes(weight, exposure.matched, exposure.mirrored)
         if routes != self.world.routes:
             self.moves.append((self.world.now, routes))

@@ -18,10 +18,11 @@ from trimtab.model.policy import Policy
 from trimtab.model.rollout import CanaryState, Leaving
 from trimtab.model.verdict import Sample
 from trimtab.rollout.exposure import wanted
-from trimtab.rollout.transitions import allowed
 from trimtab.testing.memory import Memory, Point, Stale
 from trimtab.testing.policies import any_policy
 from trimtab.testing.story import Story
+from trimtab.testing.trouble import ForgetfulSources, RouterByProvider, Trouble, provided
+from trimtab.testing.watched import Watch
 from trimtab.testing.world import World
 
 READS = frozenset({"sources.read", "workloads.look", "router.look", "store.load"})
@@ -54,30 +55,23 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        policy, capabilities = any_policy(self.random)
-        world = World(CanaryKey("test", "app"), policy, capabilities=capabilities, replicas=self.random.choice((1, 2)))
+        policy = provided(*any_policy(self.random))
+        world = World(CanaryKey("test", "app"), policy, replicas=self.random.choice((1, 2)))
         self.memory = Memory(world)
-        self.memory.store.on_replace = self.check_record
+        self.memory.sources, self.memory.router = ForgetfulSources(world), RouterByProvider(world)
+        self.trouble = Trouble(self.memory, self.random)
+        if self.random.random() < 0.1:
+            self.trouble.unreadable()
+        self.watch = Watch(self.memory, self.trouble, self.broken)
+        self.memory.store.on_replace = self.watch.record
         self.memory.metrics.script = self.measured
         self.processes = [Process("one"), Process("two")]
         self.seen: dict[str, list[object]] = {}
-        self.weights: dict[int, int] = {}
         self.bad_until = world.now
 
-    # --- what must hold at every write ------------------------------------------------------------------------
-
-    def check_record(self, before: CanaryState, after: CanaryState) -> None:
-        """A record follows the table and the serials; what it wants is remembered."""
-        if after.serial != before.serial + 1 or not allowed(before.phase, after.phase):
-            raise LawBroken(self.told(f"{after.phase} {after.serial} follows {before.phase} {before.serial}"))
-        self.weights[after.serial] = wanted(after).weight
-
-    def check_routes(self) -> None:
-        """S1 in the world: traffic is only ever where the record that moved it wanted it."""
-        routes, serial = self.memory.world.routes, self.memory.world.serials.get("router", 0)
-        weighted = self.memory.world.capabilities.weights
-        if routes is not None and weighted and routes.weight != self.weights.get(serial, 0):
-            raise LawBroken(self.told(f"record {serial} wants {self.weights.get(serial)} %, routes say {routes.weight} %"))
+    def broken(self, problem: str) -> None:
+        """A law does not hold."""
+        raise LawBroken(self.told(problem))
 
     def told(self, problem: str) -> str:
         """A failure, with what is needed to see it again."""
@@ -99,7 +93,7 @@ class Simulation:
         except OutsideError as problem:
             self.log.append(f"{process.name}: {type(problem).__name__}")
             process.going = process.point = None
-        self.check_routes()
+        self.watch.world()
 
     def go_on(self, process: Process) -> None:
         """To the next point, unless something strikes here."""
@@ -142,7 +136,7 @@ class Simulation:
     def something_happens(self) -> None:
         """People and machines do what they do."""
         kinds = (self.edit, self.edit, self.take_back, self.turn_bad, self.pod_dies, self.pods_stick, self.wish, self.wish,
-                 self.gate, self.suspend, self.deploy)  # fmt: skip
+                 self.gate, self.suspend, self.deploy, self.trouble_comes, self.trouble_comes, self.trouble_comes)  # fmt: skip
         if self.seed % 5 == 4:
             kinds = (*kinds[1:], self.leave)
         happening = self.random.choice(kinds)
@@ -152,6 +146,10 @@ class Simulation:
     def leave(self) -> None:
         """Somebody deletes the Canary, and everything is to be put back."""
         self.memory.world.leaving = True
+
+    def trouble_comes(self) -> None:
+        """Something out of the ordinary."""
+        self.log.append(self.trouble.happens())
 
     def edit(self) -> None:
         """Someone commits a change."""
@@ -221,14 +219,14 @@ class Simulation:
         for process in self.processes:
             if process.going is not None:
                 process.going.close()
-        world.suspended, world.problem, self.bad_until = False, "", world.now
+        world.suspended, world.problem, world.policy_problem, self.bad_until = False, "", "", world.now
         memory.hooks.closed.clear()
         memory.hooks.opened.clear()
         world.stuck.clear()
         world.pods = [pod for pod in world.pods if pod.ready is not None]
         world.policy = replace(world.policy, approvals=frozenset())
         story = Story(memory)
-        memory.store.on_replace = self.check_record
+        memory.store.on_replace = self.watch.record
         for _ in range(12):
             story.go_on(timedelta(minutes=30))
             if story.state.running is None:
@@ -239,11 +237,10 @@ class Simulation:
 
     def check_end(self, story: Story) -> None:
         """L1, and that nothing was lost: every telling was heard once, the journal has the outcome."""
-        state = story.state
         story.go_on(timedelta(minutes=1))
-        state = story.state
-        self.check_routes()
-        if self.memory.world.leaving:
+        state, world = story.state, self.memory.world
+        self.watch.world()
+        if world.leaving:
             self.check_left(state)
             return
         if state.running is not None or state.rollout is None:
@@ -256,6 +253,13 @@ class Simulation:
             raise LawBroken(self.told("the primary does not run what was promoted"))
         if state.fallback is None and self.memory.world.desired.get("canary") is not None:
             raise LawBroken(self.told("a canary is left behind"))
+        want = wanted(state)
+        if want.routed and world.routes != self.watch.seen_as(want, state.rules):
+            self.broken(f"the record wants {want.weight} {want.matched}, routes say {world.routes}")
+        content = world.archive[world.revision().id]
+        settled = (state.promoted.id if state.promoted is not None else "", state.held.revision if state.held is not None else "")
+        if content not in (world.archive.get(revision) for revision in settled):
+            self.broken("the source is neither promoted nor held")
 
     def check_left(self, state: CanaryState) -> None:
         """The Canary may go: nothing leads traffic, and who got requests from a primary gets them from the target."""

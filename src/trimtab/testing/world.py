@@ -62,7 +62,7 @@ class World:
 
     def contents(self) -> tuple[Content, ...]:
         """What the source holds now."""
-        config = Content(CONFIG, {key: value.encode() for key, value in self.data.items()})
+        config = Content(CONFIG, {key: value.encode(errors="surrogateescape") for key, value in self.data.items()})
         password = Content(PASSWORD, {"password": self.password.encode()}, type="Opaque")
         return (config, password) if self.password else (config,)
 

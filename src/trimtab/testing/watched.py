@@ -1,0 +1,57 @@
+"""The laws in the world of a simulation: what the ports saw, held against the records that moved them. Called by `simulation`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from trimtab.model.facts import Routes
+from trimtab.model.policy import Policy
+from trimtab.model.rollout import CanaryState, Exposure, Phase, RolloutKind
+from trimtab.rollout.exposure import wanted
+from trimtab.rollout.transitions import allowed
+from trimtab.testing.memory import Memory
+from trimtab.testing.trouble import Trouble, may_be_seen
+
+
+@dataclass
+class Watch:
+    """What every record wanted, by serial. `broken` is told what does not hold."""
+
+    memory: Memory
+    trouble: Trouble
+    broken: Callable[[str], None]
+    wants: dict[int, Exposure] = field(default_factory=dict)
+    routes: dict[int, Routes] = field(default_factory=dict)
+
+    def record(self, before: CanaryState, after: CanaryState) -> None:
+        """A record follows the table and the serials; what is promoted was judged to the end (S7)."""
+        if after.serial != before.serial + 1 or not allowed(before.phase, after.phase):
+            self.broken(f"{after.phase} {after.serial} follows {before.phase} {before.serial}")
+        self.wants[after.serial] = exposure = wanted(after)
+        self.routes[after.serial] = self.seen_as(exposure, after.rules)
+        run = after.rollout
+        if run is not None and after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING and not run.skip:
+            judged = run.position == len(run.steps) and run.passed is not None and run.grown is not None and run.passed > run.grown
+            if run.kind is RolloutKind.CHANGE and not judged:
+                self.broken("S7: what was not judged to the end is promoted")
+
+    def seen_as(self, exposure: Exposure, policy: Policy | None) -> Routes:
+        """What a router makes of it."""
+        able = policy is None or self.memory.router.capabilities(policy).weights
+        return Routes(exposure.weight if able else 0, exposure.matched, exposure.mirrored)
+
+    def world(self) -> None:
+        """S1, S5, S7, S9 as the ports see them."""
+        world = self.memory.world
+        serial = world.serials.get("router", 0)
+        if world.routes is not None and world.routes is not self.trouble.drifted and world.routes != self.routes.get(serial, Routes(0)):
+            self.broken(f"S1: record {serial} wants {self.routes.get(serial)}, routes say {world.routes}")
+        for pod in world.pods:
+            # A target that is given back has pods of what the source holds, whoever judged it.
+            if not (world.leaving and pod.copy == "canary") and not may_be_seen(world.archive[pod.revision.id]):
+                self.broken(f"S5: a {pod.copy} pod runs content with an error")
+        primary, want = world.desired.get("primary"), self.wants.get(world.serials.get("workloads", 0))
+        if primary is not None and not world.leaving and (want is None or primary[0] != want.primary):
+            self.broken("S7: the primary runs what no record wants")
+        reached = world.routes is not None and (world.routes.weight or world.routes.matched)
+        if reached and world.routes is not self.trouble.drifted and "canary" not in world.desired:
+            self.broken(f"S9: requests reach a canary that is not wanted, {world.routes}")
