@@ -10,7 +10,7 @@ import pytest
 
 from trimtab.faces.cli.places import Place, user
 from trimtab.faces.cli.rollouts import Screen, Watching, watch
-from trimtab.faces.exits import DONE
+from trimtab.faces.exits import DONE, TIMED_OUT
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey, Target
 from trimtab.model.policy import Policy, Service
@@ -61,6 +61,13 @@ async def test_watch_reads_no_attempt_but_those_that_it_watches(capsys: pytest.C
     assert records.asked == [7, 7, 7, 8, 8]
     shown = [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()]
     assert shown == ["began", "ended", "began again"]
+
+
+async def test_watch_that_waited_in_vain_for_a_commit_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    records: Any = Attempts()
+    place = Place(records, user, "the operator", "", 0.0)
+    assert await watch(place, KEY, Watching(True, "HEAD", "", timedelta(), "text")) == TIMED_OUT
+    assert "not about commit HEAD. Give a hash" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become a user without a name")

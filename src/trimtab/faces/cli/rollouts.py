@@ -183,11 +183,21 @@ async def watch(place: Place, key: CanaryKey, asked: Watching) -> int:
             if code is not None:
                 return code
             if asked.limit is not None and datetime.now(UTC) - begin > asked.limit:  # noqa: TID251
-                click.echo(f"{key} is {state.phase}; the timeout passed", err=True)
+                click.echo(f"{key} is {state.phase}; the timeout passed{missed(state, asked.commit)}", err=True)
                 return WAITING if state.running is not None and state.running.gate is not None else TIMED_OUT
             await asyncio.sleep(place.pace)
     finally:
         screen.close()
+
+
+def missed(state: CanaryState, commit: str) -> str:
+    """Why waiting for a commit was in vain, where no attempt is about it; else empty."""
+    if not commit or (state.rollout is not None and state.rollout.origin.commit.startswith(commit)):
+        return ""
+    return (
+        f". Its newest attempt is not about commit {commit}. Give a hash, as `git rev-parse` prints it, of a commit that changes "
+        "what this Canary reads"
+    )
 
 
 def exit_code(state: CanaryState, commit: str, content: str) -> int | None:
