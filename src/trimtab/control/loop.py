@@ -6,9 +6,11 @@ or a change of the source (P5), so a slow hook never delays an abort.
 
 import asyncio
 import random
+import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import PurePath
 
 from trimtab.control.queue import Queue
 from trimtab.control.reconcile import reconcile
@@ -19,6 +21,8 @@ from trimtab.ports import Outside
 
 HELD = timedelta(seconds=30)
 """How soon to look again at what needs a person."""
+
+WHAT_NOW = "which is a bug in Trimtab: please report it. This Canary stays as it is and is looked at again every 30 s"
 
 Report = Callable[[CanaryKey, TrimtabError | None], None]
 
@@ -101,6 +105,9 @@ class Loop:
             self.queue.done(key, self.outside.clock.now(), self.outside.clock.now())
         except TrimtabError as problem:
             self.failed(key, problem)
+        except Exception as bug:
+            # One poisoned Canary must not keep all others from rolling back. Its message may hold anything, so it is not shown.
+            self.failed(key, SafetyError(f"a pass over {key} ended with {type(bug).__name__} at {place_of(bug)}, {WHAT_NOW}"))
         else:
             self.report(key, None)
             now = self.outside.clock.now()
@@ -128,3 +135,9 @@ class Loop:
             self.queue.failed(key, now, HELD)
         else:
             self.queue.failed(key, now)
+
+
+def place_of(bug: BaseException) -> str:
+    """File and line in which it was raised."""
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    return f"{PurePath(frame.filename).name}:{frame.lineno}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
-from trimtab.errors import TrimtabError, Unavailable, Vanished
+from trimtab.errors import SafetyError, TrimtabError, Unavailable, Vanished
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
 
@@ -16,7 +16,7 @@ KEY = CanaryKey("test", "app")
 class Outdoors:
     """Sources, workloads and store of one Canary; `looked` is set when a pass begins."""
 
-    def __init__(self, changes: int, error: TrimtabError | None = None) -> None:
+    def __init__(self, changes: int, error: Exception | None = None) -> None:
         self._changes, self._error = changes, error
         self.looked = asyncio.Event()
 
@@ -61,6 +61,23 @@ async def test_nobody_comes_back_to_a_canary_that_is_gone() -> None:
             while loop.passes:
                 await asyncio.sleep(0)
         assert loop.queue.next() is None and not loop.queue.busy and not loop.queue.failures
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_a_bug_in_one_pass_holds_that_canary_and_neither_ends_the_loop_nor_shows_what_it_said() -> None:
+    none: Any = None
+    store = Outdoors(changes=0, error=KeyError("the value of a secret"))
+    outside = Outside(Outdoors(changes=0), Outdoors(changes=0), none, none, none, none, store, SystemClock())  # type: ignore[arg-type]
+    heard: asyncio.Queue[TrimtabError | None] = asyncio.Queue()
+    loop = Loop(outside, lambda key, problem: heard.put_nowait(problem), lambda key, decision, took: None)
+    running = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(5):
+            problem = await heard.get()
+        assert isinstance(problem, SafetyError) and "KeyError at test_loop.py:" in str(problem) and "secret" not in str(problem)
+        assert not running.done() and loop.queue.next() is not None
     finally:
         running.cancel()
         await asyncio.wait([running])
