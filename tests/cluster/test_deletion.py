@@ -293,6 +293,38 @@ async def test_a_target_that_is_deleted_with_its_canary_keeps_nobody_waiting(ope
     await gone(operating, "Canary/app", *OWNED)
 
 
+async def test_a_namespace_that_is_deleted_is_not_kept_by_a_canary(plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) -> None:
+    """Its record and its target go at the same time, and nothing can be made there any more."""
+    here = Operating(plane, api, namespace, tmp_path)
+    here.start("-enable-leader-election=false")
+    try:
+        await here.api.create(SERVICE, namespace)
+        await here.app(spec={"revertOnDeletion": True})
+        await api.delete("Namespace", "", namespace)
+
+        async def is_gone() -> bool:
+            return await found(here, "Canary/app") is None
+
+        try:
+            await until(is_gone, "the Canary is gone", 60.0)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {await found(here, 'Canary/app')} {here.processes[-1].last_lines(12)}") from None
+    finally:
+        here.stop()
+
+
+async def test_a_canary_of_flaggers_that_is_deleted_with_its_target_keeps_nobody_waiting(operating: Operating) -> None:
+    """There is no record to go by, and nothing to take over any more."""
+    await operating.app(spec={"revertOnDeletion": True})
+    operating.kill()
+    await operating.api.delete("ConfigRollout", operating.namespace, "app-1")
+    await operating.api.delete("Deployment", operating.namespace, "app")
+    await operating.api.delete("Canary", operating.namespace, "app")
+    await gone(operating, "Deployment/app", "ConfigRollout/app-1")
+    operating.start("-enable-leader-election=false")
+    await gone(operating, "Canary/app")
+
+
 @pytest.mark.parametrize("dies", ["before it is noticed", "while the target comes up", "when it was told"])
 async def test_an_operator_that_dies_meanwhile_is_followed_by_one_that_goes_on(operating: Operating, dies: str) -> None:
     await operating.api.create(SERVICE, operating.namespace)

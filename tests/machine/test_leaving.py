@@ -122,6 +122,15 @@ def test_a_new_change_or_a_wish_starts_nothing_any_more(told: Tell) -> None:
     assert story.state.phase is Phase.TERMINATING and story.state.running is None
 
 
+def test_receivers_that_are_away_do_not_keep_it_for_long(told: Tell) -> None:
+    story = told()
+    story.memory.teller.silent = True
+    story.memory.world.leaving = True
+    assert story.go_on(timedelta(minutes=1), gone)
+    entries = story.memory.store.entries[story.memory.world.key]
+    assert any("Terminated canary app.test" in entry.text and "its Canary was deleted" in entry.text for entry in entries)
+
+
 @pytest.mark.parametrize("stage", [stage for stage in Leaving if stage is not Leaving.NO])
 def test_a_record_of_any_stage_goes_on_where_it_was_before_anything_was_done_for_it(told: Tell, stage: Leaving) -> None:
     story = told()

@@ -6,6 +6,7 @@ primary with it: at no moment do requests lead to pods that are not ready.
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 from trimtab.model.rollout import Ask, Leaving, Outcome, Phase
 from trimtab.rollout import reasons
@@ -14,6 +15,9 @@ from trimtab.rollout.exposure import canary_left_alone
 from trimtab.rollout.readiness import Demand, readiness
 from trimtab.rollout.turn import SOON, Turn
 from trimtab.rollout.wishes import obey
+
+LAST_WORDS = timedelta(seconds=30)
+"""How long a Canary for which nothing is left to do waits for those who are to be told."""
 
 
 def terminating(turn: Turn) -> None:
@@ -88,8 +92,13 @@ def giving_back(turn: Turn) -> None:
 
 
 def gone(turn: Turn) -> None:
-    """The Canary goes as soon as everybody was told."""
-    if turn.state.to_tell:
+    """The Canary goes as soon as everybody was told, and does not wait for long for receivers that are away."""
+    waiting = turn.state.to_tell
+    if waiting and turn.now - waiting[-1].at >= LAST_WORDS:
+        for telling in waiting:
+            turn.note(reasons.undelivered(telling, "its Canary was deleted"))
+        turn.state = replace(turn.state, to_tell=())
+    elif waiting:
         turn.look(turn.now + SOON)
 
 

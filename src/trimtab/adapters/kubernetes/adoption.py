@@ -14,6 +14,7 @@ from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, metadata_of
 from trimtab.adapters.kubernetes.configs import Configs, content_of, moment
 from trimtab.adapters.kubernetes.copies import DIGEST, OURS, SOURCE
+from trimtab.adapters.kubernetes.finalizer import deleted
 from trimtab.adapters.kubernetes.sources import ClusterSources
 from trimtab.adapters.kubernetes.store import Adopted
 from trimtab.adapters.kubernetes.targets import TARGETS
@@ -84,6 +85,11 @@ class Adoption:
         if raw is None or phase in (None, Phase.INITIALIZING):
             return None
         source = await self.sources.read(key)
+        if canary is not None and source.leaving:
+            there = self.cluster.mirrors[TARGETS[canary.spec.target_ref.kind]].get(key.namespace, canary.spec.target_ref.name)
+            if there is None or deleted(there):
+                # Nothing can be given back to a target that goes too.
+                return None
         if canary is None or source.policy is None or source.revision is None:
             why = source.problem or source.policy_problem
             raise Unavailable(f"taking over Canary {key} in phase {phase}: {why}. It is left as it is until that is put right.")

@@ -29,6 +29,10 @@ class Absent(Conflict):
     """The object is not there, or no longer."""
 
 
+class NamespaceEnds(Denied):
+    """Nothing new can be made in a namespace that is being deleted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request, for messages: what was tried on what, where, and who asked."""
@@ -59,6 +63,10 @@ class Answer:
         """The API server's word for it; empty where something else answered."""
         return str(self.body.get("reason") or "")
 
+    def because(self, reason: str) -> bool:
+        """Is this among the causes that it names?"""
+        return any(cause.get("reason") == reason for cause in items(mapping(self.body.get("details")).get("causes")))
+
     @property
     def absent(self) -> bool:
         """Does it say that the object itself is not there, rather than its kind?"""
@@ -71,6 +79,8 @@ def refused(asked: Asked, answer: Answer) -> TrimtabError:
     tried = f"{asked} at {asked.server}"
     if status == 401:
         return Denied(f"{tried}: the API server does not accept the credentials of {asked.whose}{said}. Renew them")
+    if status == 403 and answer.because("NamespaceTerminating"):
+        return NamespaceEnds(f"{tried}: namespace {asked.namespace} is being deleted{said}")
     if status == 403:
         return Denied(
             f"{tried}: not allowed{said}. It was asked by {asked.whose}: grant it {asked.verb} on {asked.kind} with a Role or ClusterRole"

@@ -14,6 +14,7 @@ from trimtab.adapters.kubernetes import finalizer
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
+from trimtab.adapters.kubernetes.errors import NamespaceEnds
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, Kind
 from trimtab.adapters.kubernetes.links import Links
 from trimtab.adapters.kubernetes.projection import Checksum, Known, change_of
@@ -103,7 +104,14 @@ class ClusterStore:
         Vanished where the Canary waits for the garbage collector only.
         """
         await self._refuse_gone(key)
-        held = await self._newest(key)
+        try:
+            held = await self._newest(key)
+        except NamespaceEnds:
+            # The record went with its namespace, and everything that could be put back goes too.
+            if not finalizer.leaving(self._cluster.raw(key)):
+                raise
+            await self._hold(key, done=True)
+            raise self._cluster.gone(key) from None
         waiting = [found for found in self._commands(key) if answer_of(found) is None]
         handled = {answer.command for answer in held.state.handled}
         commands = [command for found in sorted(waiting, key=came) if (command := command_of(found)) is not None]
