@@ -119,6 +119,6 @@ class Trouble:
         self.memory.world.replicas = self.chance.choice((1, 2, 3))
 
 
-def may_be_seen(world_archive: tuple[Content, ...]) -> bool:
+def may_be_seen(contents: tuple[Content, ...]) -> bool:
     """Is this content without an error?"""
-    return all(content.name != CONFIG or content.data["color"] != UNREADABLE.encode(errors="surrogateescape") for content in world_archive)
+    return all(content.name != CONFIG or content.data["color"] != UNREADABLE.encode(errors="surrogateescape") for content in contents)
