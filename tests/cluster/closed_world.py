@@ -36,39 +36,47 @@ PROMETHEUS = "prometheus"
 
 
 class Traffic:
-    """Requests to one Deployment; `canary` has the share that the target got and what its pods ran, whenever one of them was another."""
+    """Requests to one Deployment, sent from the moment that there is a TrafficSplit, and counted whenever somebody looks at `metrics`.
+
+    `weights` has every weight that the canary had. At each look `canary` gets the share of the requests that
+    go to the target and what its pods run, if that has changed, and `lost` each workload that gets requests and has no pods.
+    """
 
     def __init__(self, api: Api, node: Node, namespace: str, target: str) -> None:
+        self.weights: list[int] = []
+        self.canary: list[tuple[float, set[str]]] = []
+        self.lost: list[str] = []
         self._api, self._node, self._namespace, self._target = api, node, namespace, target
+        self._shares = {target: 0.0}
         self._good: dict[str, float] = defaultdict(float)
         self._bad: dict[str, float] = defaultdict(float)
         self._counted = asyncio.get_running_loop().time()
-        self.canary: list[tuple[float, set[str]]] = []
+
+    async def follow(self) -> None:
+        """Sends requests where the TrafficSplit says, until it is cancelled."""
+        async for _, split in self._api.watch("TrafficSplit"):
+            self._count()
+            weights = {one["service"].removesuffix("-canary"): int(one["weight"]) for one in split["spec"]["backends"]}
+            self._shares = {workload: weight / 100 for workload, weight in weights.items()}
+            append_new(self.weights, weights[self._target])
 
     async def metrics(self, request: web.Request) -> web.Response:
         """What has been counted, in Prometheus' text format."""
-        await self._count()
+        self._count()
+        append_new(self.canary, (self._shares[self._target], contents(self._node, self._namespace, self._target)))
         lines = [line for workload in self._good for line in self._lines(workload)]
         return web.Response(text="".join(f"{line}\n" for line in sorted(lines)))
 
-    async def _count(self) -> None:
-        shares = await self._shares()
+    def _count(self) -> None:
         now = asyncio.get_running_loop().time()
         sent, self._counted = REQUESTS * (now - self._counted), now
-        seen = shares[self._target], contents(self._node, self._namespace, self._target)
-        self.canary += [seen] if [seen] != self.canary[-1:] else []
-        for workload, share in shares.items():
+        for workload, share in self._shares.items():
             if pods := self._node.reads(self._namespace, workload):
                 failed = FAILED * sum(is_bad(read) for read in pods) / len(pods)
                 self._good[workload] += sent * share * (1 - failed)
                 self._bad[workload] += sent * share * failed
-
-    async def _shares(self) -> dict[str, float]:
-        """Of each workload, by the weights of the Services; without a split everybody gets the target."""
-        split = await self._api.find("TrafficSplit", self._namespace, self._target)
-        if split is None:
-            return {self._target: 1.0}
-        return {one["service"].removesuffix("-canary"): int(one["weight"]) / 100 for one in split["spec"]["backends"]}
+            elif share:
+                self.lost.append(workload)
 
     def _lines(self, workload: str) -> list[str]:
         labels = f'namespace="{self._namespace}",deployment="{workload}"'
@@ -81,6 +89,12 @@ class Traffic:
             f'response_total{{{mesh},classification="failure"}} {bad}',
             *(f'response_latency_ms_bucket{{{mesh},le="{most}"}} {(good + bad) * share}' for most, share in BUCKETS.items()),
         ]
+
+
+def append_new(history: list[Any], seen: Any) -> None:
+    """Adds what was seen, if it is not what was seen last."""
+    if [seen] != history[-1:]:
+        history.append(seen)
 
 
 def contents(node: Node, namespace: str, workload: str) -> set[str]:
@@ -122,6 +136,18 @@ async def serving(answer: Any, port: int = 0) -> AsyncIterator[int]:
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def following(traffic: Traffic) -> AsyncIterator[None]:
+    """Requests go where they should."""
+    task = asyncio.create_task(traffic.follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+    assert task.cancelled(), task.exception()
 
 
 @asynccontextmanager
