@@ -266,6 +266,14 @@ async def test_a_policy_that_queues_newer_changes_is_refused_in_a_cluster(watchi
     assert source.policy is None and "spec.onNewerChange is queue" in source.policy_problem and "supersede" in source.policy_problem
 
 
+async def test_a_canary_that_names_no_provider_has_the_operators(empty: Watching) -> None:
+    unnamed = canary("unnamed")
+    del unnamed["spec"]["provider"]
+    await empty.apply(unnamed, canary("named"))
+    found = [(await empty.sources.read(CanaryKey(empty.namespace, name))).policy for name in ("unnamed", "named")]
+    assert [policy.provider for policy in found if policy] == ["istio", "kubernetes"]
+
+
 async def test_of_two_canaries_with_one_target_the_older_counts(watching: Watching, namespace: str) -> None:
     await watching.write("one")
     await watching.apply(canary("other", targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"}))
