@@ -226,7 +226,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_checks(told: Tell) -> None:
     world.edit(color="blue")
     assert story.go_on(SOME, lambda state: world.routes == Routes(40))
     story.turn_bad()
-    world.now -= LONG
+    world.set_back(LONG)
     story.go_on(world.policy.interval)
     assert not exposed(story)
 
@@ -238,7 +238,7 @@ def test_a_clock_that_jumps_forth_and_back_costs_an_interval_and_no_law(told: Te
     assert story.go_on(SOME, lambda state: world.routes == Routes(20))
     world.now += LONG
     story.look()
-    world.now -= LONG
+    world.set_back(LONG)
     story.go_on(SOME)
     assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTED
 
@@ -318,6 +318,20 @@ def test_a_clock_that_is_set_back_before_providers_were_asked_does_not_keep_the_
     story = first()
     while story.state.asks is not Ask.PROVIDERS:
         run(reconcile(story.memory.world.key, story.memory.outside))
-    story.memory.world.now -= timedelta(seconds=2)
+    story.memory.world.set_back(timedelta(seconds=2))
     story.look()
     story.until_phase(Phase.INITIALIZED)
+
+
+def test_r5_each_of_very_many_wishes_is_obeyed_once_and_answered(told: Tell) -> None:
+    story = told()
+    memory = story.memory
+    memory.world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: exposed(story))
+    verbs = (Verb.PAUSE, *(Verb.RESUME,) * 50)
+    for number, verb in enumerate(verbs):
+        memory.store.wish(memory.world.key, Command(f"w{number}", verb, "ann", "", memory.world.now, 2))
+    story.look()
+    assert story.state.running is not None and story.state.running.paused is None
+    answers = [memory.store.reply(memory.world.key, f"w{number}") for number in range(len(verbs))]
+    assert [answer is not None and answer.done for answer in answers] == [True, True, *[False] * 49]

@@ -15,15 +15,14 @@ TOO_LATE = "too late"
 
 
 def obey(turn: Turn) -> None:
-    """Every wish that waits, in order; each gets an answer in the same transaction."""
+    """Every wish that waits, in order; each gets an answer in the same transaction, so no more than there is room for answers."""
     handled = {answer.command for answer in turn.state.handled}
-    for command in turn.facts.commands:
-        if command.id not in handled:
-            refusal = stale(turn, command) or VERBS[command.verb](turn, command)
-            text = refusal or DONE[command.verb]
-            turn.note(Message(command.verb.capitalize(), said(command, text)), actor=command.actor)
-            turn.reply(Answer(command.id, text, not refusal), REMEMBERED)
-            turn.again()
+    for command in [command for command in turn.facts.commands if command.id not in handled][:REMEMBERED]:
+        refusal = stale(turn, command) or VERBS[command.verb](turn, command)
+        text = refusal or DONE[command.verb]
+        turn.note(Message(command.verb.capitalize(), said(command, text)), actor=command.actor)
+        turn.reply(Answer(command.id, text, not refusal), REMEMBERED)
+        turn.again()
 
 
 def said(command: Command, text: str) -> str:

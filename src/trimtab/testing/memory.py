@@ -264,6 +264,8 @@ class MemoryStore:
     entries: dict[CanaryKey, list[Entry]] = field(default_factory=dict)
     wishes: dict[CanaryKey, list[Command]] = field(default_factory=dict)
     attempts: dict[tuple[CanaryKey, int], CanaryState] = field(default_factory=dict)
+    answers: dict[tuple[CanaryKey, str], Answer] = field(default_factory=dict)
+    """What became of every wish, also of those that the record has forgotten."""
     on_replace: Callable[[CanaryState, CanaryState], None] = lambda before, after: None
 
     async def load(self, key: CanaryKey) -> Stored:
@@ -273,8 +275,7 @@ class MemoryStore:
     def stored(self, key: CanaryKey) -> Stored:
         """What `load` answers."""
         state = self.records.get(key, CanaryState(key))
-        handled = {answer.command for answer in state.handled}
-        return Stored(state, tuple(wish for wish in self.wishes.get(key, []) if wish.id not in handled))
+        return Stored(state, tuple(wish for wish in self.wishes.get(key, []) if (key, wish.id) not in self.answers))
 
     async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
         """Compare and swap."""
@@ -287,6 +288,7 @@ class MemoryStore:
             raise Conflict(f"record {before.serial} of {key} is not the newest, {newest.serial} is; look again")
         self.on_replace(newest, decision.state)
         self.records[key] = decision.state
+        self.answers.update({(key, answer.command): answer for answer in decision.state.handled})
         self.entries.setdefault(key, []).extend(decision.entries)
         if decision.state.rollout is not None:
             self.attempts[key, decision.state.rollout.number] = decision.state
@@ -306,9 +308,8 @@ class MemoryStore:
         return await port_call("store.answer", lambda: self.reply(key, command))
 
     def reply(self, key: CanaryKey, command: str) -> Answer | None:
-        """From the record."""
-        state = self.records.get(key, CanaryState(key))
-        return next((answer for answer in state.handled if answer.command == command), None)
+        """Whenever that was."""
+        return self.answers.get((key, command))
 
     async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
         """Oldest first."""

@@ -106,13 +106,8 @@ class Trouble:
             self.drifted = self.memory.world.routes = Routes(self.chance.choice((0, 30, 100)), self.chance.random() < 0.3)
 
     def clock(self) -> None:
-        """Somebody sets the clock back; what pods do goes on as it was."""
-        world, back = self.memory.world, timedelta(seconds=self.chance.choice((2, 30, 4000)))
-        world.now -= back
-        world.since = {copy: moment - back for copy, moment in world.since.items()}
-        for pod in world.pods:
-            pod.started -= back
-            pod.ready = pod.ready and pod.ready - back
+        """Somebody sets the clock back."""
+        self.memory.world.set_back(timedelta(seconds=self.chance.choice((2, 30, 4000))))
 
     def scale(self) -> None:
         """Someone scales the target."""

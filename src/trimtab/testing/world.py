@@ -157,6 +157,13 @@ class World:
         """Someone edits the ConfigMap."""
         self.data = {**self.data, **changes}
 
+    def set_back(self, back: timedelta) -> None:
+        """Somebody sets the clock back; what pods do goes on as it was."""
+        self.now -= back
+        self.since = {copy: moment - back for copy, moment in self.since.items()}
+        for pod in self.pods:
+            pod.started, pod.ready = pod.started - back, pod.ready and pod.ready - back
+
     def allow(self, **changes: bool) -> None:
         """Changes what the router can do."""
         self.capabilities = replace(self.capabilities, **changes)
