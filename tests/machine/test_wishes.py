@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from trimtab.model.commands import Verb
-from trimtab.model.policy import HookType
+from trimtab.model.policy import Analysis, HookType
 from trimtab.model.rollout import Outcome, Phase
+from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
 
 Tell = Callable[..., Story]
@@ -53,3 +54,28 @@ def test_approval_of_one_step_does_not_open_the_next(told: Tell) -> None:
     assert story.say(Verb.APPROVE) == "approved"
     story.go_on(until=lambda state: state.running is not None and state.running.gate is not None)
     assert story.state.running is not None and story.state.running.position == 1
+
+
+def test_a_machine_that_starts_anew_is_no_failed_check_of_the_canary(told: Tell) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 1))
+    world = story.memory.world
+    world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and state.running.position == 1)
+    assert story.state.due is not None
+    world.now = story.state.due
+    for copy in ("primary", "canary"):
+        world.kill(copy)
+    state = story.until_settled()
+    assert state.rollout is not None and (state.rollout.outcome, state.evidence.failed_checks) == (Outcome.PROMOTED, 0)
+
+
+def test_quirk25_a_canary_that_is_not_ready_beside_a_primary_that_is_has_failed_a_check(told: Tell) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 1))
+    world = story.memory.world
+    world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and state.running.position == 1)
+    assert story.state.due is not None
+    world.now = story.state.due
+    world.kill("canary")
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.outcome is Outcome.ROLLED_BACK

@@ -11,7 +11,7 @@ from trimtab.model.verdict import Judgement, Reading, Result, Verdict
 from trimtab.rollout import reasons
 from trimtab.rollout.copies import canary_ready
 from trimtab.rollout.endings import roll_back
-from trimtab.rollout.questions import following
+from trimtab.rollout.questions import following, nobody_serves
 from trimtab.rollout.reasons import Message
 from trimtab.rollout.turn import SOON, Turn
 
@@ -21,6 +21,9 @@ def answered(turn: Turn) -> bool:
     state, run = turn.state, turn.run
     if state.due is not None and turn.now < state.due:
         turn.look(state.due)
+        return False
+    if nobody_serves(state, turn.facts):
+        turn.pace(state.asks)
         return False
     if state.asks is not Ask.NOTHING and turn.facts.asked is not state.asks:
         turn.look(turn.now + SOON)

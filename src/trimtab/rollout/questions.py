@@ -69,11 +69,17 @@ def following(state: CanaryState, asked: Ask) -> Ask:
     return rest[0] if rest else Ask.NOTHING
 
 
+def nobody_serves(state: CanaryState, facts: Facts) -> bool:
+    """Are a canary that was ready and the primary both without a pod that is? A node that starts anew says nothing about the canary."""
+    run = state.running
+    return run is not None and run.ready is not None and not facts.primary.available and not facts.canary.available
+
+
 def due_question(state: CanaryState, facts: Facts) -> Ask:
     """What to ask now: what the state asks, once it is due and traffic is where it should be (S6)."""
     suspended = facts.source.suspended or state.suspended
     waiting = state.asks is Ask.NOTHING or suspended or (state.due is not None and facts.now < state.due)
-    if waiting or (state.asks is not Ask.PROVIDERS and not routed_as_wanted(state, facts)):
+    if waiting or nobody_serves(state, facts) or (state.asks is not Ask.PROVIDERS and not routed_as_wanted(state, facts)):
         return Ask.NOTHING
     return state.asks
 
