@@ -123,6 +123,23 @@ async def running(plane: ControlPlane, api: Api, namespace: str, target: Raw, **
             follows.cancel()
 
 
+async def test_a_target_that_served_by_itself_is_seen_until_it_is_put_to_rest(plane: ControlPlane, api: Api, namespace: str) -> None:
+    async with running(plane, api, namespace, at(1, deployment())) as runtime:
+        await runtime.want(runtime.one, routed=False)
+        _, target = await runtime.workloads.look(runtime.key, runtime.policy)
+        assert (target.revision, target.desired) == ("", 1)
+        await runtime.want(runtime.one)
+        assert (await runtime.workloads.look(runtime.key, runtime.policy))[1].desired == 0
+        await api.patch("Deployment", namespace, "app", {"spec": {"replicas": 2}})
+
+        async def scaled() -> bool:
+            seen = runtime.cluster.mirrors[DEPLOYMENT].get(namespace, "app")
+            return seen is not None and seen["spec"]["replicas"] == 2  # type: ignore[index]
+
+        await until(scaled, "the mirror has it")
+        assert (await runtime.workloads.look(runtime.key, runtime.policy))[1].desired == 0, "who scales it up again is none of ours"
+
+
 @pytest.fixture
 async def runtime(plane: ControlPlane, api: Api, namespace: str) -> AsyncIterator[Runtime]:
     async with running(plane, api, namespace, at(0, deployment())) as made:

@@ -1,6 +1,7 @@
 """What a Canary does, told from outside: the whole loop over memory ports, no faults."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from trimtab.config.digest import DigestKey
@@ -11,12 +12,15 @@ from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, Hook, HookType, OnNewer
 from trimtab.model.rollout import CanaryState, Outcome, Phase
 from trimtab.model.tellings import TellingKind
+from trimtab.rollout.decide import decide
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.readiness import Demand, readiness
 from trimtab.testing.memory import Memory, run
-from trimtab.testing.policies import SUCCESS
+from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
-from trimtab.testing.world import World
+from trimtab.testing.world import START, World
+
+from .lab_facts import Outlook, at_rest, facts_of
 
 Tell = Callable[..., Story]
 
@@ -33,6 +37,16 @@ def test_s6_initialised_is_told_once_requests_were_seen_to_go_through_the_primar
     last = next(place for place, state in enumerate(states) if state.phase is Phase.INITIALIZED)
     before = states[last - 1]
     assert before.phase is Phase.INITIALIZING and wanted(before).routed
+
+
+def test_s6_initialised_is_told_once_the_target_was_seen_at_rest() -> None:
+    well = Outlook(policy=BASE)
+    state = at_rest(CanaryState(CanaryKey("test", "app")), replace(well, routes="drifted"), START).state
+    assert state.phase is Phase.INITIALIZING and wanted(state).routed
+    facts = facts_of(state, well, START)
+    still_up = replace(facts, canary=Copy("", 1, 1, 1, 1))
+    assert decide(state, still_up, None).state.phase is Phase.INITIALIZING
+    assert decide(state, facts, None).state.phase is Phase.INITIALIZED
 
 
 def test_an_edit_while_the_first_primary_takes_over_waits_until_it_has(told: Tell) -> None:

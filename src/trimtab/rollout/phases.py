@@ -139,8 +139,8 @@ def initializing(turn: Turn) -> None:
 
 
 def primary_takes_over(turn: Turn) -> None:
-    """Initialised is who is seen to get requests through the primary (S6)."""
-    if not routed_as_wanted(turn.state, turn.facts):
+    """Initialised is who is seen to get requests through the primary, with the target at rest (S6)."""
+    if not routed_as_wanted(turn.state, turn.facts) or turn.facts.canary.desired:
         turn.look(turn.next_grid())
         return
     turn.change(phase=Phase.INITIALIZED, promoted=turn.run.to, applied=turn.run.to)

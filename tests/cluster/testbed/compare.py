@@ -6,7 +6,8 @@ are compared by what pods read; due metrics are asked together, so which were as
 reasons of Kubernetes Events are ours. How many intervals lie between steps is compared in virtual time, not on a machine that may be busy.
 
 Not compared, because it is a race: how many pods it took until as many as wanted ran some content (a pod that may have begun before the
-content was there is replaced); whose deadline for a new primary is over first, Kubernetes' or the Canary's; the order of a Service's ports.
+content was there is replaced); how long the first of a run took to get ready; whose deadline for a new primary is over first, Kubernetes'
+or the Canary's; the order of a Service's ports.
 """
 
 import json
@@ -25,6 +26,7 @@ Lines = list[str]
 DIGEST = re.compile(r"-primary-[0-9a-f]{10}(?![0-9a-f])")
 OURS = re.compile(r"^/objects/[^ ]*/annotations/trimtab\.dev/|^/kubernetesEvents")
 LATE = re.compile(r'(-primary\.\S+ not ready:) deployment "[^"]+" exceeded its progress deadline')
+COMING_UP = re.compile(r"^Warning: canary \S+ \S+ not ready: waiting for rollout to finish: ")
 COPIES = re.compile(r"^/objects/(ConfigMap|Secret)/[^/]*-primary(/|$)")
 T = TypeVar("T")
 SENT = ("method", "contentType", "authorization")
@@ -61,17 +63,7 @@ def readable(name: str, differs: dict[str, Lines]) -> str:
 
 def read(document: Raw) -> dict[str, Lines]:
     """The lines of each channel of a trace."""
-    trace = [
-        {
-            **tick,
-            **(
-                {"events": [LATE.sub(r"\1 waiting for rollout to finish: ...", event) for event in tick["events"]]}
-                if "events" in tick
-                else {}
-            ),
-        }
-        for tick in document["trace"]
-    ]
+    trace = document["trace"]
     entries: dict[str, list[Any]] = {}
     for tick in trace:
         for channel, items in tick.items():
@@ -79,7 +71,7 @@ def read(document: Raw) -> dict[str, Lines]:
                 entries.setdefault(channel, []).extend(items)
     texts = document.get("queryTexts", {})
     found = {
-        **{channel: lines for channel, lines in of_flagger(trace).items() if channel != "pace"},
+        **{channel: lines for channel, lines in of_flagger(_as_machine(entries)).items() if channel != "pace"},
         "cookies and finalizers": [
             as_line(kept) for entry in entries.get("status", ()) if (kept := _kept(entry, (*COOKIES, "finalizers")))
         ],
@@ -107,6 +99,31 @@ def _alike(entry: object) -> str:
 
 def _without_digest(text: str) -> str:
     return DIGEST.sub("-primary", text)
+
+
+def _as_machine(entries: dict[str, list[Any]]) -> list[Raw]:
+    """One tick with everything, where events and hooks are without what is a race."""
+    events = [LATE.sub(r"\1 waiting for rollout to finish: ...", event) for event in entries.get("events", ())]
+    return [{"t": 0, **entries, "events": _got_ready(events), "hooks": _of_hooks(entries.get("hooks", []))}]
+
+
+def _of_hooks(entries: list[Raw]) -> list[Raw]:
+    """Without what event hooks were told about pods that are not ready yet: that is in the events."""
+    return [entry for entry in entries if " not ready: waiting for rollout to finish: " not in _message(entry)]
+
+
+def _message(hook: Raw) -> str:
+    return str((hook["payload"].get("metadata") or {}).get("eventMessage", ""))
+
+
+def _got_ready(events: Lines) -> Lines:
+    """Without what was said about canary pods that got ready in the end."""
+    kept: Lines = []
+    for event in events:
+        while "Starting canary analysis" in event and kept and COMING_UP.search(kept[-1]):
+            kept.pop()
+        kept.append(event)
+    return kept
 
 
 def _name(entry: Raw) -> str:

@@ -34,12 +34,16 @@ class CanaryPods:
     """Pods that the last look found and that have to go."""
 
     async def look(self, key: CanaryKey, kind: Kind, name: str) -> Copy:
-        """The canary. A target that is wanted for no revision is none, whoever scaled it (QUIRK-30)."""
+        """The canary. A target that is wanted for no revision is none, whoever scaled it (QUIRK-30), once it was put to rest."""
         target = self.upkeep.seen(kind, key.namespace, name)
         revision = note(target, CANARY)
         self._doubtful.pop(key, None)
-        if target is None or (not revision and running(kind, target)):
+        if target is None:
             return Copy(kind=kind.kind)
+        if not revision and running(kind, target):
+            primary = self.upkeep.seen(kind, key.namespace, f"{name}-primary")
+            still_serves = revision is None and note(primary, REVISION) is not None
+            return copy_of(kind, target, "") if still_serves else Copy(kind=kind.kind)
         copy = copy_of(kind, target, revision or "")
         if not copy.desired:
             return copy
