@@ -13,6 +13,7 @@ from trimtab.adapters.git.process import Git
 from trimtab.adapters.git.repository import Watching, open_repository
 from trimtab.adapters.git.sources import GitSources
 from trimtab.config.digest import DigestKey
+from trimtab.documents.decode import read_documents
 from trimtab.documents.flagger import Canary
 from trimtab.documents.onemachine import refuse_what_cannot_work
 from trimtab.documents.translate import Companions, translate
@@ -317,3 +318,9 @@ async def test_a_config_map_above_one_mebibyte_names_its_largest_value(place: Pl
 async def test_a_value_that_is_not_utf8_is_refused_with_its_line(place: Place) -> None:
     says = "settings.yaml:6: not UTF-8 text. Save the file as UTF-8; bytes that are no text go below binaryData, as base64"
     assert await place.refusal({"settings.yaml": SETTINGS.encode() + b"  NAME: caf\xe9\n"}) == [says]
+
+
+def test_a_kind_that_is_nearly_one_of_ours_is_left_alone_with_a_warning_that_names_it() -> None:
+    (found,) = read_documents("apiVersion: apps/v1\nkind: Deploymnt\nmetadata: {name: web}\n", "web.yaml")
+    assert found.value is None
+    assert found.warnings == ("web.yaml:1: kind Deploymnt of apps/v1 is left alone. Did you mean Deployment?",)

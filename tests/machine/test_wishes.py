@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from trimtab.faces.cli.tables import history_table
 from trimtab.model.commands import Verb
 from trimtab.model.policy import Analysis, HookType
 from trimtab.model.rollout import Outcome, Phase
@@ -79,3 +80,16 @@ def test_quirk25_a_canary_that_is_not_ready_beside_a_primary_that_is_has_failed_
     world.kill("canary")
     state = story.until_settled()
     assert state.rollout is not None and state.rollout.outcome is Outcome.ROLLED_BACK
+
+
+def test_an_undo_is_told_as_what_it_does_and_as_whose_it_is(told: Tell) -> None:
+    story = told()
+    first = story.state.promoted
+    story.memory.world.edit(color="blue")
+    story.until_settled()
+    story.say(Verb.UNDO)
+    state = story.until_settled()
+    assert first is not None and state.rollout is not None and state.rollout.outcome is Outcome.UNDONE
+    assert (state.rollout.origin.author, state.rollout.actor) == ("", "ann")
+    assert state.rollout.changes == (f"back to revision {first.id}",)
+    assert history_table([state]).splitlines()[1].endswith(f"  ann     back to revision {first.id}")

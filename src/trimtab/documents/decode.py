@@ -3,6 +3,7 @@
 Files are read strictly. What comes from a cluster may hold fields that a newer Flagger has: they are kept, with a warning (C4).
 """
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -58,6 +59,10 @@ def read_documents(text: str, file: str = "", *, strict: bool = True) -> list[De
     return [decode(part, strict=strict) for document in read_yaml(text, file) for part in _items(document)]
 
 
+NATIVE = {"apps/v1": ("Deployment", "DaemonSet"), "v1": ("ConfigMap", "Secret", "Service")}
+"""Kinds of Kubernetes that are read here."""
+
+
 def decode(document: Document, *, strict: bool = True) -> Decoded:
     """One document with its type; raises DocumentError as `read_documents` does."""
     raw = _mapping(document.value)
@@ -75,6 +80,9 @@ def decode(document: Document, *, strict: bool = True) -> Decoded:
         value = kubernetes.service(document, raw)
     elif (api_version, kind) in {("v1", "ConfigMap"), ("v1", "Secret")}:
         value = kubernetes.content(document, raw)
+    elif near := difflib.get_close_matches(kind, NATIVE.get(api_version, ()), 1, 0.85):
+        place = f"{document.file}:{document.line}" if document.file else f"line {document.line}"
+        warnings = (f"{place}: kind {kind} of {api_version} is left alone. Did you mean {near[0]}?",)
     for misfit in misnamed(raw, kind) if value is not None else ():
         raise _error(document, misfit)
     return Decoded(document, api_version, kind, _text(metadata, "name"), _text(metadata, "namespace"), value, warnings)

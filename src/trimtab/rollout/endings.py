@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from trimtab.model.facts import Source
 from trimtab.model.policy import HookType, Policy
-from trimtab.model.revision import Revision
+from trimtab.model.revision import Origin, Revision
 from trimtab.model.rollout import Ask, Held, Outcome, Phase, Rollout, RolloutKind
 from trimtab.model.verdict import Evidence
 from trimtab.rollout import reasons
@@ -20,9 +20,12 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     assert policy is not None
     skip = kind is RolloutKind.UNDO or policy.skip_analysis or facts.source.skip_analysis
     number = state.rollout.number + 1 if state.rollout is not None else 1
-    checked = facts.findings + impossible(policy, facts.capabilities) if kind is not RolloutKind.UNDO else ()
+    # An undo is about what was promoted before, whatever the source says now and whoever wrote that.
+    undo = kind is RolloutKind.UNDO
+    checked = facts.findings + impossible(policy, facts.capabilities) if not undo else ()
+    origin, changes = (Origin(), (f"back to revision {to.id}",)) if undo else (facts.source.origin, facts.changes)
     attempt = Rollout(
-        number, kind, state.promoted, to, policy, turn.now, facts.source.origin, facts.changes, checked,
+        number, kind, state.promoted, to, policy, turn.now, origin, changes, checked,
         steps=steps(policy, facts.capabilities), skip=skip,
     )  # fmt: skip
     turn.state = replace(state, spoken=frozenset())

@@ -162,7 +162,7 @@ VERBS = {
 }
 DONE = {
     Verb.APPROVE: "approved",
-    Verb.PAUSE: "paused: it does not grow, checks go on",
+    Verb.PAUSE: "paused: it does not grow, checks go on; a newer change begins without a pause",
     Verb.RESUME: "resumed",
     Verb.ABORT: "aborted: all traffic goes back to the primary",
     Verb.RETRY: "trying again",

@@ -112,10 +112,11 @@ class Collection:
         if isinstance(part, Invalid):
             self._once(("Canary", part.key.namespace, part.key.name), part.place, 0)
             self.invalid[part.key] = part.problem
-        elif part.value is not None:
+            return
+        self.warnings += part.warnings
+        if part.value is not None:
             namespace, document = part.namespace or "default", part.document
             self._once((part.kind, namespace, part.name), document.file, document.line)
-            self.warnings += part.warnings
             self._sort(part, namespace)
 
     def manifests(self, commit: str) -> Manifests:

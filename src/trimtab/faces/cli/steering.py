@@ -114,7 +114,7 @@ def approve_command(canary: str | None, skip_analysis: bool, reason: str, asked:
 @place_options
 @output_option
 def pause_command(canary: str | None, reason: str, asked: Asked, output: str) -> None:
-    """Stop a rollout from growing; checks and rollback go on.
+    """Stop a rollout from growing; checks and rollback go on. A newer change begins a rollout of its own, without the pause.
 
     \b
     Example:

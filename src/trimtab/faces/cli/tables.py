@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from trimtab.faces.views import CheckView, EntryView, RolloutView, ShowView, StatusView, rollout_view
-from trimtab.model.rollout import CanaryState
+from trimtab.model.rollout import CanaryState, RolloutKind
 
 WIDEST = 60
 
@@ -33,8 +33,8 @@ def history_row(run: RolloutView) -> tuple[str, ...]:
 
 
 def author(run: RolloutView) -> str:
-    """Without the address."""
-    return run.author.split("<")[0].strip()
+    """Who wrote the change, without the address; of an undo, who wanted it."""
+    return run.author.split("<")[0].strip() or (run.actor if run.kind == RolloutKind.UNDO else "")
 
 
 def status_table(views: Sequence[StatusView]) -> str:
