@@ -45,13 +45,13 @@ async def found(here: Operating, what: str) -> Raw | None:
 
 
 async def gone(here: Operating, *what: str) -> None:
-    """Waits until none of these is there."""
+    """Waits until none of these is there. A garbage collector takes notice of new kinds every 30 s only."""
 
     async def none_left() -> bool:
         return not any([await found(here, one) for one in what])
 
     try:
-        await until(none_left, f"{what} are gone", 40.0)
+        await until(none_left, f"{what} are gone", 120.0)
     except AssertionError as error:
         raise AssertionError(f"{error}: {await found(here, 'Canary/app')} {here.processes[-1].last_lines(12)}") from None
 
