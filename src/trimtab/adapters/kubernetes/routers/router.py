@@ -72,7 +72,7 @@ class ClusterRouter:
             return
         for kind, beside in provider.beside(routing):
             found = await self._cluster.client.get(kind, key.namespace, name_of(beside))
-            await self._write(routing, kind, beside, found)
+            await self._write(routing, kind, beside, found, marks=False)
         origin = await self._origin(key, provider, canary)
         made = provider.route(routing, live, origin)
         place = {"name": provider.name(canary, wanted.policy), "namespace": key.namespace}
@@ -157,22 +157,23 @@ class ClusterRouter:
         found = provider.origin(canary)
         return await self._cluster.client.get(found[0], key.namespace, found[1]) if found is not None else None
 
-    async def _write(self, routing: Routing, kind: Kind, wanted: Object, live: Object | None) -> Object:
+    async def _write(self, routing: Routing, kind: Kind, wanted: Object, live: Object | None, *, marks: bool = True) -> Object:
         """Creates an object, or changes in it what differs; the mark of the record is written with a change, never alone.
 
-        The object as it is then.
+        Only the route has one: what is beside it says nothing about who gets which share. The object as it is then.
         """
         client = self._cluster.client
         if live is None:
-            made = marked(without_nothing(wanted), routing.serial, routing.uid)
+            made = without_nothing(wanted)
+            made = marked(made, routing.serial, routing.uid) if marks else made
             metadata = {**mapping(made["metadata"]), "ownerReferences": [self._cluster.owner(routing.key)]}
             return await client.create(kind, {"apiVersion": kind.api_version, "kind": kind.kind, **made, "metadata": metadata})
         refuse_another_canary(live, routing)
         differing = change(live, wanted)
         if not differing:
             return live
-        patch = marked(differing, routing.serial, routing.uid)
-        metadata = {**mapping(patch["metadata"]), "resourceVersion": metadata_of(live).get("resourceVersion")}
+        patch = marked(differing, routing.serial, routing.uid) if marks else differing
+        metadata = {**mapping(patch.get("metadata")), "resourceVersion": metadata_of(live).get("resourceVersion")}
         return await client.patch(kind, routing.key.namespace, name_of(wanted), {**patch, "metadata": metadata})
 
 
