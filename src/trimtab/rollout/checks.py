@@ -159,7 +159,7 @@ def gate(turn: Turn) -> bool:
         turn.alter(gate=None)
         return go_on(turn)
     since = run.gate.since if run.gate is not None and run.gate.type is kind else turn.now
-    name = closed.name if closed is not None else "trimtab approve"
+    name = closed.name if closed is not None else "by a person: trimtab approve"
     # All checks of this tick passed, or the gate would not have been asked: an approval may act at once.
     turn.alter(gate=Gate(kind, closed.name if closed is not None else "", since), passed=run.passed or turn.now)
     if kind is HookType.CONFIRM_ROLLOUT:

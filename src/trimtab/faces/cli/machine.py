@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -210,11 +211,12 @@ async def show_history(made: Machine) -> None:
 
 
 def look_further(place: Path, keep: bool) -> None:
-    """What one can do next."""
-    state = place / "state"
+    """What one can do next, with the program as it is called from here."""
+    state, here = place / "state", Path(sys.prefix) / "bin" / "trimtab"
+    program = "trimtab" if shutil.which("trimtab") or not here.exists() else os.path.relpath(here)
     click.echo("\nTo look further:")
-    click.echo(f"  trimtab history --state {state}")
-    click.echo(f"  trimtab show 3 --state {state}      what was rolled back, and by which check")
+    click.echo(f"  {program} history --state {state}")
+    click.echo(f"  {program} show 3 --state {state}      what was rolled back, and by which check")
     if keep:
-        click.echo(f"  trimtab watch --state {state}")
-        click.echo(f"  trimtab down --state {state}        stops it")
+        click.echo(f"  {program} watch --state {state}")
+        click.echo(f"  {program} down --state {state}        stops it")

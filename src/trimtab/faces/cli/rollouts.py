@@ -29,7 +29,7 @@ def chosen(keys: Sequence[CanaryKey], name: str | None) -> CanaryKey:
     if name is None:
         if len(keys) == 1:
             return keys[0]
-        raise InputError(f"which Canary? There are: {there}")
+        raise InputError(f"which Canary? Name one (for `show`: --canary NAME): {there}")
     found = [key for key in keys if name in (key.name, str(key), f"{key.namespace}/{key.name}")]
     if len(found) != 1:
         raise InputError(
