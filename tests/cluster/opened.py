@@ -7,9 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
-from trimtab.adapters.kubernetes.client import Client
+from trimtab.adapters.kubernetes.client import connected
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.connection import connection
 from trimtab.adapters.kubernetes.kinds import (
@@ -37,24 +35,19 @@ WITHIN = 20.0
 @asynccontextmanager
 async def opened(kubeconfig: Path, namespace: str) -> AsyncIterator[Cluster]:
     """A cluster whose mirrors are complete and keep up until the end."""
-    async with aiohttp.ClientSession() as session:
-        client = Client(session, connection(str(kubeconfig)))
+    async with connected(connection(str(kubeconfig))) as client:
         mirrors = {kind: Mirror(client, kind, (namespace,)) for kind in FULL}
         mirrors |= {kind: Mirror(client, kind, (namespace,), metadata_only=True) for kind in SLIM}
         mirrors[CONFIG_ROLLOUT] = Mirror(client, CONFIG_ROLLOUT, (namespace,), trim=trimmed)
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(mirror.run()) for mirror in mirrors.values()]
-                try:
-                    for mirror in mirrors.values():
-                        await mirror.ready()
-                    yield Cluster(client, mirrors)
-                finally:
-                    for task in tasks:
-                        task.cancel()
-        finally:
-            if isinstance(session.connector, aiohttp.TCPConnector):
-                await session.connector.close(abort_ssl=True)  # else transports outlive the event loop
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(mirror.run()) for mirror in mirrors.values()]
+            try:
+                for mirror in mirrors.values():
+                    await mirror.ready()
+                yield Cluster(client, mirrors)
+            finally:
+                for task in tasks:
+                    task.cancel()
 
 
 async def until(claim: Callable[[], Awaitable[Any]], what: str, within: float = WITHIN) -> Any:

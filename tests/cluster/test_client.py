@@ -170,7 +170,7 @@ async def test_a_mirror_outlives_the_api_server_which_then_knows_no_old_versions
         await asyncio.to_thread(plane.stop, "kube-apiserver")
         await until(lambda: bool(mirror.trouble))
         assert mirror.get(namespace, "before") is not None
-        await asyncio.to_thread(plane.start, "kube-apiserver")
+        plane.start("kube-apiserver")  # by a thread that lives on: it is killed with the thread that started it
         await asyncio.to_thread(plane.wait_ready)
         await client.create(CONFIG_MAP, config(namespace, "after"))
         await until(lambda: mirror.get(namespace, "after") is not None)

@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
-
-from trimtab.adapters.kubernetes.client import Client
+from trimtab.adapters.kubernetes.client import connected
 from trimtab.adapters.kubernetes.connection import connection
 from trimtab.adapters.kubernetes.visitor import Visitor
 
@@ -26,7 +24,7 @@ async def visit(kubeconfig: str, context: str, namespace: str, *, everywhere: bo
     """InputError where there is no usable kubeconfig; Denied and Unavailable come from the calls."""
     server = connection(kubeconfig, context)
     space = "" if everywhere else namespace or server.namespace
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-        records = Visitor(Client(session, server), space)
+    async with connected(server) as client:
+        records = Visitor(client, space)
         where = f"cluster {server.server}, {f'namespace {space}' if space else 'all namespaces'}"
         yield Visit(records, where)

@@ -52,6 +52,6 @@ class Process:
 
 
 def _die_with_parent() -> None:
-    """In the child: a session of its own (Ctrl-C is not for it), and SIGKILL when the tests are gone."""
+    """In the child: a session of its own (Ctrl-C is not for it), and SIGKILL when the thread that started it is gone, as with the tests."""
     os.setsid()
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,9 +4,10 @@ Every call has a deadline, and every foreign error becomes one of `trimtab.error
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import msgspec
@@ -24,6 +25,8 @@ __all__ = ["Change", "Client", "Deadlines", "Listing", "Object", "connected", "n
 
 MANAGER = "trimtab"
 PAGE = 500
+GOOD_BYE = 5.0
+"""Seconds that connections get to close in good order at the end."""
 AT_ONCE = 32
 """Calls under way at the same time, watches not counted: more only wait inside the API server."""
 AS = "application/json;as={};g=meta.k8s.io;v=v1"
@@ -231,8 +234,34 @@ class Client:
 @asynccontextmanager
 async def connected(connection: Connection, deadlines: Deadlines = Deadlines()) -> AsyncIterator[Client]:
     """A client for as long as it is needed. Watches take one connection each, so their number has no limit."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Client(session, connection, deadlines)
+    sockets = Sockets()
+    connector = aiohttp.TCPConnector(limit=0, socket_factory=sockets.make)
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        try:
+            yield Client(session, connection, deadlines)
+        finally:
+            await session.close()
+            await sockets.closed()
+
+
+@dataclass
+class Sockets:
+    """The sockets of one session. TLS says good-bye before a connection is closed, and aiohttp does not wait for that."""
+
+    made: list[socket.socket] = field(default_factory=list)
+
+    def make(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        """A new one, which is noted."""
+        self.made = [one for one in self.made if one.fileno() != -1]
+        self.made.append(socket.socket(*address[:3]))
+        return self.made[-1]
+
+    async def closed(self) -> None:
+        """Returns when all are closed, after GOOD_BYE seconds at the latest: what is open then outlives the event loop."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOOD_BYE):
+                while any(one.fileno() != -1 for one in self.made):
+                    await asyncio.sleep(0.005)
 
 
 def named(kind: Kind, found: Object) -> Object:
