@@ -182,12 +182,12 @@ async def test_a_canary_that_others_keep_while_it_is_deleted_is_left_alone(opera
     await operating.app()
     await operating.api.patch("Canary", operating.namespace, "app", {"metadata": {"finalizers": ["example.com/keep"]}})
     await operating.api.delete("Canary", operating.namespace, "app")
-    await operating.api.delete("Deployment", operating.namespace, "app-primary")
 
     async def told() -> bool:
         return any("is gone" in line["msg"] for line in said(operating))
 
     await until(told, "the operator let it go")
+    await operating.api.delete("Deployment", operating.namespace, "app-primary")
     await gone(operating, "Deployment/app-primary")
     await operating.edit(color="blue")
     await operating.api.create(
