@@ -45,6 +45,7 @@ from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
+from trimtab.adapters.outgoing import outgoing_session
 from trimtab.model.policy import AlertTarget
 from trimtab.ports import Outside
 
@@ -107,7 +108,7 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
     """Everything that the operator needs, with its mirrors complete. InputError and Denied where the cluster cannot be used."""
     settings, clock, server = options.settings, SystemClock(), connection(options.kubeconfig, options.context)
     home = settings.home or server.namespace
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session, connected(server) as client:
+    async with outgoing_session() as session, connected(server) as client:
         if await bring_kinds(client, (settings.namespaces or (home,))[0]):
             report("the API server did not know the kinds of trimtab.dev, so their CRDs were installed")
         cluster = Cluster(client, mirrors_of(client, settings.namespaces), settings)

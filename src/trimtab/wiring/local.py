@@ -34,6 +34,7 @@ from trimtab.adapters.metrics.envoy import EnvoyCounters
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
+from trimtab.adapters.outgoing import outgoing_session
 from trimtab.config.digest import DigestKey
 from trimtab.documents.flagger import Canary
 from trimtab.documents.onemachine import refuse_what_cannot_work
@@ -120,7 +121,7 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
     async with AsyncExitStack() as stack:
         stack.enter_context(locked(folder))
         find_program(os.environ)
-        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        session = await stack.enter_async_context(outgoing_session())
         key = digest_key(folder)
         watching = Watching(options.source, options.path, options.branch, options.poll)
         repository = await open_repository(watching, folder.repository, Git())
