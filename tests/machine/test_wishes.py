@@ -1,13 +1,17 @@
 """What a person may have started again, what not, and what an approval opens."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from trimtab.faces.cli.tables import history_table
 from trimtab.model.commands import Verb
+from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, HookType
 from trimtab.model.rollout import Outcome, Phase
-from trimtab.testing.policies import SUCCESS
+from trimtab.testing.memory import Memory
+from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
+from trimtab.testing.world import World
 
 Tell = Callable[..., Story]
 
@@ -93,3 +97,14 @@ def test_an_undo_is_told_as_what_it_does_and_as_whose_it_is(told: Tell) -> None:
     assert (state.rollout.origin.author, state.rollout.actor) == ("", "ann")
     assert state.rollout.changes == (f"back to revision {first.id}",)
     assert history_table([state]).splitlines()[1].endswith(f"  ann     back to revision {first.id}")
+
+
+def test_quirk20_a_canary_that_is_invalid_from_the_start_says_so_once_and_begins_when_it_is_put_right() -> None:
+    story = Story(Memory(World(CanaryKey("test", "app"), BASE)))
+    world = story.memory.world
+    world.policy_problem = "spec.analysis.stepWeight must be at least 1. Write a whole percentage"
+    story.go_on(timedelta(hours=1))
+    assert story.said() == [world.policy_problem]
+    assert (story.state.rollout, world.pods, story.weights()) == (None, [], [])
+    world.policy_problem = ""
+    assert story.until_settled().phase is Phase.INITIALIZED

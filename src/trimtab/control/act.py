@@ -7,18 +7,22 @@ when exposure grows; traffic before everything that needs room on a disk, then p
 from dataclasses import replace
 
 from trimtab.model.facts import Facts, Routes
-from trimtab.model.names import CanaryKey
+from trimtab.model.names import CanaryKey, Target
+from trimtab.model.policy import Policy, Service
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState, Exposure, Leaving
 from trimtab.ports import Outside, Wanted
 from trimtab.rollout.exposure import canary_left_alone, wanted
 
+NO_RULES = Policy(Target("", ""), Service(""))
+"""Of a Canary that never said anything that could be followed: what is wrong with it is told all the same, to whoever hears of all."""
+
 
 async def act(state: CanaryState, facts: Facts, outside: Outside) -> None:
     """Works towards what the state wants. Idempotent; interrupted anywhere, the next pass goes on."""
     policy = state.rules
-    if state.to_tell and policy is not None:
-        await outside.teller.tell(state.key, policy, state.to_tell)
+    if state.to_tell:
+        await outside.teller.tell(state.key, policy or NO_RULES, state.to_tell)
     exposure = wanted(state)
     if policy is None or state.suspended or exposure.primary is None:
         return

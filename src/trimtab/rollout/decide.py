@@ -81,7 +81,7 @@ def take_notice(turn: Turn) -> None:
         turn.change(evidence=turn.verdict.evidence)
     if facts.source.policy is not None and facts.source.policy != state.policy:
         turn.change(policy=facts.source.policy)
-    if turn.state.policy is None or facts.source.leaving:
+    if facts.source.leaving:
         return
     problems = tuple(filter(None, (facts.source.problem, facts.source.policy_problem)))
     turn.forget("SourceProblem", problems)
