@@ -13,6 +13,8 @@ from trimtab.adapters.git.process import Git
 from trimtab.adapters.git.repository import Watching, open_repository
 from trimtab.adapters.git.sources import GitSources
 from trimtab.config.digest import DigestKey
+from trimtab.documents.analysis import CanaryMetric
+from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import read_documents
 from trimtab.documents.flagger import Canary
 from trimtab.documents.onemachine import refuse_what_cannot_work
@@ -324,3 +326,11 @@ def test_a_kind_that_is_nearly_one_of_ours_is_left_alone_with_a_warning_that_nam
     (found,) = read_documents("apiVersion: apps/v1\nkind: Deploymnt\nmetadata: {name: web}\n", "web.yaml")
     assert found.value is None
     assert found.warnings == ("web.yaml:1: kind Deploymnt of apps/v1 is left alone. Did you mean Deployment?",)
+
+
+def test_a_metric_that_nothing_measures_is_warned_about_before_its_first_check() -> None:
+    named = [CanaryMetric(name="request-sucess-rate"), CanaryMetric(name="request-duration"), CanaryMetric(name="own", query="up")]
+    assert list(unmeasured(named)) == [
+        "metric request-sucess-rate is not built in and has neither query nor templateRef, so each of its checks fails: "
+        "did you mean request-success-rate?"
+    ]

@@ -1,8 +1,9 @@
 """The metrics of a Canary as the model's: one for each way in which it is measured (MET-6, MET-9). Called by `documents.translate`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from trimtab.documents.analysis import CanaryMetric
+from trimtab.documents.fitting import nearest
 from trimtab.documents.flagger import MetricTemplate
 from trimtab.model.policy import Metric, MetricKind, Provider
 
@@ -52,6 +53,16 @@ def indirect(metric: CanaryMetric, templates: Mapping[tuple[str, str], MetricTem
         provider(found, space),
         variables,
     )
+
+
+def unmeasured(written: Sequence[CanaryMetric]) -> Iterator[str]:
+    """What is wrong with metrics that nothing measures: each of their checks fails, so they are worth a word before the first one."""
+    for metric in written:
+        if metric.template_ref is None and not metric.query and metric.name not in BUILT_IN:
+            yield (
+                f"metric {metric.name} is not built in and has neither query nor templateRef, so each of its checks fails: "
+                f"{nearest(metric.name, BUILT_IN)}"
+            )
 
 
 def provider(template: MetricTemplate, namespace: str) -> Provider:

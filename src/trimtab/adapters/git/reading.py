@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from trimtab.adapters.git.clone import File
 from trimtab.adapters.git.manifests import CanaryFile, Manifests, Name, Workload
 from trimtab.adapters.git.repository import Repository
+from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import Decoded, decode, read_documents
 from trimtab.documents.flagger import AlertProvider, Canary, MetricTemplate
 from trimtab.documents.kubernetes import Service
@@ -133,6 +134,8 @@ class Collection:
             case Canary() as canary:
                 key = CanaryKey(*name)
                 self.canaries[key] = CanaryFile(key, canary, part.document)
+                place = f"{part.document.file}:{part.document.line}"
+                self.warnings += [f"{place}: {text}" for text in unmeasured(canary.spec.analysis.metrics)]
             case WorkloadDocument(view=view):
                 spec = view.spec
                 workload = Workload(part.kind, namespace, part.name, part.api_version, spec.replicas, spec.template, file, line)
