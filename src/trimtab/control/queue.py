@@ -74,9 +74,3 @@ class Queue:
         delay = after if after is not None else backoff * self.chance.uniform(0.5, 1.0)
         self.add(key, now + delay)
         return delay
-
-    def forget(self, key: CanaryKey) -> None:
-        """The Canary is gone."""
-        self.due.pop(key, None)
-        self.again.discard(key)
-        self.failures.pop(key, None)
