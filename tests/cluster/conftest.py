@@ -4,9 +4,11 @@ import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from cluster.operating import Operating
 from cluster.testbed.api import Api
 from cluster.testbed.binaries import CannotBuild, build
 from cluster.testbed.node import Node, node_running
@@ -57,3 +59,14 @@ async def namespace(api: Api) -> AsyncIterator[str]:
     await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     await api.delete("Namespace", "", name)
+
+
+@pytest.fixture
+async def operating(plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) -> AsyncIterator[Operating]:
+    """A namespace with an operator that looks after it, and nobody else."""
+    made = Operating(plane, api, namespace, tmp_path)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()

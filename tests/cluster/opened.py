@@ -10,25 +10,9 @@ from typing import Any
 from trimtab.adapters.kubernetes.client import connected
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.connection import connection
-from trimtab.adapters.kubernetes.kinds import (
-    ALERT_PROVIDER,
-    CANARY,
-    CONFIG_MAP,
-    CONFIG_ROLLOUT,
-    DAEMON_SET,
-    DEPLOYMENT,
-    METRIC_TEMPLATE,
-    ROLLOUT_COMMAND,
-    ROLLOUT_POLICY,
-    SECRET,
-    SERVICE,
-)
-from trimtab.adapters.kubernetes.mirror import Mirror
-from trimtab.adapters.kubernetes.rollouts import trimmed
+from trimtab.wiring.cluster import mirrors_of
 
 Raw = dict[str, Any]
-FULL = (CANARY, DEPLOYMENT, DAEMON_SET, SERVICE, METRIC_TEMPLATE, ALERT_PROVIDER, ROLLOUT_POLICY, ROLLOUT_COMMAND)
-SLIM = (CONFIG_MAP, SECRET)
 WITHIN = 20.0
 
 
@@ -36,9 +20,7 @@ WITHIN = 20.0
 async def opened(kubeconfig: Path, namespace: str) -> AsyncIterator[Cluster]:
     """A cluster whose mirrors are complete and keep up until the end."""
     async with connected(connection(str(kubeconfig))) as client:
-        mirrors = {kind: Mirror(client, kind, (namespace,)) for kind in FULL}
-        mirrors |= {kind: Mirror(client, kind, (namespace,), metadata_only=True) for kind in SLIM}
-        mirrors[CONFIG_ROLLOUT] = Mirror(client, CONFIG_ROLLOUT, (namespace,), trim=trimmed)
+        mirrors = mirrors_of(client, (namespace,))
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(mirror.run()) for mirror in mirrors.values()]
             try:

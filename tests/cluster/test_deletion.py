@@ -23,16 +23,6 @@ SERVICE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-async def operating(plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) -> AsyncIterator[Operating]:
-    made = Operating(plane, api, namespace, tmp_path)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
-
-
 async def found(here: Operating, what: str) -> Raw | None:
     """An object by KIND/NAME; None where there is none."""
     kind, name = what.split("/")

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from signal import SIGKILL
 
@@ -12,20 +11,8 @@ import pytest
 
 from cluster.opened import until
 from cluster.operating import Operating
-from cluster.testbed.api import Api
-from cluster.testbed.plane import ControlPlane
 
 pytestmark = pytest.mark.cluster
-
-
-@pytest.fixture
-async def operating(plane: ControlPlane, api: Api, namespace: str, tmp_path: Path) -> AsyncIterator[Operating]:
-    made = Operating(plane, api, namespace, tmp_path)
-    made.start()
-    try:
-        yield made
-    finally:
-        made.stop()
 
 
 async def test_an_edit_is_promoted_and_its_story_is_told_by_kubectl_and_by_the_command_line(operating: Operating) -> None:

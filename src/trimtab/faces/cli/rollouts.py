@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import click
 import msgspec
@@ -169,7 +169,8 @@ class Watching(msgspec.Struct, frozen=True):
 
 async def watch(place: Place, key: CanaryKey, asked: Watching) -> int:
     """Shows what is new until there is a reason to end; the exit code."""
-    begin = datetime.now(UTC)  # noqa: TID251
+    seconds = asyncio.get_running_loop().time
+    begin = seconds()
     screen, first = Screen(key, asked.output), None
     try:
         while True:
@@ -182,7 +183,7 @@ async def watch(place: Place, key: CanaryKey, asked: Watching) -> int:
             code = exit_code(state, asked.commit, asked.content) if asked.until_done else None
             if code is not None:
                 return code
-            if asked.limit is not None and datetime.now(UTC) - begin > asked.limit:  # noqa: TID251
+            if asked.limit is not None and seconds() - begin > asked.limit.total_seconds():
                 click.echo(f"{key} is {state.phase}; the timeout passed{missed(state, asked.commit)}", err=True)
                 return WAITING if state.running is not None and state.running.gate is not None else TIMED_OUT
             await asyncio.sleep(place.pace)

@@ -30,7 +30,7 @@ def wish(verb: Verb, actor: str, state: CanaryState, reason: str, *, skip_analys
     gate = run.gate.type.value if run is not None and run.gate is not None and verb is Verb.APPROVE else ""
     revision = run.to.id if run is not None and verb is Verb.APPROVE else to
     number = state.rollout.number if state.rollout is not None else 0
-    now = datetime.now(UTC)  # noqa: TID251
+    now = datetime.now(UTC)  # noqa: TID251  # when it was said
     return Command(uuid.uuid4().hex, verb, actor, reason, now, number, gate, revision, skip_analysis)
 
 
@@ -39,7 +39,9 @@ async def say(place: Place, key: CanaryKey, command: Command) -> Answer:
     if place.nobody:
         raise Unavailable(f"nobody is there to {command.verb} {key}: {place.nobody}. Nothing was changed; start one first")
     await place.records.submit(key, command)
-    for _ in range(int(PATIENCE / LOOK)):
+    seconds = asyncio.get_running_loop().time
+    end = seconds() + PATIENCE
+    while seconds() < end:
         answer = await place.records.answer(key, command.id)
         if answer is not None:
             return answer
