@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.documents import flagger, kubernetes, rules, trimtab
+from trimtab.documents import flagger, kubernetes, pipeline, rules, trimtab
 from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune, shape
 from trimtab.documents.kubernetes import Service, Workload
 from trimtab.documents.naming import misnamed
@@ -16,7 +16,13 @@ from trimtab.errors import DocumentError
 from trimtab.model.content import Content
 
 Ours = (
-    flagger.Canary | flagger.MetricTemplate | flagger.AlertProvider | trimtab.RolloutPolicy | trimtab.ConfigRollout | trimtab.RolloutCommand
+    flagger.Canary
+    | flagger.MetricTemplate
+    | flagger.AlertProvider
+    | trimtab.RolloutPolicy
+    | trimtab.ConfigRollout
+    | trimtab.RolloutCommand
+    | pipeline.Pipeline
 )
 Value = Ours | Workload | Service | Content
 
@@ -30,6 +36,7 @@ _OURS: dict[str, dict[str, type[Ours]]] = {
         "RolloutPolicy": trimtab.RolloutPolicy,
         "ConfigRollout": trimtab.ConfigRollout,
         "RolloutCommand": trimtab.RolloutCommand,
+        "Pipeline": pipeline.Pipeline,
     },
 }
 _GROUPS = {version.partition("/")[0]: version for version in _OURS}
