@@ -19,8 +19,8 @@ test: setup  ## all tests but those on a cluster
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-cluster: setup  ## tests on a real control plane (the first run builds it: some minutes, Go or the network)
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal -m cluster --ignore=tests/cluster/test_conformance.py tests/cluster
-	@$(BIN)/python -m pytest -q -m cluster tests/cluster/test_conformance.py
+	@tools/twice -n 2 --dist worksteal -m cluster --ignore=tests/cluster/test_conformance.py tests/cluster
+	@tools/twice -m cluster tests/cluster/test_conformance.py
 
 check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "make check: run 'make format'" >&2; exit 1; }
