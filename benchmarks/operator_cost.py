@@ -2,7 +2,8 @@
 
 Run it by hand: `PYTHONPATH=tests python benchmarks/operator_cost.py`. Many settled Canaries of the provider `kubernetes`, each with a
 ConfigMap and a Secret, on a control plane of the tests' own; then CPU, memory and API requests (from the audit log) for a while, a start
-anew, and the time from an edit to canary pods asked for. Where a `flagger` is on PATH it does the same, on objects of its own, first.
+anew, the time from an edit to canary pods asked for, and for Trimtab how late checks are when many roll out at once. Where a `flagger` is
+on PATH it does the same, on objects of its own, first.
 """
 
 import argparse
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from signal import SIGTERM
 
@@ -35,6 +38,7 @@ COMMANDS = {
 }
 USER = "controller"
 SETTLED = 5.0
+INTERVAL = 10
 LIMIT = 900.0
 
 
@@ -66,8 +70,19 @@ async def until(claim: Callable[[], Awaitable[bool]], what: str) -> float:
     return time.monotonic() - begun
 
 
-async def measure(name: str, plane: ControlPlane, api: Api, count: int, span: float) -> None:
-    """One controller, in namespaces of its own."""
+@dataclass(frozen=True)
+class Amounts:
+    """How much is measured."""
+
+    canaries: int
+    seconds: float
+    rush: int
+    """Rollouts at once."""
+
+
+async def measure(name: str, plane: ControlPlane, api: Api, amounts: Amounts) -> None:
+    """One controller, in a namespace of its own."""
+    count, span = amounts.canaries, amounts.seconds
     apps = [f"app-{number}" for number in range(count)]
 
     async def initialised() -> bool:
@@ -79,6 +94,8 @@ async def measure(name: str, plane: ControlPlane, api: Api, count: int, span: fl
     command = shlex.split(COMMANDS[name].format(kubeconfig=plane.kubeconfig_of(USER), space=name, port=port))
     running = Process(command, plane.folder / f"{name}.log")
     try:
+        await asyncio.sleep(2 * SETTLED)
+        empty = megabytes(running.pid)
         for app in apps:
             for made in objects(app):
                 await api.create(made, name)
@@ -89,7 +106,10 @@ async def measure(name: str, plane: ControlPlane, api: Api, count: int, span: fl
         idle, spent = requests(plane) - before, time.monotonic() - begun
         share, size = 100 * (seconds(running.pid) - cpu) / spent, megabytes(running.pid)
         each = idle / spent * 60 / count
-        print(f"{name:8} {count} idle Canaries: {share:5.2f} % of a core, {size:5.0f} MB, {each:6.2f} API requests per Canary and minute")
+        print(f"{name:8} {count} idle Canaries: {share:5.2f} % of a core, {each:6.2f} API requests per Canary and minute")
+        print(
+            f"{name:8} memory: {size:.0f} MB, without Canaries {empty:.0f} MB: {1000 * (size - empty) / count:.0f} kB a Canary", flush=True
+        )
         running.stop(SIGTERM)
         running, begun = Process(command, plane.folder / f"{name}.log"), time.monotonic()
         if name == "trimtab":
@@ -106,9 +126,38 @@ async def measure(name: str, plane: ControlPlane, api: Api, count: int, span: fl
 
             delays.append(await until(asked, "canary pods"))
         middle, most = statistics.median(delays), max(delays)
-        print(f"{name:8} ConfigMap edit to canary pods asked for: median {middle:.2f} s, most {most:.2f} s of {len(delays)}")
+        print(f"{name:8} ConfigMap edit to canary pods asked for: median {middle:.2f} s, most {most:.2f} s of {len(delays)}", flush=True)
+        if name == "trimtab" and amounts.rush:
+            await rush(api, name, apps[-amounts.rush :])
     finally:
         running.stop(SIGTERM)
+
+
+async def rush(api: Api, space: str, apps: list[str]) -> None:
+    """Many rollouts at once, and how late their checks were: by what the records say, each check against the first of its rollout."""
+    for app in apps:
+        await api.patch("ConfigMap", space, f"{app}-config", {"data": {"color": "green"}})
+
+    async def ended() -> list[Raw]:
+        found = [item for item in await api.list("ConfigRollout", space) if item["spec"]["canary"] in apps and item["spec"]["number"] > 1]
+        return found if len(found) == len(apps) and all((item.get("status") or {}).get("outcome") for item in found) else []
+
+    ends = [await until(lambda: there(ended), "all rolled out")]
+    late, outcomes = list[float](), set[str]()
+    for item in await ended():
+        outcomes.add(item["status"]["outcome"])
+        checks = [datetime.fromisoformat(entry["at"]) for entry in item["status"]["timeline"] if entry["reason"] == "Advanced"]
+        late += [(check - checks[0]).total_seconds() % INTERVAL for check in checks[1:]]
+    late = [min(delay, INTERVAL - delay) if INTERVAL - delay < 0.01 else delay for delay in late]
+    print(
+        f"trimtab  {len(apps)} rollouts at once: {', '.join(sorted(outcomes))} after {ends[0]:.0f} s; {len(late)} checks late by "
+        f"median {1000 * statistics.median(late):.0f} ms, most {1000 * max(late):.0f} ms"
+    )
+
+
+async def there(found: Callable[[], Awaitable[list[Raw]]]) -> bool:
+    """Did the search find anything?"""
+    return bool(await found())
 
 
 async def looked_at(port: int, count: int) -> bool:
@@ -123,28 +172,31 @@ async def looked_at(port: int, count: int) -> bool:
 def objects(app: str) -> tuple[Raw, ...]:
     """A target, what it reads, and its Canary."""
     reads, secrets = (f"{app}-config",), (f"{app}-secret",)
-    analysis = {"interval": "10s", "threshold": 2, "iterations": 2}
+    analysis = {"interval": f"{INTERVAL}s", "threshold": 2, "iterations": 6}
     made = canary(app, analysis=analysis)
     return config_map(reads[0], color="red"), secret(secrets[0], token="x"), deployment(app, reads, secrets), made
 
 
-async def bench(folder: Path, count: int, span: float) -> None:
+async def bench(folder: Path, given: argparse.Namespace) -> None:
     """All controllers that there are."""
+    counts = {"flagger": given.flagger_canaries, "trimtab": given.canaries}
     with ControlPlane(folder / "plane") as plane, node_running(plane.kubeconfig_of("testbed"), 0.1):
         async with Api(plane.kubeconfig) as api:
             for name in COMMANDS:
-                if name == "trimtab" or shutil.which("flagger"):
-                    await measure(name, plane, api, count, span)
+                if counts[name] and (name == "trimtab" or shutil.which("flagger")):
+                    await measure(name, plane, api, Amounts(counts[name], given.seconds, min(given.rush, counts[name])))
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description="Measure the operator beside Flagger.")
     parser.add_argument("--canaries", type=int, default=100)
+    parser.add_argument("--flagger-canaries", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rush", type=int, default=0, help="rollouts at once")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(bench(Path(folder), given.canaries, given.seconds))
+        asyncio.run(bench(Path(folder), given))
 
 
 if __name__ == "__main__":
