@@ -1,0 +1,224 @@
+"""The rule for bad out of total, one complete scrape at a time (judge.md 2). Called by `evidence`, by backtests and benchmarks.
+
+Given how many requests each arm served, how the bad ones fall to the arms does not depend on how bad the times are: a shared incident
+changes nothing. Arrays broadcast over leading axes `...`.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from trimtab.analysis import ledger as book
+from trimtab.analysis import noise
+from trimtab.analysis.ledger import Array, Factors, Ledger
+from trimtab.analysis.noise import Dispersion, Worth
+from trimtab.model.judging import Constants, JudgeRules
+
+
+@dataclass(frozen=True, slots=True)
+class CountState:
+    """What is carried from scrape to scrape."""
+
+    ledger: Ledger
+    noise: Dispersion
+    recent: Array
+    """(..., 4, 2): bad and total of the primary in the last scrapes."""
+    primary: Array
+    """(..., 2): the same since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of each series before the rollout; all of shape (...), but for the priors."""
+
+    single: Array
+    lasting: Array
+    bad: Array
+    total: Array
+    load: Array
+    """Mean requests of a primary pod in a scrape; 0 without history."""
+    relative: Array
+    absolute: Array
+    """The tolerances."""
+    prior: Array
+    """(..., K), logarithms: of the ratios bet on as worse at all."""
+    prior_margin: Array
+    """The same for worse than tolerated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One complete scrape."""
+
+    canary: Array
+    """(..., pod groups, 2): bad and total."""
+    primary: Array
+    canary_pods: Array
+    """(...): how many canary pods there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """Logarithms of odds, each of shape (...): worse at all, beyond tolerance, without one pod, refuted, far worse (warm-up)."""
+
+    worse: Array
+    beyond: Array
+    without_pod: Array
+    refuted: Array
+    guard: Array
+
+
+@lru_cache(maxsize=8)
+def ratios(constants: Constants) -> Array:
+    """The ratios that are bet on."""
+    found = np.exp(np.linspace(np.log(constants.smallest), np.log(constants.largest), constants.ratios))
+    found.setflags(write=False)
+    return found
+
+
+def log_prior(constants: Constants, below: Array | float = np.inf) -> Array:
+    """The prior of the ratios as logarithms, over those smaller than `below` (of shape (...)) only."""
+    weights = (1 + np.log(ratios(constants))) ** constants.prior_power
+    weights = np.where(ratios(constants) < np.asarray(below)[..., None], weights, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.log(weights / np.sum(weights, axis=-1, keepdims=True))
+    return np.where(np.isnan(found), -np.inf, found)
+
+
+def unknown(shape: tuple[int, ...], rules: JudgeRules) -> Known:
+    """A service without history, under the rules' own tolerances."""
+    one, zero = np.ones(shape), np.zeros(shape)
+    prior = np.broadcast_to(log_prior(rules.constants), (*shape, rules.constants.ratios))
+    return Known(
+        one, one, zero, zero, zero, np.full(shape, rules.tolerance_relative), np.full(shape, rules.tolerance_absolute), prior, prior
+    )  # fmt: skip
+
+
+def start(shape: tuple[int, ...], constants: Constants, groups: int, left_out: int) -> CountState:
+    """Before the first scrape, for up to `groups` groups of pods an arm, of which `left_out` are left out in turn (0: none)."""
+    opened = book.opened(shape, (constants.ratios, left_out, len(constants.better)), constants)
+    return CountState(opened, noise.still(shape, groups, constants), np.zeros((*shape, constants.rate_scrapes, 2)), np.zeros((*shape, 2)))
+
+
+def advanced(state: CountState, constants: Constants) -> CountState:
+    """At the start of a new step, before its first scrape."""
+    return replace(state, ledger=book.stepped(state.ledger, constants))
+
+
+def update(state: CountState, seen: Seen, known: Known, next_weight: Array | float, rules: JudgeRules) -> CountState:
+    """One complete scrape is counted."""
+    constants = rules.constants
+    books = state.ledger
+    books = book.refilled(books, books.since >= constants.refill_scrapes, constants)
+    state, worth = weighed(replace(state, ledger=replace(books, since=books.since + 1)), seen, known, constants)
+    tolerated = tolerance(state, known)
+    factors = judged(seen, worth, (tolerated, to_refute(tolerated, next_weight, rules)), state.ledger.without.shape[-2], constants)
+    books = book.added(state.ledger, factors, rules.cap, rules.cap_promote)
+    return remembered(replace(state, ledger=books), seen)
+
+
+def warmed(state: CountState, seen: Seen, known: Known, rules: JudgeRules) -> CountState:
+    """One complete scrape of the warm-up: only the guard counts it (judge.md 3)."""
+    constants = rules.constants
+    state, worth = weighed(state, seen, known, constants)
+    canary, primary = np.sum(seen.canary, axis=-2), np.sum(seen.primary, axis=-2)
+    factor = against(canary, primary, np.full(worth.divisor.shape, constants.guard_ratio), constants) / worth.divisor[..., None]
+    guard = state.ledger.guard + np.minimum(factor, np.log(rules.cap))
+    return remembered(replace(state, ledger=replace(state.ledger, guard=guard)), seen)
+
+
+def weighed(state: CountState, seen: Seen, known: Known, constants: Constants) -> tuple[CountState, Worth]:
+    """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
+    dispersion = noise.observed(state.noise, np.stack((seen.canary, seen.primary), axis=-3), False, constants)
+    worth = noise.worth(dispersion, (known.single, known.lasting), load(seen, known), rate(state, known), constants)
+    books = book.tempered(
+        state.ledger,
+        np.minimum(1.0, dispersion.divisor / worth.divisor),
+        np.minimum(1.0, dispersion.divisor_promote / worth.divisor_promote),
+    )
+    dispersion = replace(dispersion, divisor=worth.divisor, divisor_promote=worth.divisor_promote)
+    return replace(state, ledger=books, noise=dispersion), worth
+
+
+def load(seen: Seen, known: Known) -> Array:
+    """How many times the history's requests of a primary pod one canary pod gets."""
+    each = np.sum(seen.canary[..., 1], axis=-1) / np.maximum(seen.canary_pods, 1.0)
+    return np.where(known.load > 0, each / np.where(known.load > 0, known.load, 1.0), 1.0)
+
+
+def rate(state: CountState, known: Known) -> Array:
+    """How many times its usual rate the primary fails at present."""
+    usual = (known.bad + 0.5) / (known.total + 1)
+    bad, size = np.sum(state.recent[..., 0], axis=-1), np.sum(state.recent[..., 1], axis=-1)
+    return np.asarray((bad + 2) / (usual * size + 2))
+
+
+def tolerance(state: CountState, known: Known) -> Array:
+    """The tolerated ratio, from scrapes before this one."""
+    base = (known.bad + state.primary[..., 0] + 0.5) / (known.total + state.primary[..., 1] + 1)
+    return np.maximum(1 + known.relative, 1 + known.absolute / base)
+
+
+def to_refute(tolerated: Array, next_weight: Array | float, rules: JudgeRules) -> Array:
+    """The ratio that has to be refuted before the next weight."""
+    return np.maximum(1 + rules.growth / np.asarray(next_weight), rules.constants.refuted_over_tolerated * tolerated)
+
+
+def judged(seen: Seen, worth: Worth, bounds: tuple[Array, Array], left_out: int, constants: Constants) -> Factors:
+    """What this scrape says; `bounds` are the tolerated ratio and the one to refute."""
+    canary, primary = np.sum(seen.canary, axis=-2), np.sum(seen.primary, axis=-2)
+    tolerated, refute = bounds
+    one = np.ones(tolerated.shape)
+    rest = canary[..., None, :] - left_out_sums(seen.canary, left_out)
+    by = worth.divisor[..., None]
+    alternatives = np.asarray(constants.better) / refute[..., None]
+    return Factors(
+        against(canary, primary, one, constants) / by,
+        against(canary, primary, tolerated, constants) / by,
+        against(rest, primary[..., None, :], one[..., None], constants) / by[..., None],
+        likelihood(canary, primary, refute, alternatives) / worth.divisor_promote[..., None],
+    )
+
+
+def left_out_sums(groups: Array, left_out: int) -> Array:
+    """(..., left_out, 2): the sums of each group to leave out; pod group i belongs to group i modulo `left_out`."""
+    if left_out == 0:
+        return np.zeros((*groups.shape[:-2], 0, 2))
+    return np.stack([np.sum(groups[..., place::left_out, :], axis=-2) for place in range(left_out)], axis=-2)
+
+
+def against(canary: Array, primary: Array, ratio: Array, constants: Constants) -> Array:
+    """(..., K): likelihood of each ratio times `ratio` against `ratio` itself."""
+    return likelihood(canary, primary, ratio, ratios(constants))
+
+
+def likelihood(canary: Array, primary: Array, ratio: Array, times: Array) -> Array:
+    """(..., K): logarithm of how much likelier a true ratio of `times` * `ratio` makes the split of the bad ones than `ratio`."""
+    bad, size = canary[..., 0], canary[..., 1]
+    both = size + primary[..., 1]
+    share = (size / np.where(both > 0, both, 1.0)) * ratio
+    part = share / (share + (primary[..., 1] / np.where(both > 0, both, 1.0)) + (both <= 0))
+    events = bad + primary[..., 0]
+    return bad[..., None] * np.log(times) - events[..., None] * np.log1p(part[..., None] * (times - 1))
+
+
+def remembered(state: CountState, seen: Seen) -> CountState:
+    """What later scrapes compare with."""
+    primary = np.sum(seen.primary, axis=-2)
+    return replace(
+        state, recent=np.concatenate((state.recent[..., 1:, :], primary[..., None, :]), axis=-2), primary=state.primary + primary
+    )
+
+
+def odds(state: CountState, known: Known, groups: Array, constants: Constants) -> Odds:
+    """The evidence; `groups` (...) of canary pods can be left out in turn, 0 where there are too few pods."""
+    books = state.ledger
+    worse = book.total(books.sharp, known.prior)
+    return Odds(
+        worse,
+        book.total(books.margin, known.prior_margin),
+        book.least(books.without, known.prior, groups, worse),
+        book.total(books.promote, np.log(constants.better_prior)),
+        book.total(books.guard, known.prior_margin),
+    )

@@ -1,0 +1,103 @@
+"""What a count is worth: how unevenly pods of an arm fail, before and during a rollout (judge.md 2, 4). Called by `counts` and `ridit`.
+
+Pods are compared with pods of their own arm only, so that an incident or a drift that both arms share is no noise.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.analysis.ledger import Array
+from trimtab.model.judging import Constants
+
+
+@dataclass(frozen=True, slots=True)
+class Dispersion:
+    """What was seen of it during the rollout. Block sums hold (arm, pod group, value and size); the canary is arm 0."""
+
+    chi: Array
+    """(..., 3): Pearson's statistic, summed, at each length of block."""
+    freedom: Array
+    """(..., 3): its degrees of freedom."""
+    blocks: Array
+    """(..., 2, 2, pod groups, 2): the unfinished blocks of the two longer lengths."""
+    seen: Array
+    """(...): scrapes."""
+    divisor: Array
+    """(...): what evidence against the canary was divided by last."""
+    divisor_promote: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What evidence is divided by, and why; all of shape (...)."""
+
+    divisor: Array
+    divisor_promote: Array
+    single: Array
+    lasting: Array
+    """Noise within a scrape, and over longer blocks."""
+
+
+def still(shape: tuple[int, ...], groups: int, constants: Constants) -> Dispersion:
+    """Nothing seen yet."""
+    lengths = len(constants.blocks)
+    one = np.ones(shape)
+    return Dispersion(
+        np.zeros((*shape, lengths)),
+        np.zeros((*shape, lengths)),
+        np.zeros((*shape, lengths - 1, 2, groups, 2)),
+        np.zeros(shape),
+        one,
+        one.copy(),
+    )
+
+
+def observed(state: Dispersion, arms: Array, scores: bool, constants: Constants) -> Dispersion:
+    """With one more scrape. `arms` is (..., 2, pod groups, 2): value and size of each group; `scores` have variance 1 a request."""
+    seen = state.seen + 1
+    chi, freedom, blocks = state.chi.copy(), state.freedom.copy(), state.blocks.copy()
+    for place, length in enumerate(constants.blocks):
+        if place == 0:
+            gained, degrees = pearson(arms, scores)
+            chi[..., 0] += gained
+            freedom[..., 0] += degrees
+            continue
+        block = blocks[..., place - 1, :, :, :]
+        block += arms
+        ends = seen % length == 0
+        if np.any(ends):
+            gained, degrees = pearson(block, scores)
+            chi[..., place] += np.where(ends, gained, 0.0)
+            freedom[..., place] += np.where(ends, degrees, 0.0)
+            block[ends] = 0.0
+    return Dispersion(chi, freedom, blocks, seen, state.divisor, state.divisor_promote)
+
+
+def pearson(arms: Array, scores: bool) -> tuple[Array, Array]:
+    """Pearson's statistic of groups within their arm and its degrees of freedom; nothing from arms of one group or without events."""
+    value, size = arms[..., 0], arms[..., 1]
+    sums = np.sum(value, axis=-1)
+    sizes = np.sum(size, axis=-1)
+    expected = (sums / np.maximum(sizes, 1.0))[..., None] * size
+    spread = size if scores else expected
+    squares = (value - expected) ** 2 / np.where(spread > 0, spread, 1.0)
+    pods = np.sum(size > 0, axis=-1)
+    usable = (pods >= 2) & (pods[..., 1:] >= 2)
+    if not scores:
+        usable &= sums > 0
+    return np.sum(np.sum(squares, axis=-1) * usable, axis=-1), np.sum((pods - 1.0) * usable, axis=-1)
+
+
+def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Array, constants: Constants) -> Worth:
+    """What counts are worth now. `history` is its noise within a scrape and over longer blocks; only the lasting part grows with load
+    and error rate."""
+    strength, dead = constants.noise_strength, constants.noise_dead_zone
+    single, lasting = history
+    now = (strength * single + state.chi[..., 0]) / (strength + state.freedom[..., 0])
+    within = np.maximum(single, now)
+    blocks = (strength * lasting[..., None] + state.chi[..., 1:]) / (strength + state.freedom[..., 1:])
+    one = np.maximum(1.0, within - dead)
+    long = np.maximum(1.0, np.maximum(np.maximum(lasting, within), np.max(blocks, axis=-1)) - dead)
+    excess = (one - 1) + np.maximum(0.0, long - one) * np.maximum(1.0, load * rate)
+    return Worth(1 + constants.noise_factor * excess, 1 + excess, one, long)

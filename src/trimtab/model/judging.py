@@ -1,0 +1,418 @@
+"""What the judge of canary against primary goes by, what it knows, and what it says. Made by `documents` and `analysis`, read by `rollout`.
+
+The rule is stated in `analysis`. Every number that shapes a verdict is a field here, with its default (judge.md 3). Shares and ratios
+are fractions, never percent.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Measured(StrEnum):
+    """What a judged metric counts."""
+
+    ERRORS = "errors"
+    """Failed requests out of requests."""
+    LATENCY = "latency"
+    """Requests by how long they took, in buckets."""
+    RESTARTS = "restarts"
+    """Pods that restarted or were not ready, out of pod-scrapes."""
+    OBJECTIVE = "objective"
+    """Failed requests out of requests, held against an absolute limit in both arms. It never rolls back."""
+
+
+class Role(StrEnum):
+    """What a metric may do."""
+
+    GATE = "gate"
+    """It may roll back, and nothing goes on before it has refuted a regression."""
+    GUARD = "guard"
+    """It may roll back. For what never has enough counts to refute anything, as restarts."""
+    INFO = "info"
+    """It is shown, and moves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRule:
+    """One metric of the judge."""
+
+    name: str
+    kind: Measured = Measured.ERRORS
+    role: Role = Role.GATE
+    weight: float = 1.0
+    """Its share in the rollback evidence, beside the weights of the others. Metrics of role info do not count."""
+    slo: float | None = None
+    """Latency: the objective in seconds. The tail above the smallest bucket bound that is not below it is watched and gates."""
+    limit: float | None = None
+    """Objective: the largest fraction of failed requests that is allowed."""
+    tolerance: float | None = None
+    """Instead of `JudgeRules.tolerance_relative`, or for latency `JudgeRules.latency_tolerance`."""
+    absolute: float | None = None
+    """Instead of `JudgeRules.tolerance_absolute`."""
+
+
+class Ending(StrEnum):
+    """What becomes of a rollout that cannot be decided on evidence."""
+
+    ASK = "ask"
+    """A person is asked; without an answer within `JudgeRules.ask_for` it is stopped."""
+    STOP = "stop"
+    """Traffic goes back to the primary; the outcome is inconclusive, not failed."""
+    PROMOTE = "promote"
+
+
+class Clumps(StrEnum):
+    """How errors that have one cause arrive (judge.md 4)."""
+
+    PODS = "pods"
+    """Each lands in one pod. Pods of one arm, compared with each other, show it."""
+    TIME = "time"
+    """They spread over the pods of an arm (session affinity), or there are no pods: scrapes are compared with the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """Numbers of the rule that nobody needs to choose. What benchmarks/judge measured holds for these defaults (judge.md 1, 2, 4, 6)."""
+
+    smallest: float = 1.15
+    largest: float = 200.0
+    """The ratios that are bet on lie between these two."""
+    ratios: int = 16
+    """How many, evenly spaced in their logarithms."""
+    prior_power: float = -2.0
+    """The prior of a ratio g is proportional to (1 + ln g) to this power."""
+    better: tuple[float, ...] = (1.0, 0.7, 1.25)
+    """The true ratios that refuting a regression bets on."""
+    better_prior: tuple[float, ...] = (0.7, 0.15, 0.15)
+    start_cash: float = 0.5
+    """The share of all evidence that is bet on a regression which is there from the start. The rest is paid out later, bit by bit."""
+    refill_scrapes: int = 20
+    """Within a step a new bet begins after so many scrapes (5 minutes at 15 s), and one with each step."""
+    noise_strength: float = 20.0
+    """How many degrees of freedom the noise of the history counts for, against the noise seen during the rollout."""
+    noise_factor: float = 1.5
+    """Rollback and hold take the noise for so many times what was measured, beyond the first dead zone. Promotion takes it as measured."""
+    noise_dead_zone: float = 0.1
+    """So much more noise than that of independent requests is taken for none."""
+    rate_scrapes: int = 4
+    """The primary's present error rate is taken from so many scrapes."""
+    blocks: tuple[int, int, int] = (1, 4, 16)
+    """Noise is looked at in blocks of so many scrapes."""
+    history_blocks: tuple[int, ...] = (1, 4, 8, 16, 40)
+    """The same in the history."""
+    pod_groups: int = 8
+    """At most so many groups of pods an arm are told apart."""
+    left_out_groups: int = 4
+    """At most so many groups of canary pods are left out in turn."""
+    least_pods: int = 3
+    """With fewer canary pods none can be left out: a bad node then looks like a bad configuration."""
+    tilts: tuple[float, ...] = (0.05, 0.1, 0.2, 0.4, 0.8)
+    """Latency: how far the whole distribution is bet to be shifted, in standard deviations of its ranks."""
+    better_tilts: tuple[float, ...] = (0.0, -0.05)
+    better_tilts_prior: tuple[float, ...] = (0.8, 0.2)
+    tails: tuple[float, ...] = (0.9, 0.95, 0.99)
+    """Latency: the tails above the bucket bounds that hold these shares of the history are watched one by one."""
+    tail_most: float = 0.95
+    """Ratios that would put more than this share of all requests above a bound are not bet on."""
+    guard_ratio: float = 10.0
+    """While the canary warms up, only a rate worse than so many times the primary's rolls back."""
+    refuted_over_tolerated: float = 4.0 / 3.0
+    """The ratio to be refuted is at least so many times the tolerated one."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRules:
+    """The knobs of the judge (judge.md 3). Odds of 100 mean: a canary as good as the primary meets them in at most 1 of 100 rollouts."""
+
+    metrics: tuple[MetricRule, ...] = ()
+    """At most eight."""
+    rollback_odds: float = 100.0
+    """That it is worse at all."""
+    tolerance_odds: float = 20.0
+    """For a rollback, besides: that it is worse than tolerated."""
+    without_one_pod_odds: float = 20.0
+    """For a rollback, besides: that it is worse, whichever canary pod is left out."""
+    hold_odds: float = 20.0
+    """That it is worse at all; the exposure then stays as it is."""
+    promote_odds: float = 20.0
+    """For each gating metric: that a regression of `growth` at the next weight is refuted."""
+    tolerance_relative: float = 0.25
+    """So much more errors than the primary are within tolerance."""
+    tolerance_absolute: float = 0.0002
+    """So much larger a share of failed requests is within tolerance, if that is more."""
+    latency_tolerance: float = 0.09
+    """So much slower is within tolerance."""
+    latency_bound: float = 0.25
+    """To go on, it must be refuted that the canary is so much slower."""
+    growth: float = 1.0
+    """A step is left when every ratio is refuted that at the next weight would add this share to the errors of the whole service."""
+    cap: float = 20.0
+    """No scrape counts for more than this to one against the canary."""
+    cap_promote: float = 12.0
+    """No scrape counts for more than this to one in favour of going on."""
+    grace: timedelta = timedelta(minutes=2)
+    """So long after the first doubt of a rollout, doubt alone no longer keeps a canary that is within tolerance from going on."""
+    least_scrapes: int = 2
+    """Complete scrapes within a step before it may be left."""
+    bake: timedelta = timedelta(minutes=5)
+    """The last step lasts at least this long: what needs minutes to show has them."""
+    step_deadline: timedelta = timedelta(minutes=30)
+    rollout_deadline: timedelta = timedelta(hours=2)
+    silence_hold: timedelta = timedelta(seconds=60)
+    """Without a complete scrape of a gating metric for so long, and for four scrape intervals, it is held."""
+    silence_deadline: timedelta = timedelta(minutes=5)
+    """After so long, `on_no_data` is what happens."""
+    on_insufficient: Ending = Ending.ASK
+    on_doubt: Ending = Ending.STOP
+    on_no_data: Ending = Ending.STOP
+    ask_for: timedelta = timedelta(hours=1)
+    warmup: timedelta = timedelta(0)
+    """So long after the canary's pods started only a far worse canary is rolled back, and nothing else is counted."""
+    clumps: Clumps = Clumps.PODS
+    constants: Constants = Constants()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeStep:
+    """Where a rollout stands. Weights are fractions of all requests."""
+
+    number: int
+    weight: float
+    next_weight: float
+    """1 for the last step: what comes next is promotion."""
+    began: datetime
+
+    @property
+    def last(self) -> bool:
+        """True when going on means promotion."""
+        return self.next_weight >= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What a count is worth: how much more unevenly the pods of one arm fail than independent requests would (judge.md 4)."""
+
+    single: float = 1.0
+    """Within one scrape; from clumps: one cause, many errors. At least 1."""
+    lasting: float = 1.0
+    """The most over longer blocks; from pods that stay bad for minutes. At least 1."""
+    bad: float = 0.0
+    total: float = 0.0
+    """The history's sums; none mean that nothing is known of the base rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricCalibration:
+    """One metric in the history of the primary. The default is what is assumed without a history."""
+
+    metric: str
+    noise: Noise = Noise()
+    """Of latency: that of the ranks."""
+    load: float = 0.0
+    """Mean requests of one primary pod in one scrape; 0 without history."""
+    bounds: tuple[float, ...] = ()
+    buckets: tuple[float, ...] = ()
+    """Latency: upper bounds of the buckets in seconds without +Inf, and the history's requests in each, one more than bounds."""
+    above: tuple[Noise, ...] = ()
+    """Latency: for each bound, "slower than this" as a count."""
+    scrapes: int = 0
+    pods: int = 0
+    """The most primary pods that were seen at once."""
+    began: datetime | None = None
+    ended: datetime | None = None
+    """The window it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the primary's own history says, pinned when a rollout begins. A metric that is missing has no history."""
+
+    metrics: tuple[MetricCalibration, ...] = ()
+
+    def of(self, metric: str) -> MetricCalibration:
+        """That of one metric; the assumptions of a service without history where there is none."""
+        return next((found for found in self.metrics if found.metric == metric), MetricCalibration(metric))
+
+
+@dataclass(frozen=True, slots=True)
+class PodGroup:
+    """To which group a pod was dealt, for the whole rollout. Groups of canary pods are left out in turn."""
+
+    pod: str
+    canary: bool
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """A scrape that brought much evidence."""
+
+    metric: str
+    ended: datetime
+    bad: int
+    total: int
+    """Of the canary."""
+    odds: float
+    """The factor it brought, already capped."""
+    capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricUpto:
+    """Up to when a metric has been counted, and how often."""
+
+    metric: str
+    upto: datetime
+    scrapes: int
+    """Complete scrapes in this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeEvidence:
+    """What the judge carries from pass to pass, in the record (P3). Under 64 KiB for eight metrics."""
+
+    began: datetime
+    """When the canary's pods were ready; the warm-up counts from here."""
+    step: int = 0
+    """`JudgeStep.number` that the promotion evidence belongs to."""
+    upto: datetime | None = None
+    """The newest complete scrape of any metric."""
+    interval: timedelta = timedelta(seconds=15)
+    """Of the newest scrape."""
+    doubted: datetime | None = None
+    """The scrape at which it was first in doubt; the clock of the grace never starts anew."""
+    seen: tuple[MetricUpto, ...] = ()
+    groups: tuple[PodGroup, ...] = ()
+    learned: tuple[MetricCalibration, ...] = ()
+    """Made from the first scrape of a latency metric that has no history."""
+    top: tuple[Contribution, ...] = ()
+    """The three scrapes that brought most."""
+    numbers: str = ""
+    """The arrays of `analysis.packing`: base64 of zlib of float64. Empty: nothing was counted yet."""
+
+
+class Outcome(StrEnum):
+    """What the judge wants (judge.md 3)."""
+
+    ROLLBACK = "rollback"
+    GO_ON = "go-on"
+    """The step may be left; at the last step: promote."""
+    HOLD = "hold"
+    COLLECTING = "collecting"
+    """Nothing speaks against it, and not enough for it yet."""
+    INSUFFICIENT = "insufficient"
+    """As collecting, and what is missing will not come before the deadline."""
+    NO_DATA = "no-data"
+
+
+class Reason(StrEnum):
+    """Why, in one word. `explain` has the sentences."""
+
+    WORSE = "worse"
+    FAR_WORSE = "far-worse"
+    """Rolled back by the guard of the warm-up."""
+    REFUTED = "refuted"
+    """A regression of the size that matters is refuted."""
+    DOUBT = "doubt"
+    ONE_POD = "one-pod"
+    SHARED_BREACH = "shared-breach"
+    """Both copies break an objective."""
+    WARM_UP = "warm-up"
+    BAKING = "baking"
+    """All is proved, and the last step still lasts."""
+    COLLECTING = "collecting"
+    DEADLINE = "deadline"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Bad out of total."""
+
+    bad: int = 0
+    total: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The fraction that is bad; 0 without any."""
+        return self.bad / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReading:
+    """One metric in a decision: a row of the table that people are shown (judge.md 11). Evidence is in natural logarithms of odds."""
+
+    metric: str
+    kind: Measured
+    role: Role
+    worse: float
+    """That it is worse at all (S)."""
+    beyond: float
+    """That it is worse than tolerated (M)."""
+    without_pod: float
+    """That it is worse, without the canary pods that speak most for it (L)."""
+    refuted: float
+    """That the ratio to refute is refuted (P)."""
+    canary: Counts = Counts()
+    primary: Counts = Counts()
+    """Since the start of the rollout. Of latency: requests above the objective, or above the highest bound watched."""
+    canary_recent: Counts = Counts()
+    primary_recent: Counts = Counts()
+    """Since the last new bet."""
+    tolerated: float = 1.0
+    to_refute: float = 1.0
+    """Ratios (of latency: factors in time)."""
+    ratio: float = 1.0
+    """The likeliest ratio of those that are bet on."""
+    ratio_mean: float = 1.0
+    """Their mean by the evidence."""
+    noise: float = 1.0
+    noise_promote: float = 1.0
+    """What a count is divided by."""
+    noise_parts: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    """Noise within a scrape and over longer blocks as they are now, load and rate."""
+    share: float = 0.0
+    """The canary's measured share of requests since the start."""
+    needed: float | None = None
+    """Requests of both arms still needed to go on, at a canary as good as the primary; None where that is not known or not asked."""
+    minutes: float | None = None
+    """The same at the present rate."""
+    implicated: bool = False
+    """It carries the rollback, alone or jointly."""
+    history: str = ""
+    """What the noise was learned from, in words."""
+    loudest_group: int | None = None
+    """The group of canary pods whose absence lowers the odds most."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeDecision:
+    """What the judge says. `final` means that waiting is over: `ending` is what the policy wants then."""
+
+    outcome: Outcome
+    reason: Reason
+    step: JudgeStep
+    at: datetime
+    odds: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Weighted over the metrics: worse at all, beyond tolerance, without one pod; natural logarithms."""
+    readings: tuple[MetricReading, ...] = ()
+    culprits: tuple[str, ...] = ()
+    """Metrics that carry a rollback or a doubt."""
+    jointly: bool = False
+    """None of the culprits would do alone."""
+    final: bool = False
+    ending: Ending | None = None
+    grace_left: timedelta | None = None
+    overridden: bool = False
+    """It went on although in doubt, after the grace, within tolerance."""
+    needed: float | None = None
+    minutes: float | None = None
+    """The most that any gating metric needs."""
+    planned_share: float = 0.0
+    measured_share: float = 0.0
+    scrapes: int = 0
+    """Complete scrapes in this step, of the gating metric that has fewest."""
+    top: tuple[Contribution, ...] = field(default=())
+    exposed: timedelta = timedelta(0)
+    """Since the canary began."""
