@@ -1,7 +1,8 @@
 """Everything needed from outside, one page of Protocols.
 
-Implemented by `adapters` and, in memory, by `testing`; called by `control` and nobody else. Ports take lists, so that
-concurrency and deadlines live in adapters (P6). Every call may raise OutsideError; which one says what the loop does next.
+Implemented by `adapters` and, in memory, by `testing`; called by `control` and nobody else, but for `Forge`, which commands of pipelines
+call. Ports take lists, so that concurrency and deadlines live in adapters (P6). Every call may raise OutsideError; which one says what the
+loop does next.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,6 +14,20 @@ from trimtab.model.commands import Command
 from trimtab.model.content import Content
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Capabilities, Copy, HookAnswer, Routes, Source
+from trimtab.model.forge import (
+    BranchCommit,
+    Comment,
+    CommitStatus,
+    Edit,
+    Issue,
+    Labelling,
+    NewPullRequest,
+    Permission,
+    Protection,
+    PullRequest,
+    Review,
+    Thread,
+)
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Hook, Policy
@@ -158,6 +173,66 @@ class Clock(Protocol):
 
     async def sleep_until(self, moment: datetime) -> None:
         """Returns at or after `moment`."""
+
+
+class Forge(Protocol):
+    """Where pull requests are opened: one repository of one forge, with one token.
+
+    Beside OutsideError a call raises InputError where a setting is wrong: the address, the repository, what was given.
+    """
+
+    @property
+    def where(self) -> str:
+        """For messages: `acme/shop on github.com`."""
+
+    @property
+    def longest_body(self) -> int:
+        """Characters that the body of a pull request, issue or comment may have."""
+
+    async def me(self) -> str:
+        """The login that the token stands for; empty where the forge does not tell this token."""
+
+    async def pull_request(self, head: str, base: str) -> PullRequest | None:
+        """The open one from this branch, else the newest that ended; None where there was none. Forks do not count."""
+
+    async def open_pull_request(self, new: NewPullRequest) -> PullRequest:
+        """Conflict where there is an open one already: look again."""
+
+    async def commits(self, request: PullRequest) -> tuple[BranchCommit, ...]:
+        """What it brings, oldest first."""
+
+    async def reviews(self, request: PullRequest) -> tuple[Review, ...]:
+        """The last word of each reviewer; its author's own is left out."""
+
+    async def issue(self, label: str, marker: str) -> Issue | None:
+        """The open one with this label and, in its body, this text, else the newest that ended. A label cannot be set by everybody."""
+
+    async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue:
+        """A new one, with labels that are made where they are missing."""
+
+    async def edit(self, thread: Thread, edit: Edit) -> None:
+        """Changes title, body, labels or state."""
+
+    async def comments(self, thread: Thread) -> tuple[Comment, ...]:
+        """What was said, oldest first; remarks of the forge itself are left out."""
+
+    async def say(self, thread: Thread, text: str) -> None:
+        """Adds a comment."""
+
+    async def labels(self, thread: Thread) -> tuple[Labelling, ...]:
+        """The labels that are there now, and who put them there."""
+
+    async def permission(self, login: str) -> Permission:
+        """What somebody may do in the repository; NONE for somebody unknown."""
+
+    async def statuses(self, commit: str) -> tuple[CommitStatus, ...]:
+        """The newest of each context; none yet is an empty answer."""
+
+    async def set_status(self, commit: str, status: CommitStatus) -> None:
+        """Says something about a commit under the status's context."""
+
+    async def protection(self, branch: str) -> Protection:
+        """What guards a branch."""
 
 
 @dataclass(frozen=True, slots=True)
