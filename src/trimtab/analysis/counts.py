@@ -132,12 +132,7 @@ def weighed(state: CountState, seen: Seen, known: Known, constants: Constants) -
     """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
     dispersion = noise.observed(state.noise, np.stack((seen.canary, seen.primary), axis=-3), False, constants)
     worth = noise.worth(dispersion, (known.single, known.lasting), load(seen, known), rate(state, known), constants)
-    books = book.tempered(
-        state.ledger,
-        np.minimum(1.0, dispersion.divisor / worth.divisor),
-        np.minimum(1.0, dispersion.divisor_promote / worth.divisor_promote),
-    )
-    dispersion = replace(dispersion, divisor=worth.divisor, divisor_promote=worth.divisor_promote)
+    dispersion, books = noise.applied(dispersion, state.ledger, worth)
     return replace(state, ledger=books, noise=dispersion), worth
 
 

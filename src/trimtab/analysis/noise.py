@@ -3,11 +3,11 @@
 Pods are compared with pods of their own arm only, so that an incident or a drift that both arms share is no noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trimtab.analysis.ledger import Array
+from trimtab.analysis.ledger import Array, Ledger, tempered
 from trimtab.model.judging import Constants
 
 
@@ -26,6 +26,8 @@ class Dispersion:
     divisor: Array
     """(...): what evidence against the canary was divided by last."""
     divisor_promote: Array
+    parts: Array
+    """(..., 4): noise within a scrape and over longer blocks, load and rate, of which the divisors were made last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,8 @@ class Worth:
 
     divisor: Array
     divisor_promote: Array
-    single: Array
-    lasting: Array
-    """Noise within a scrape, and over longer blocks."""
+    parts: Array
+    """(..., 4): as in `Dispersion`."""
 
 
 def still(shape: tuple[int, ...], groups: int, constants: Constants) -> Dispersion:
@@ -50,6 +51,7 @@ def still(shape: tuple[int, ...], groups: int, constants: Constants) -> Dispersi
         np.zeros(shape),
         one,
         one.copy(),
+        np.ones((*shape, 4)),
     )
 
 
@@ -71,22 +73,27 @@ def observed(state: Dispersion, arms: Array, scores: bool, constants: Constants)
             chi[..., place] += np.where(ends, gained, 0.0)
             freedom[..., place] += np.where(ends, degrees, 0.0)
             block[ends] = 0.0
-    return Dispersion(chi, freedom, blocks, seen, state.divisor, state.divisor_promote)
+    return replace(state, chi=chi, freedom=freedom, blocks=blocks, seen=seen)
 
 
 def pearson(arms: Array, scores: bool) -> tuple[Array, Array]:
-    """Pearson's statistic of groups within their arm and its degrees of freedom; nothing from arms of one group or without events."""
-    value, size = arms[..., 0], arms[..., 1]
-    sums = np.sum(value, axis=-1)
-    sizes = np.sum(size, axis=-1)
-    expected = (sums / np.maximum(sizes, 1.0))[..., None] * size
+    """Of both arms (..., 2, pod groups, 2) together. The canary's pods count only where the primary has pods to compare as well."""
+    chi, freedom = uneven(arms, scores)
+    usable = np.stack((several := np.sum(arms[..., 1, :, 1] > 0, axis=-1) >= 2, np.ones_like(several)), axis=-1)
+    return np.sum(chi * usable, axis=-1), np.sum(freedom * usable, axis=-1)
+
+
+def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
+    """Pearson's statistic of groups (..., groups, 2) and its degrees of freedom; nothing of a single group or without events."""
+    value, size = groups[..., 0], groups[..., 1]
+    total, sizes = np.sum(value, axis=-1), np.sum(size, axis=-1)
+    expected = (total / np.maximum(sizes, 1.0))[..., None] * size
     spread = size if scores else expected
     squares = (value - expected) ** 2 / np.where(spread > 0, spread, 1.0)
-    pods = np.sum(size > 0, axis=-1)
-    usable = (pods >= 2) & (pods[..., 1:] >= 2)
+    usable = np.sum(size > 0, axis=-1) >= 2
     if not scores:
-        usable &= sums > 0
-    return np.sum(np.sum(squares, axis=-1) * usable, axis=-1), np.sum((pods - 1.0) * usable, axis=-1)
+        usable &= total > 0
+    return np.sum(squares, axis=-1) * usable, (np.sum(size > 0, axis=-1) - 1.0) * usable
 
 
 def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Array, constants: Constants) -> Worth:
@@ -100,4 +107,12 @@ def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Ar
     one = np.maximum(1.0, within - dead)
     long = np.maximum(1.0, np.maximum(np.maximum(lasting, within), np.max(blocks, axis=-1)) - dead)
     excess = (one - 1) + np.maximum(0.0, long - one) * np.maximum(1.0, load * rate)
-    return Worth(1 + constants.noise_factor * excess, 1 + excess, one, long)
+    return Worth(1 + constants.noise_factor * excess, 1 + excess, np.stack(np.broadcast_arrays(one, long, load, rate), axis=-1))
+
+
+def applied(state: Dispersion, books: Ledger, worth: Worth) -> tuple[Dispersion, Ledger]:
+    """Where counts turned out to be worth less than before, what was won shrinks; what was lost stays."""
+    kept = np.minimum(1.0, state.divisor / worth.divisor)
+    kept_promote = np.minimum(1.0, state.divisor_promote / worth.divisor_promote)
+    noted = replace(state, divisor=worth.divisor, divisor_promote=worth.divisor_promote, parts=worth.parts)
+    return noted, tempered(books, kept, kept_promote)

@@ -1,4 +1,4 @@
-"""What the judge of canary against primary knows: the primary's history, and what was seen since. Made by `analysis`, kept in the record."""
+"""What the judge of canary against primary knows: the primary's history, and what was seen since. Made by `analysis`; in the record."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,12 +75,10 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class MetricUpto:
-    """Up to when a metric has been counted, and how often."""
+    """Up to when a metric has been counted."""
 
     metric: str
     upto: datetime
-    scrapes: int
-    """Complete scrapes in this step."""
 
 
 @dataclass(frozen=True, slots=True)

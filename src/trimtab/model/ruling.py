@@ -1,4 +1,4 @@
-"""What the judge of canary against primary says: outcome, reason and the figures behind it. Made by `analysis`, read by `rollout` and faces."""
+"""What the judge of canary against primary says: outcome, reason, figures. Made by `analysis`, read by `rollout` and the faces."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,6 +98,8 @@ class MetricReading:
     """It carries the rollback, alone or jointly."""
     history: str = ""
     """What the noise was learned from, in words."""
+    breach: tuple[float, float] | None = None
+    """Objective: that the canary, that the primary breaks it at present."""
     loudest_group: int | None = None
     """The group of canary pods whose absence lowers the odds most."""
 

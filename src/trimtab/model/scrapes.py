@@ -46,11 +46,11 @@ class Scrape:
     """`MetricRule.name`."""
     ended: datetime
     """The end of the bin. Evidence takes each metric's scrapes in this order, each once."""
-    length: timedelta = timedelta(seconds=15)
-    """Of one bin. What the increments cover is this times `missed` + 1."""
     counts: tuple[PodCounts, ...] = ()
     buckets: tuple[PodBuckets, ...] = ()
     bounds: tuple[float, ...] = ()
     """Upper bounds of the buckets in seconds, ascending, without +Inf."""
+    length: timedelta = timedelta(seconds=15)
+    """Of one bin. What the increments cover is this times `missed` + 1."""
     missed: int = 0
     """How many bins before this one were incomplete and are merged into it."""
