@@ -14,7 +14,8 @@ The rule in one sentence: every scrape is a bet, worth at most 20 to 1, that the
 back at 100:1, if the odds are also 20:1 that it is worse than tolerated and still 20:1 without any one pod; it goes on when fresh odds of
 20:1 say that it is not much worse.
 
-`layout` says which series a rollout has, `grouping` puts pods into groups, `packing` arrays into the record. Below are kernels over arrays: `ledger` (evidence of one series), `noise` (what a count is worth), `counts` (the rule for
-bad out of total) and `ridit` (the rule for histograms). Their leading axes broadcast, so that one call takes a step of one series, of all
-metrics of a rollout, or of ten thousand rollouts.
+`layout` says which series a rollout has, `grouping` puts pods into groups, `packing` arrays into the record. Below are kernels over
+arrays: `ledger` (evidence of one series), `noise` (what a count is worth), `counts` (the rule for bad out of total) and `ridit` (the rule
+for histograms). Their leading axes broadcast, so that one call takes a step of one series, of all metrics of a rollout, or of ten
+thousand rollouts.
 """

@@ -11,7 +11,7 @@ import numpy as np
 
 from trimtab.analysis import ledger as book
 from trimtab.analysis import noise
-from trimtab.analysis.ledger import Array, Factors, Ledger
+from trimtab.analysis.ledger import Array, Factors, Ledger, folded
 from trimtab.analysis.noise import Dispersion, Worth
 from trimtab.model.judging import Constants, JudgeRules
 
@@ -51,11 +51,12 @@ class Known:
 class Seen:
     """One complete scrape."""
 
-    canary: Array
-    """(..., pod groups, 2): bad and total."""
-    primary: Array
+    groups: Array
+    """(..., 2, pod groups, 2): bad and total, the canary's first."""
     canary_pods: Array
     """(...): how many canary pods there are."""
+    arms: Array
+    """(..., 2, 2): the sums of both arms, the canary's first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Odds:
     without_pod: Array
     refuted: Array
     guard: Array
+
+
+def seen(groups: Array, canary_pods: Array) -> Seen:
+    """From groups of both arms, (..., 2, pod groups, 2), the canary's first."""
+    return Seen(groups, canary_pods, folded(groups))
 
 
 @lru_cache(maxsize=8)
@@ -122,7 +128,7 @@ def warmed(state: CountState, seen: Seen, known: Known, rules: JudgeRules) -> Co
     """One complete scrape of the warm-up: only the guard counts it (judge.md 3)."""
     constants = rules.constants
     state, worth = weighed(state, seen, known, constants)
-    canary, primary = np.sum(seen.canary, axis=-2), np.sum(seen.primary, axis=-2)
+    canary, primary = seen.arms[..., 0, :], seen.arms[..., 1, :]
     factor = against(canary, primary, np.full(worth.divisor.shape, constants.guard_ratio), constants) / worth.divisor[..., None]
     guard = state.ledger.guard + np.minimum(factor, np.log(rules.cap))
     return remembered(replace(state, ledger=replace(state.ledger, guard=guard)), seen)
@@ -130,7 +136,7 @@ def warmed(state: CountState, seen: Seen, known: Known, rules: JudgeRules) -> Co
 
 def weighed(state: CountState, seen: Seen, known: Known, constants: Constants) -> tuple[CountState, Worth]:
     """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
-    dispersion = noise.observed(state.noise, np.stack((seen.canary, seen.primary), axis=-3), False, constants)
+    dispersion = noise.observed(state.noise, seen.groups, False, constants)
     worth = noise.worth(dispersion, (known.single, known.lasting), load(seen, known), rate(state, known), constants)
     dispersion, books = noise.applied(dispersion, state.ledger, worth)
     return replace(state, ledger=books, noise=dispersion), worth
@@ -138,15 +144,15 @@ def weighed(state: CountState, seen: Seen, known: Known, constants: Constants) -
 
 def load(seen: Seen, known: Known) -> Array:
     """How many times the history's requests of a primary pod one canary pod gets."""
-    each = np.sum(seen.canary[..., 1], axis=-1) / np.maximum(seen.canary_pods, 1.0)
+    each = seen.arms[..., 0, 1] / np.maximum(seen.canary_pods, 1.0)
     return np.where(known.load > 0, each / np.where(known.load > 0, known.load, 1.0), 1.0)
 
 
 def rate(state: CountState, known: Known) -> Array:
     """How many times its usual rate the primary fails at present."""
     usual = (known.bad + 0.5) / (known.total + 1)
-    bad, size = np.sum(state.recent[..., 0], axis=-1), np.sum(state.recent[..., 1], axis=-1)
-    return np.asarray((bad + 2) / (usual * size + 2))
+    recent = folded(state.recent)
+    return np.asarray((recent[..., 0] + 2) / (usual * recent[..., 1] + 2))
 
 
 def tolerance(state: CountState, known: Known) -> Array:
@@ -162,10 +168,10 @@ def to_refute(tolerated: Array, next_weight: Array | float, rules: JudgeRules) -
 
 def judged(seen: Seen, worth: Worth, bounds: tuple[Array, Array], left_out: int, constants: Constants) -> Factors:
     """What this scrape says; `bounds` are the tolerated ratio and the one to refute."""
-    canary, primary = np.sum(seen.canary, axis=-2), np.sum(seen.primary, axis=-2)
+    canary, primary = seen.arms[..., 0, :], seen.arms[..., 1, :]
     tolerated, refute = bounds
     one = np.ones(tolerated.shape)
-    rest = canary[..., None, :] - left_out_sums(seen.canary, left_out)
+    rest = canary[..., None, :] - left_out_sums(seen.groups[..., 0, :, :], left_out)
     by = worth.divisor[..., None]
     alternatives = np.asarray(constants.better) / refute[..., None]
     return Factors(
@@ -180,7 +186,7 @@ def left_out_sums(groups: Array, left_out: int) -> Array:
     """(..., left_out, 2): the sums of each group to leave out; pod group i belongs to group i modulo `left_out`."""
     if left_out == 0:
         return np.zeros((*groups.shape[:-2], 0, 2))
-    return np.stack([np.sum(groups[..., place::left_out, :], axis=-2) for place in range(left_out)], axis=-2)
+    return np.stack([folded(groups[..., place::left_out, :]) for place in range(left_out)], axis=-2)
 
 
 def against(canary: Array, primary: Array, ratio: Array, constants: Constants) -> Array:
@@ -200,7 +206,7 @@ def likelihood(canary: Array, primary: Array, ratio: Array, times: Array) -> Arr
 
 def remembered(state: CountState, seen: Seen) -> CountState:
     """What later scrapes compare with."""
-    primary = np.sum(seen.primary, axis=-2)
+    primary = seen.arms[..., 1, :]
     return replace(
         state, recent=np.concatenate((state.recent[..., 1:, :], primary[..., None, :]), axis=-2), primary=state.primary + primary
     )

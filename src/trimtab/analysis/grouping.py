@@ -59,10 +59,14 @@ class Dealer:
 
     def buckets(self, scrape: Scrape, bounds: tuple[float, ...]) -> Array:
         """(2, pod groups, buckets): requests in each bucket between these bounds, which are some of the scrape's own."""
-        to = np.searchsorted(bounds, (*scrape.bounds, np.inf))
+        places = [self.place(pod) for pod in scrape.buckets]
+        pods = np.asarray([pod.counts for pod in scrape.buckets], dtype=np.float64).reshape(len(places), len(scrape.bounds) + 1)
+        if scrape.bounds != bounds:
+            to = np.searchsorted(bounds, (*scrape.bounds, np.inf))
+            pods = np.stack([np.sum(pods[:, to == place], axis=-1) for place in range(len(bounds) + 1)], axis=-1)
         found = np.zeros((2, self._groups, len(bounds) + 1))
-        for pod in scrape.buckets:
-            np.add.at(found[self.place(pod)], to, pod.counts)
+        for place, pod in zip(places, pods, strict=True):
+            found[place] += pod
         return found
 
 

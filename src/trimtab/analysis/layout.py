@@ -180,6 +180,7 @@ def side_by_side(found: list[Ranks | None], width: int, constants: Constants) ->
         np.ones((bets, 0)),
         np.ones(0),
         np.ones((better, 0)),
+        np.zeros(len(ridit.FACTORS)),
     )
 
     def joined(name: str, lead: tuple[int, ...], fill: float) -> Array:
@@ -200,4 +201,5 @@ def side_by_side(found: list[Ranks | None], width: int, constants: Constants) ->
         joined("margin", (bets,), 1.0),
         joined("promote_base", (), 1.0),
         joined("promote", (better,), 1.0),
+        np.asarray([(ranks or empty).means for ranks in found]).reshape(len(found), len(ridit.FACTORS)),
     )

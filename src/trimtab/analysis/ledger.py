@@ -116,6 +116,14 @@ def added(ledger: Ledger, factors: Factors, cap: float, cap_promote: float) -> L
     )
 
 
+def folded(groups: Array) -> Array:
+    """The sum over the last axis but one, slice by slice: for short axes that is several times faster than a reduction."""
+    found = groups[..., 0, :].copy()
+    for place in range(1, groups.shape[-2]):
+        found += groups[..., place, :]
+    return found
+
+
 def total(evidence: Array, log_prior: Array) -> Array:
     """The logarithm of the mean of the evidence over its alternatives, the last axis."""
     weighted = evidence + log_prior

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trimtab.analysis.ledger import Array, Ledger, tempered
+from trimtab.analysis.ledger import Array, Ledger, folded, tempered
 from trimtab.model.judging import Constants
 
 
@@ -79,21 +79,22 @@ def observed(state: Dispersion, arms: Array, scores: bool, constants: Constants)
 def pearson(arms: Array, scores: bool) -> tuple[Array, Array]:
     """Of both arms (..., 2, pod groups, 2) together. The canary's pods count only where the primary has pods to compare as well."""
     chi, freedom = uneven(arms, scores)
-    usable = np.stack((several := np.sum(arms[..., 1, :, 1] > 0, axis=-1) >= 2, np.ones_like(several)), axis=-1)
+    usable = np.stack((several := np.count_nonzero(arms[..., 1, :, 1], axis=-1) >= 2, np.ones_like(several)), axis=-1)
     return np.sum(chi * usable, axis=-1), np.sum(freedom * usable, axis=-1)
 
 
 def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
     """Pearson's statistic of groups (..., groups, 2) and its degrees of freedom; nothing of a single group or without events."""
     value, size = groups[..., 0], groups[..., 1]
-    total, sizes = np.sum(value, axis=-1), np.sum(size, axis=-1)
+    sums = folded(groups)
+    total, sizes = sums[..., 0], sums[..., 1]
     expected = (total / np.maximum(sizes, 1.0))[..., None] * size
     spread = size if scores else expected
-    squares = (value - expected) ** 2 / np.where(spread > 0, spread, 1.0)
-    usable = np.sum(size > 0, axis=-1) >= 2
-    if not scores:
-        usable &= total > 0
-    return np.sum(squares, axis=-1) * usable, (np.sum(size > 0, axis=-1) - 1.0) * usable
+    squares = (value - expected) ** 2
+    np.divide(squares, spread, out=squares, where=spread > 0)
+    pods = np.count_nonzero(size, axis=-1)
+    usable = pods >= 2 if scores else (pods >= 2) & (total > 0)
+    return folded(squares[..., None])[..., 0] * usable, (pods - 1.0) * usable
 
 
 def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Array, constants: Constants) -> Worth:

@@ -69,12 +69,16 @@ def rebuilt(tree: T, arrays: Iterator[Array]) -> T:
 
 
 def taken(tree: T, places: Array) -> T:
-    """Some of the series."""
+    """Some of the series, by their places in order."""
+    if all(each.shape[0] == places.size for each in leaves(tree)):
+        return tree
     return rebuilt(tree, (each[places] for each in leaves(tree)))
 
 
 def placed(tree: T, places: Array, part: T) -> T:
     """With some of the series replaced."""
+    if all(each.shape[0] == places.size for each in leaves(tree)):
+        return part
 
     def mixed(whole: Array, some: Array) -> Array:
         found = whole.copy()
@@ -87,7 +91,7 @@ def placed(tree: T, places: Array, part: T) -> T:
 def packed(table: Table) -> str:
     """As text for the record."""
     numbers = np.concatenate([np.ravel(each) for each in leaves(table)]).astype("<f8")
-    return base64.b64encode(zlib.compress(numbers.view(np.uint8).reshape(-1, 8).T.tobytes(), 6)).decode("ascii")
+    return base64.b64encode(zlib.compress(numbers.view(np.uint8).reshape(-1, 8).T.tobytes(), 1)).decode("ascii")
 
 
 def unpacked(text: str, found: Layout, constants: Constants) -> Table:

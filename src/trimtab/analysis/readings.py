@@ -14,8 +14,6 @@ from trimtab.model.evidence import Calibration, JudgeEvidence, MetricCalibration
 from trimtab.model.judging import JudgeRules, JudgeStep, Measured, Role
 from trimtab.model.ruling import Counts, MetricReading
 
-FACTORS = np.exp(np.linspace(np.log(0.5), np.log(8.0), 60))
-"""Factors in time that a shift of ranks is translated into."""
 FEW = 2
 """With fewer groups of canary pods than this, none is the loudest."""
 
@@ -64,11 +62,12 @@ def of_latency(frame: Frame, place: int) -> MetricReading:
         return made
     made = in_counts(frame, made, rows[-1])
     where = frame.layout.shifts.index(place)
-    states, known = frame.arrays.shifts, frame.calibration.of(made.metric)
-    ledger = states.ledger
+    states = frame.arrays.shifts
     tilts = np.asarray(frame.rules.constants.tilts)
-    evidence = ledger.sharp[where]
-    factor = in_time(known, np.asarray([tilts[int(np.argmax(evidence))], averaged(evidence, tilts)]))
+    evidence = states.ledger.sharp[where]
+    likely = np.asarray([tilts[int(np.argmax(evidence))], averaged(evidence, tilts)])
+    # A tilt moves the mean score by as much as itself, to first order, as in the tolerance.
+    factor = np.interp(likely, frame.layout.ranks.means[where], ridit.FACTORS)
     made = replace(
         made,
         tolerated=1 + slower(frame.rules.metrics[place], frame.rules),
@@ -166,15 +165,6 @@ def shift_drift(frame: Frame, where: int, share: float) -> float:
     base, bet = ranks.promote_base[where][: mass.size], ranks.promote[where, 0][: mass.size]
     each = share * np.log(bet / base) - np.log(share * bet + 1 - share) + np.log(share * base + 1 - share)
     return float(mass @ each) / float(frame.arrays.shifts.noise.divisor_promote[where])
-
-
-def in_time(known: MetricCalibration, tilts: Array) -> Array:
-    """Tilts of the ranks as factors in time."""
-    mass, bounds = ridit.shares(np.asarray(known.buckets)), np.asarray(known.bounds)
-    score = ridit.scores(mass)
-    means = np.asarray([ridit.slowed(mass, bounds, float(factor)) @ score for factor in FACTORS])
-    # A tilt moves the mean score by as much as itself, to first order, as in the tolerance.
-    return np.interp(tilts, means, FACTORS)
 
 
 def averaged(evidence: Array, values: Array) -> float:

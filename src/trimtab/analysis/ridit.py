@@ -11,10 +11,13 @@ import numpy as np
 from trimtab.analysis import ledger as book
 from trimtab.analysis import noise
 from trimtab.analysis.counts import Odds, left_out_sums
-from trimtab.analysis.ledger import Array, Factors, Ledger
+from trimtab.analysis.ledger import Array, Factors, Ledger, folded
 from trimtab.analysis.noise import Dispersion, Worth
 from trimtab.model.evidence import MetricCalibration
 from trimtab.model.judging import Constants, JudgeRules
+
+FACTORS = np.exp(np.linspace(np.log(0.5), np.log(8.0), 60))
+"""Factors in time that a shift of ranks is translated into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,16 @@ class Ranks:
     """(..., K): of one that is too slow to go on with."""
     promote: Array
     """(..., B, K): of ones that are as fast as the primary, or faster."""
+    means: Array
+    """(..., FACTORS): the mean score when every request takes that many times as long."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenBuckets:
-    """One complete scrape: requests in each bucket, (..., pod groups, K)."""
+    """One complete scrape."""
 
-    canary: Array
-    primary: Array
+    groups: Array
+    """(..., 2, pod groups, K): requests in each bucket, the canary's first."""
     canary_pods: Array
     """(...)"""
 
@@ -100,6 +105,7 @@ def ranks(known: MetricCalibration, tolerated_slower: float, refuted_slower: flo
         tilted(share, score, tilts + tolerated),
         tilted(share, score, np.asarray([refute]))[..., 0, :],
         tilted(share, score, np.asarray(constants.better_tilts)),
+        np.asarray([slowed(share, bounds, float(factor)) @ score for factor in FACTORS]),
     )
 
 
@@ -125,10 +131,9 @@ def update(state: ShiftState, seen: SeenBuckets, known: Ranks, rules: JudgeRules
 
 def weighed(state: ShiftState, seen: SeenBuckets, known: Ranks, constants: Constants) -> tuple[ShiftState, Worth]:
     """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
-    both = np.stack((seen.canary, seen.primary), axis=-3)
-    sums = np.stack((both @ known.scores[..., None, :, None], np.sum(both, axis=-1, keepdims=True)), axis=-2)[..., 0]
+    sums = np.stack((seen.groups @ known.scores[..., None, :, None], np.sum(seen.groups, axis=-1, keepdims=True)), axis=-2)[..., 0]
     dispersion = noise.observed(state.noise, sums, True, constants)
-    each = np.sum(seen.canary, axis=(-2, -1)) / np.maximum(seen.canary_pods, 1.0)
+    each = np.sum(seen.groups[..., 0, :, :], axis=(-2, -1)) / np.maximum(seen.canary_pods, 1.0)
     load = np.where(known.load > 0, each / np.where(known.load > 0, known.load, 1.0), 1.0)
     worth = noise.worth(dispersion, (known.single, known.lasting), load, np.ones_like(load), constants)
     dispersion, books = noise.applied(dispersion, state.ledger, worth)
@@ -137,8 +142,9 @@ def weighed(state: ShiftState, seen: SeenBuckets, known: Ranks, constants: Const
 
 def judged(seen: SeenBuckets, known: Ranks, worth: Worth, left_out: int) -> Factors:
     """What this scrape says."""
-    canary, primary = np.sum(seen.canary, axis=-2), np.sum(seen.primary, axis=-2)
-    rest = canary[..., None, :] - left_out_sums(seen.canary, left_out)
+    arms = folded(seen.groups)
+    canary, primary = arms[..., 0, :], arms[..., 1, :]
+    rest = canary[..., None, :] - left_out_sums(seen.groups[..., 0, :, :], left_out)
     one = np.ones_like(known.scores)
     by = worth.divisor[..., None]
     return Factors(

@@ -1,13 +1,12 @@
 """The scrapes of one moment, metric by metric, counted in the arrays of a rollout. Called by `evidence`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
 from trimtab.analysis import counts, objectives, ridit
-from trimtab.analysis.counts import Seen
 from trimtab.analysis.grouping import Dealer, canary_pods
 from trimtab.analysis.layout import UNUSED, WHOLE, Layout
 from trimtab.analysis.ledger import Array, Ledger
@@ -46,9 +45,10 @@ class Batch:
 def scored(arrays: Table, batch: Batch, dealer: Dealer, rules: JudgeRules, warming: bool) -> tuple[Table, list[Contribution]]:
     """With these scrapes, and what each of them brought. While the canary warms up only the guard counts."""
     before = arrays
-    arrays = with_rows(arrays, batch, dealer, rules, warming)
+    histograms = dict(metric_buckets(batch, dealer, rules))
+    arrays = with_rows(arrays, batch, row_counts(batch, dealer, histograms, rules), rules, warming)
     if not warming:
-        arrays = with_shifts(arrays, batch, dealer, rules)
+        arrays = with_shifts(arrays, batch, shift_buckets(batch, histograms, rules), rules)
     return with_objectives(arrays, batch, rules), [] if warming else list(brought(before, arrays, batch, rules))
 
 
@@ -70,13 +70,13 @@ def gathered(found: Iterator[Found]) -> tuple[Array, Array, Array] | None:
     return np.asarray(places), np.stack(arms), np.asarray(pods, dtype=np.float64)
 
 
-def with_rows(arrays: Table, batch: Batch, dealer: Dealer, rules: JudgeRules, warming: bool) -> Table:
+def with_rows(arrays: Table, batch: Batch, found: Iterator[Found], rules: JudgeRules, warming: bool) -> Table:
     """The series of counts."""
-    have = gathered(row_counts(batch, dealer, rules))
+    have = gathered(found)
     if have is None:
         return arrays
     places, arms, pods = have
-    scrape = Seen(arms[:, 0], arms[:, 1], pods)
+    scrape = counts.seen(arms, pods)
     part, about = taken(arrays.counts, places), taken(batch.layout.known, places)
     if warming:
         after = counts.warmed(part, scrape, about, rules)
@@ -89,21 +89,20 @@ def with_rows(arrays: Table, batch: Batch, dealer: Dealer, rules: JudgeRules, wa
     return replace(arrays, counts=placed(arrays.counts, places, after), tallies=tallies)
 
 
-def with_shifts(arrays: Table, batch: Batch, dealer: Dealer, rules: JudgeRules) -> Table:
+def with_shifts(arrays: Table, batch: Batch, found: Iterator[Found], rules: JudgeRules) -> Table:
     """The latency metrics as a whole."""
-    have = gathered(shift_buckets(batch, dealer, rules))
+    have = gathered(found)
     if have is None:
         return arrays
     places, arms, pods = have
     part = taken(arrays.shifts, places)
-    after = ridit.update(part, SeenBuckets(arms[:, 0], arms[:, 1], pods), taken(batch.layout.ranks, places), rules)
+    after = ridit.update(part, SeenBuckets(arms, pods), taken(batch.layout.ranks, places), rules)
     after = after if batch.earns else replace(after, ledger=unearned(part.ledger, after.ledger))
     return replace(arrays, shifts=placed(arrays.shifts, places, after))
 
 
-def row_counts(batch: Batch, dealer: Dealer, rules: JudgeRules) -> Iterator[Found]:
-    """Bad and total of each series of counts that has a scrape."""
-    buckets = dict(metric_buckets(batch, dealer, rules))
+def row_counts(batch: Batch, dealer: Dealer, buckets: Mapping[int, Array], rules: JudgeRules) -> Iterator[Found]:
+    """Bad and total of each series of counts that has a scrape; `buckets` are those of each latency metric."""
     for place, row in enumerate(batch.layout.rows):
         scrape = batch.of(rules.metrics[row.metric].name)
         if scrape is None or row.bound == UNUSED:
@@ -115,12 +114,13 @@ def row_counts(batch: Batch, dealer: Dealer, rules: JudgeRules) -> Iterator[Foun
             yield place, np.stack((np.sum(arms[..., row.bound + 1 :], axis=-1), np.sum(arms, axis=-1)), axis=-1), canary_pods(scrape)
 
 
-def shift_buckets(batch: Batch, dealer: Dealer, rules: JudgeRules) -> Iterator[Found]:
+def shift_buckets(batch: Batch, buckets: Mapping[int, Array], rules: JudgeRules) -> Iterator[Found]:
     """The buckets of each latency metric that has a scrape, as wide as the widest."""
     width = batch.layout.ranks.scores.shape[-1]
-    for metric, arms in metric_buckets(batch, dealer, rules):
+    for metric, arms in buckets.items():
         scrape = batch.of(rules.metrics[metric].name)
-        assert scrape is not None
+        if scrape is None:
+            continue
         yield batch.layout.shifts.index(metric), np.pad(arms, ((0, 0), (0, 0), (0, width - arms.shape[-1]))), canary_pods(scrape)
 
 
