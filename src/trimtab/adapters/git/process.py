@@ -58,8 +58,14 @@ def clean_environment(given: Mapping[str, str]) -> dict[str, str]:
 class Git:
     """The git program with an environment; `environment` is the one of this process unless another is given."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = clean_environment(os.environ if environment is None else environment)
+    def __init__(self, environment: Mapping[str, str] | None = None, own: Mapping[str, str] | None = None) -> None:
+        self._given = os.environ if environment is None else environment
+        self._own = dict(own or {})
+        self._environment = {**clean_environment(self._given), **self._own}
+
+    def with_variables(self, variables: Mapping[str, str]) -> "Git":
+        """The same with more variables, of git too: an index of one's own, who commits and when, what must not be in the process list."""
+        return Git(self._given, {**self._own, **variables})
 
     async def run(self, folder: Path, *arguments: str, stdin: bytes = b"", deadline: float = 30.0) -> Output:
         """Runs `git ARGUMENTS` in a folder. A command that fails is an answer, not an exception.
