@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from trimtab.adapters.forges.api import Api, Query
+from trimtab.adapters.forges.api import MOST_PAGES, PAGE, Api, Query
 from trimtab.errors import Denied, InputError, Vanished
 from trimtab.model.forge import (
     BranchCommit,
@@ -212,6 +212,15 @@ class Gitea:
         except Vanished as error:
             raise InputError(f"{error}. Correct spec.forge.repository of trimtab.yaml, or the token's rights") from None
 
+    async def unlinked(self, path: str, kind: type[list[T]]) -> AsyncIterator[T]:
+        """Entries of a list whose pages do not say whether there is a next one, and may be shorter than asked for: up to an empty one."""
+        for number in range(1, MOST_PAGES + 1):
+            answer = await self.api.call("GET", f"{self.root}{path}", query={"page": number, "limit": PAGE})
+            if answer.body.strip() in (b"null", b"[]"):
+                return
+            for found in self.api.decoded(answer, kind):
+                yield found
+
     async def pull_request(self, head: str, base: str) -> PullRequest | None:
         """Lists cannot be asked for a head. That there is any pull request of it is one question, which the first promotion ends with."""
         try:
@@ -260,7 +269,7 @@ class Gitea:
     async def reviews(self, request: PullRequest) -> tuple[Review, ...]:
         """What Gitea marks as stale or dismissed is not current, and neither is what is about another commit: the marks come late."""
         last: dict[str, ReviewAnswer] = {}
-        async for found in self.listed(f"/pulls/{request.number}/reviews", list[ReviewAnswer]):
+        async for found in self.unlinked(f"/pulls/{request.number}/reviews", list[ReviewAnswer]):
             if found.user is not None and found.state in ("APPROVED", "REQUEST_CHANGES"):
                 last[found.user.login] = found
         return tuple(
@@ -309,7 +318,7 @@ class Gitea:
         """The last event about each label says who put it there."""
         now = await self.api.get(f"{self.root}/issues/{thread.number}/labels", list[Label])
         last: dict[str, Labelling] = {}
-        async for found in self.listed(f"/issues/{thread.number}/timeline", list[Event]):
+        async for found in self.unlinked(f"/issues/{thread.number}/timeline", list[Event]):
             if found.type == "label" and found.label is not None and found.body == "1":
                 last[found.label.name] = Labelling(found.label.name, found.user.login if found.user else "", found.created_at)
         return tuple(last[label.name] for label in now if label.name in last)
