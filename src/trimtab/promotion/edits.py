@@ -46,8 +46,11 @@ def written(spot: Spot, value: object, origin: Spot | None = None) -> str:
 
     `origin` is where the value stands in another text. InputError where no edit of the text would lead to exactly this.
     """
+    if not roots(spot.text):
+        return _begun(spot, value)
     if spot.path and spot.node is None and _nowhere(spot.parent):
-        return written(Spot(spot.text, spot.document, spot.path[:-1]), {str(spot.path[-1]): value})
+        name = spot.path[-1]
+        return written(Spot(spot.text, spot.document, spot.path[:-1]), [value] if isinstance(name, int) else {name: value})
     expected = _values(spot.text)
     if spot.node is not None and _at(expected[spot.document], spot.path) == (value, type(value)):
         return spot.text
@@ -60,6 +63,15 @@ def removed(spot: Spot) -> str:
     expected = _values(spot.text)
     expected[spot.document] = _without(expected[spot.document], spot.path)
     return _first_good(_removals(spot), expected, spot)
+
+
+def _begun(spot: Spot, value: object) -> str:
+    """A text that says nothing yet but for comments gets its first document."""
+    for part in reversed(spot.path):
+        value = {str(part): value}
+    ending = newline(spot.text)
+    begin = spot.text + ("" if not spot.text or layout.ends_line(spot.text) else ending)
+    return begin + writing.behind_key(value, -2, ending).removeprefix(ending).lstrip(" ") + ending
 
 
 def _nowhere(parent: Node | None) -> bool:

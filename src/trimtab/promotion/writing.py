@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from trimtab.documents.scalars import plain
 
-_BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./=-]*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _STEP = 2
 
