@@ -25,7 +25,7 @@ patches:
 
 def patch(level: str, pool: int, note: str = "") -> str:
     head = f"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: app-config{note}\ndata:\n  config.yaml: |\n"
-    return head + INLINE
+    return head + f"    log_level: {level}        # as the founding document has it\n    database:\n      pool_size: {pool}\n"
 
 
 def folder(place: str, **files: str) -> Side:
@@ -211,9 +211,6 @@ INLINE = """patches:
       path: /data/level
       value: {value}
 """
-INLINE = """        # as the founding document has it
-    database:
-      pool_size: """
 DEFAULT = ("replicas", "replicaCount", "canary", "image")
 
 
