@@ -183,9 +183,9 @@ def judged(seen: Seen, worth: Worth, bounds: tuple[Array, Array], left_out: int,
 
 
 def left_out_sums(groups: Array, left_out: int) -> Array:
-    """(..., left_out, 2): the sums of each group to leave out; pod group i belongs to group i modulo `left_out`."""
+    """(..., left_out, values): the sums of each group to leave out; pod group i belongs to group i modulo `left_out`."""
     if left_out == 0:
-        return np.zeros((*groups.shape[:-2], 0, 2))
+        return np.zeros((*groups.shape[:-2], 0, groups.shape[-1]))
     return np.stack([folded(groups[..., place::left_out, :]) for place in range(left_out)], axis=-2)
 
 

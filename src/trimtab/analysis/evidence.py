@@ -4,6 +4,7 @@ Counting is idempotent: a scrape that was counted is left out, by its time. Prom
 the step, because what depends on load shows at the step's own weight.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -115,6 +116,17 @@ def counted(evidence: JudgeEvidence, arrays: Table, batch: Batch, rules: JudgeRu
         doubted=evidence.doubted or (batch.ended if worse >= np.log(rules.hold_odds) else None),
         seen=tuple(MetricUpto(name, moment) for name, moment in sorted(upto.items())),
         groups=groups,
+        inputs=chained(evidence.inputs, batch.scrapes),
         top=tuple(sorted((*evidence.top, *brought), key=lambda each: -each.odds)[:TOP]),
     )
     return told, arrays
+
+
+def chained(before: str, scrapes: Sequence[Scrape]) -> str:
+    """The digest of these scrapes and of all before them; the order of pods does not matter."""
+    found = hashlib.sha256(before.encode())
+    for scrape in scrapes:
+        pods = sorted((str(pod.arm), pod.pod, pod.bad, pod.total) for pod in scrape.counts)
+        buckets = sorted((str(pod.arm), pod.pod, *pod.counts) for pod in scrape.buckets)
+        found.update(repr((scrape.metric, scrape.ended.isoformat(), scrape.missed, scrape.bounds, pods, buckets)).encode())
+    return found.hexdigest()[:16]

@@ -9,27 +9,31 @@ import numpy as np
 from trimtab.analysis import counts, ridit
 from trimtab.analysis.counts import Odds
 from trimtab.analysis.layout import Layout
-from trimtab.analysis.ledger import Array, total
+from trimtab.analysis.ledger import Array, Flags, total
 from trimtab.analysis.packing import Table
 from trimtab.model.judging import JudgeRules
 
 
 def combined(arrays: Table, found: Layout, leavable: int, rules: JudgeRules) -> Odds:
     """Of each metric, (metrics,); a metric that gates nothing has refuted everything."""
-    constants = rules.constants
-    rows = counts.odds(arrays.counts, found.known, np.full(len(found.rows), leavable), constants)
-    shifts = ridit.odds(arrays.shifts, np.full(len(found.shifts), leavable), constants)
+    rows = counts.odds(arrays.counts, found.known, np.full(len(found.rows), leavable), rules.constants)
+    shifts = ridit.odds(arrays.shifts, np.full(len(found.shifts), leavable), rules.constants)
+    return joined(rows, shifts, found.parts, found.gating)
 
-    def joined(of_rows: Array, of_shifts: Array) -> Array:
-        return total(np.concatenate((of_rows, of_shifts))[None, :], found.parts)
 
-    refuted = np.concatenate((rows.refuted, shifts.refuted))
+def joined(rows: Odds, shifts: Odds, parts: Array, gating: Flags) -> Odds:
+    """Series (..., rows) and (..., shifts) as metrics (..., metrics), by their `parts` (..., metrics, rows and then shifts)."""
+
+    def whole(of_rows: Array, of_shifts: Array) -> Array:
+        return total(np.concatenate((of_rows, of_shifts), axis=-1)[..., None, :], parts)
+
+    refuted = np.concatenate((rows.refuted, shifts.refuted), axis=-1)[..., None, :]
     return Odds(
-        joined(rows.worse, shifts.worse),
-        joined(rows.beyond, shifts.beyond),
-        joined(rows.without_pod, shifts.without_pod),
-        np.min(np.where(found.gating, refuted, np.inf), axis=-1, initial=np.inf),
-        joined(rows.guard, shifts.guard),
+        whole(rows.worse, shifts.worse),
+        whole(rows.beyond, shifts.beyond),
+        whole(rows.without_pod, shifts.without_pod),
+        np.min(np.where(gating, refuted, np.inf), axis=-1, initial=np.inf),
+        whole(rows.guard, shifts.guard),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trimtab.analysis import counts, ridit
 from trimtab.analysis.counts import CountState
@@ -68,7 +69,7 @@ def rebuilt(tree: T, arrays: Iterator[Array]) -> T:
     return cast(T, next(arrays))
 
 
-def taken(tree: T, places: Array) -> T:
+def taken(tree: T, places: NDArray[np.int64] | Array) -> T:
     """Some of the series, by their places in order."""
     if all(each.shape[0] == places.size for each in leaves(tree)):
         return tree

@@ -81,15 +81,14 @@ def of_latency(frame: Frame, place: int) -> MetricReading:
 def basic(frame: Frame, place: int) -> MetricReading:
     """The evidence of one metric."""
     metric, each = frame.rules.metrics[place], frame.each
-    refuted = float(each.refuted[place])
     return MetricReading(
         metric.name,
         metric.kind,
         metric.role,
-        float(each.worse[place]),
-        float(each.beyond[place]),
-        float(each.without_pod[place]),
-        refuted if np.isfinite(refuted) else 0.0,
+        finite(each.worse[place]),
+        finite(each.beyond[place]),
+        finite(each.without_pod[place]),
+        finite(each.refuted[place]) if metric.role is Role.GATE else 0.0,
         history=origin(frame.calibration.of(metric.name)),
     )
 
@@ -148,7 +147,7 @@ def waiting(frame: Frame, made: MetricReading, drift: float, series: tuple[Ledge
     needed = max(0.0, missing / drift)
     minutes = evidence.interval.total_seconds() / 60
     each = (made.canary.total + made.primary.total) / max(1.0, float(frame.arrays.counts.noise.seen.max(initial=0.0)))
-    scrapes = max(needed / each if each else np.inf, rules.least_scrapes - float(ledger.counted[where]), 0.0)
+    scrapes = max(float(np.ceil(needed / each)) if each else np.inf, rules.least_scrapes - float(ledger.counted[where]), 0.0)
     return replace(made, needed=max(needed, made.needed or 0.0), minutes=max(scrapes * minutes, made.minutes or 0.0))
 
 
@@ -165,6 +164,11 @@ def shift_drift(frame: Frame, where: int, share: float) -> float:
     base, bet = ranks.promote_base[where][: mass.size], ranks.promote[where, 0][: mass.size]
     each = share * np.log(bet / base) - np.log(share * bet + 1 - share) + np.log(share * base + 1 - share)
     return float(mass @ each) / float(frame.arrays.shifts.noise.divisor_promote[where])
+
+
+def finite(evidence: Array | float) -> float:
+    """Within what every record and every reader of JSON can hold; no evidence yet is minus infinity."""
+    return float(np.clip(evidence, -1e6, 1e6))
 
 
 def averaged(evidence: Array, values: Array) -> float:

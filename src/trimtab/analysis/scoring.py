@@ -164,7 +164,7 @@ def brought(before: Table, after: Table, batch: Batch, rules: JudgeRules) -> Ite
             continue
         bad, total = summed(scrape, lambda arm: arm is Arm.CANARY)
         total += sum(sum(pod.counts) for pod in scrape.buckets if pod.arm is Arm.CANARY)
-        yield Contribution(metric.name, batch.ended, bad, total, float(np.exp(max(found))), max(found) >= most - 1e-9)
+        yield Contribution(metric.name, batch.ended, bad, total, float(np.exp(max(found))), bool(max(found) >= most - 1e-9))
 
 
 def gains(before: Ledger, after: Ledger, prior: Array, constants: Constants) -> Array:

@@ -17,7 +17,7 @@ from trimtab.analysis.layout import Layout
 from trimtab.analysis.ledger import Array, Flags
 from trimtab.analysis.odds import combined, implicated, weighted
 from trimtab.analysis.packing import Table
-from trimtab.analysis.readings import Frame, readings
+from trimtab.analysis.readings import Frame, finite, readings
 from trimtab.model.evidence import Calibration, JudgeEvidence
 from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, Role
 from trimtab.model.ruling import JudgeDecision, Outcome, Reason
@@ -85,7 +85,7 @@ def decide(evidence: JudgeEvidence, rules: JudgeRules, calibration: Calibration,
         reason,
         step,
         now,
-        odds=(float(look.all.worse), float(look.all.beyond), float(look.all.without_pod)),
+        odds=(finite(look.all.worse), finite(look.all.beyond), finite(look.all.without_pod)),
         readings=rows,
         grace_left=look.grace_left if look.doubtful else None,
         overridden=outcome is Outcome.GO_ON and look.doubtful,
@@ -96,6 +96,7 @@ def decide(evidence: JudgeEvidence, rules: JudgeRules, calibration: Calibration,
         scrapes=scrapes(look),
         top=evidence.top,
         exposed=now - evidence.began,
+        inputs=evidence.inputs,
     )
     return ended(blamed(decision, look), look)
 

@@ -101,5 +101,7 @@ class JudgeEvidence:
     """Made from the first scrape of a latency metric that has no history."""
     top: tuple[Contribution, ...] = ()
     """The three scrapes that brought most."""
+    inputs: str = ""
+    """A digest of every scrape that was counted, in order: who replays them ends with the same."""
     numbers: str = ""
     """The arrays of `analysis.packing`: base64 of zlib of float64. Empty: nothing was counted yet."""

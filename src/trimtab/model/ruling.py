@@ -134,3 +134,5 @@ class JudgeDecision:
     top: tuple[Contribution, ...] = ()
     exposed: timedelta = timedelta(0)
     """Since the canary began."""
+    inputs: str = ""
+    """`JudgeEvidence.inputs`: what it was judged by."""

@@ -1,0 +1,217 @@
+"""A decision of the judge in words: one sentence, a row per metric, what would change it (judge.md 11). Called by faces and tellings.
+
+Ratios and odds are rounded for people; the figures themselves are in `model.ruling`.
+"""
+
+from math import exp, log
+
+from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, Role
+from trimtab.model.ruling import Counts, JudgeDecision, MetricReading, Outcome, Reason
+
+COLUMNS = ("metric", "canary", "primary", "ratio", "worse at all", "beyond tolerance", "without any pod", "good enough", "noise")
+MANY = 1e6
+"""Odds beyond this are all the same to people."""
+
+CALLED = {
+    Outcome.ROLLBACK: "Rolled back",
+    Outcome.GO_ON: "Goes on",
+    Outcome.HOLD: "Held",
+    Outcome.COLLECTING: "Collecting",
+    Outcome.INSUFFICIENT: "Not enough to decide",
+    Outcome.NO_DATA: "No data",
+}
+ENDINGS = {
+    Ending.ASK: "a person is asked",
+    Ending.STOP: "traffic goes back to the primary",
+    Ending.PROMOTE: "the policy promotes it all the same",
+}
+
+
+def sentence(decision: JudgeDecision, rules: JudgeRules) -> str:
+    """What happened and why, for someone who sees nothing else."""
+    seconds = round(decision.exposed.total_seconds())
+    called = CALLED[decision.outcome] if not (decision.outcome is Outcome.GO_ON and decision.step.last) else "Good enough to promote"
+    parts = [f"{called} after {duration(seconds)} at {percent(decision.step.weight)}: {because(decision, rules)}"]
+    if decision.final and decision.ending is not None:
+        parts.append(f"Waiting is over: {ENDINGS[decision.ending]}.")
+    return " ".join(parts)
+
+
+def because(decision: JudgeDecision, rules: JudgeRules) -> str:
+    """The reason, with the figures it stands on."""
+    subject = main_reading(decision)
+    if decision.reason is Reason.SILENCE:
+        return "no complete scrape of canary and primary has come in; missing data is never a success."
+    if subject is None:
+        return "nothing is measured."
+    if decision.reason is Reason.SHARED_BREACH:
+        return (
+            f"canary and primary both break the objective of {subject.metric}; that is not the canary's doing, and nothing moves meanwhile."
+        )
+    facts = f"{compared(subject, alone=len(decision.readings) == 1)}."
+    odds = {
+        Reason.WORSE: rollback_odds,
+        Reason.FAR_WORSE: lambda *_: f"It is more than {rules.constants.guard_ratio:g} times worse while it warms up.",
+        Reason.DOUBT: doubt_odds,
+        Reason.ONE_POD: one_pod_odds,
+        Reason.REFUTED: going_on,
+    }.get(decision.reason, still_needed)(decision, subject, rules)
+    return f"{facts} {odds}"
+
+
+def main_reading(decision: JudgeDecision) -> MetricReading | None:
+    """The metric that the sentence is about: that which carries the decision, else that which keeps it waiting."""
+    if decision.reason is Reason.SHARED_BREACH:
+        return max((row for row in decision.readings if row.breach), key=lambda row: min(row.breach or (0, 0)), default=None)
+    readings = [row for row in decision.readings if row.role is not Role.INFO and row.breach is None]
+    if decision.culprits:
+        return max((row for row in readings if row.metric in decision.culprits), key=lambda row: row.worse, default=None)
+    gates = [row for row in readings if row.role is Role.GATE]
+    return min(gates or readings or list(decision.readings), key=lambda row: row.refuted, default=None)
+
+
+def compared(row: MetricReading, alone: bool) -> str:
+    """The raw counts of both arms; the metric needs no name where it is the only one."""
+    what = {
+        Measured.LATENCY: "requests were slow",
+        Measured.RESTARTS: "looks at its pods found a restart or one not ready",
+    }.get(row.kind, "requests failed")
+    canary, primary = row.canary, row.primary
+    return (
+        f"{'' if alone else row.metric + ': '}{number(canary.bad)} of {number(canary.total)} canary {what} ({percent(canary.rate)}), "
+        f"{number(primary.bad)} of {number(primary.total)} on the primary ({percent(primary.rate)})"
+    )
+
+
+def rollback_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
+    """Why it was rolled back."""
+    worse, beyond, without = decision.odds
+    joint = " together" if len(decision.culprits) > 1 else ""
+    slow = "slower" if row.kind is Measured.LATENCY else "worse"
+    names = f" ({', '.join(decision.culprits)}{joint})" if len(decision.culprits) > 1 or decision.jointly else ""
+    pods = f"{ratio(without)} whichever pod is left out" if without != worse else "there are too few pods to leave one out"
+    return (
+        f"Odds {ratio(worse)} that it is {slow} at all{names}, {ratio(beyond)} that it is {slow} than the tolerated "
+        f"{row.tolerated:.3g} times; {pods}; no scrape counted for more than {rules.cap:g}:1."
+    )
+
+
+def doubt_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
+    """Why it is held."""
+    left = decision.grace_left.total_seconds() if decision.grace_left is not None else 0.0
+    patience = f" If it stays within tolerance, doubt alone holds it for {duration(round(left))} more." if left > 0 else ""
+    return (
+        f"Odds {ratio(decision.odds[0])} that it is worse at all (held from {rules.hold_odds:g}:1, rolled back from "
+        f"{rules.rollback_odds:g}:1), {ratio(decision.odds[1])} that it is worse than the tolerated {row.tolerated:.3g} times.{patience}"
+    )
+
+
+def one_pod_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
+    """Why it is held although the odds are high."""
+    return (
+        f"One pod deviates: odds {ratio(decision.odds[0])} that the canary is worse, but {ratio(decision.odds[2])} without that pod. "
+        f"A bad node looks like this; a bad configuration shows in the other pods as well."
+    )
+
+
+def going_on(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
+    """Why it may go on."""
+    within = ""
+    if decision.overridden:
+        within = f" It is a little worse (about {row.ratio:.2g} times), inside your tolerance of {row.tolerated:.3g} times."
+    return f"Odds {ratio(row.refuted)} against {refuted_words(row, decision.step)}.{within}"
+
+
+def refuted_words(row: MetricReading, step: JudgeStep) -> str:
+    """What has to be refuted."""
+    if row.kind is Measured.LATENCY:
+        return f"it being {row.to_refute - 1:.0%} slower"
+    following = "everywhere" if step.last else f"at {percent(step.next_weight)}"
+    return f"a ratio of {row.to_refute:.3g}, which {following} would hurt too much"
+
+
+def still_needed(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
+    """What is missing."""
+    if decision.reason is Reason.BAKING:
+        return "Nothing speaks against it; the last step lasts a while longer, for what needs minutes to show."
+    if decision.reason is Reason.WARM_UP:
+        return "The canary warms up; only a far worse one is rolled back."
+    so_far = f"So far odds {ratio(row.refuted)} against {refuted_words(row, decision.step)}; {rules.promote_odds:g}:1 are needed."
+    return f"{so_far} {change(decision, rules)}"
+
+
+def change(decision: JudgeDecision, rules: JudgeRules) -> str:
+    """What would change the decision."""
+    if decision.outcome is Outcome.HOLD:
+        return "It goes on when the odds fall, or within tolerance when the grace is over; it is rolled back when they rise to the bars."
+    if decision.outcome not in (Outcome.COLLECTING, Outcome.INSUFFICIENT):
+        return ""
+    if decision.needed is None or decision.minutes is None:
+        return "How long that takes is not known yet: no base rate of errors has been seen."
+    share = decision.measured_share or decision.planned_share
+    wanted = (
+        f"At an equal canary that takes about {number(round(decision.needed))} more requests, "
+        f"{number(round(decision.needed * share))} of them on the canary: {duration(round(decision.minutes * 60))} at the present rate"
+    )
+    if decision.outcome is Outcome.COLLECTING:
+        return f"{wanted}."
+    return f"{wanted}, more than is left. A larger weight, a larger growth to refute or a later deadline would change that."
+
+
+def rows(decision: JudgeDecision, rules: JudgeRules) -> tuple[tuple[str, ...], ...]:
+    """A table row for each metric, in the order of `COLUMNS`."""
+    return tuple(row_of(row, rules) for row in decision.readings)
+
+
+def row_of(row: MetricReading, rules: JudgeRules) -> tuple[str, ...]:
+    """Of one metric."""
+    first = (row.metric + (" *" if row.implicated else ""), counts(row.canary), counts(row.primary))
+    if row.breach is not None:
+        return (*first, "-", f"breach {ratio(row.breach[0])}", f"primary's {ratio(row.breach[1])}", "-", "-", "-")
+    good = f"{ratio(row.refuted)} of {rules.promote_odds:g}" if row.role is Role.GATE else "-"
+    seen = bool(row.canary.total)
+    return (
+        *first,
+        f"{row.ratio:.2g}" if seen and row.worse > 0 else "-",
+        f"{ratio(row.worse)} of {rules.rollback_odds:g}",
+        f"{ratio(row.beyond)} of {rules.tolerance_odds:g}",
+        f"{ratio(row.without_pod)} of {rules.without_one_pod_odds:g}",
+        good,
+        f"{row.noise:.2g}",
+    )
+
+
+def counts(found: Counts) -> str:
+    """Bad, total and rate."""
+    return f"{number(found.bad)} of {number(found.total)} ({percent(found.rate)})" if found.total else "-"
+
+
+def ratio(evidence: float) -> str:
+    """Odds from their logarithm."""
+    if evidence >= log(MANY):
+        return "over 1 000 000:1"
+    odds = exp(max(evidence, -log(MANY)))
+    if odds >= 10:
+        return f"{number(round(odds))}:1"
+    return f"{odds:.1f}:1" if odds >= 0.095 else "under 0.1:1"
+
+
+def number(value: int) -> str:
+    """Thousands set apart."""
+    return f"{value:,}".replace(",", " ")
+
+
+def percent(fraction: float) -> str:
+    """Two digits that say something."""
+    value = fraction * 100
+    return f"{value:.3g} %" if value >= 1 or value == 0 else f"{value:.2g} %" if value >= 0.001 else f"{value:.1e} %"
+
+
+def duration(seconds: int) -> str:
+    """As people say it."""
+    if seconds < 120:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes / 60:.1f} h"
