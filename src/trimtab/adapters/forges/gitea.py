@@ -92,7 +92,7 @@ class IssueAnswer(msgspec.Struct):
     body: str
     user: User | None
     labels: list[Label] | None = None
-    pull_request: msgspec.Raw | None = None
+    pull_request: dict[str, Any] | None = None
 
 
 class Signature(msgspec.Struct):

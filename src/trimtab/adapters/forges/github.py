@@ -89,7 +89,7 @@ class IssueAnswer(msgspec.Struct):
     user: User | None
     labels: list[Label | str]
     body: str | None = None
-    pull_request: msgspec.Raw | None = None
+    pull_request: dict[str, Any] | None = None
 
 
 class Signature(msgspec.Struct):
