@@ -82,12 +82,12 @@ def update(
 
 
 def new(evidence: JudgeEvidence, scrapes: Iterable[Scrape], rules: JudgeRules) -> Iterable[Scrape]:
-    """Those that were not counted yet, each once, and in which somebody was asked for something."""
+    """Those that were not counted yet, each once."""
     upto = {seen.metric: seen.upto for seen in evidence.seen}
     names = {metric.name for metric in rules.metrics}
     for key, scrape in {(scrape.metric, scrape.ended): scrape for scrape in scrapes}.items():
         later = key[0] not in upto or scrape.ended > upto[key[0]]
-        if scrape.metric in names and later and any(pod.total for pod in scrape.counts) | any(sum(pod.counts) for pod in scrape.buckets):
+        if scrape.metric in names and later and (scrape.counts or scrape.buckets):
             yield scrape
 
 

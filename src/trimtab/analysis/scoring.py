@@ -38,8 +38,14 @@ class Batch:
         return all(scrape.ended - scrape.length * (scrape.missed + 1) >= self.step.began for scrape in self.scrapes)
 
     def of(self, metric: str) -> Scrape | None:
-        """That of a metric, unless it was used up."""
-        return next((scrape for scrape in self.scrapes if scrape.metric == metric and metric not in self.learned), None)
+        """That of a metric, unless it was used up or nobody asked anything: such a scrape is complete, and says nothing."""
+        found = next((scrape for scrape in self.scrapes if scrape.metric == metric and metric not in self.learned), None)
+        return found if found is not None and busy(found) else None
+
+
+def busy(scrape: Scrape) -> bool:
+    """Was there anything to count?"""
+    return any(pod.total for pod in scrape.counts) or any(any(pod.counts) for pod in scrape.buckets)
 
 
 def scored(arrays: Table, batch: Batch, dealer: Dealer, rules: JudgeRules, warming: bool) -> tuple[Table, list[Contribution]]:

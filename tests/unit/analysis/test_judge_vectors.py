@@ -1,19 +1,17 @@
 """The rule's vectors: evidence after the last scrape to nine digits, and the decision after every scrape."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.verdicts import decide
-from trimtab.model.evidence import Calibration, MetricCalibration, Noise
+from trimtab.model.evidence import Calibration
 from trimtab.model.judging import JudgeRules, JudgeStep, MetricRule
 from trimtab.model.ruling import JudgeDecision, Outcome
-from trimtab.model.scrapes import Arm, PodCounts, Scrape
+from unit.analysis.judging import BEGAN, SCRAPE, counted, history
 
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-SCRAPE = timedelta(seconds=15)
 RULES = JudgeRules(
     metrics=(MetricRule("errors"),),
     bake=timedelta(0),
@@ -23,19 +21,6 @@ RULES = JudgeRules(
 NO_HISTORY = Calibration()
 
 Pods = tuple[tuple[int, int], ...]
-
-
-def history(load: float, single: float = 1, lasting: float = 1, bad: int = 400, total: int = 400_000) -> Calibration:
-    return Calibration((MetricCalibration("errors", Noise(single, lasting, bad, total), load),))
-
-
-def scrape(number: int, canary: Pods, primary: Pods) -> Scrape:
-    arms = ((Arm.CANARY, canary), (Arm.PRIMARY, primary))
-    return Scrape(
-        "errors",
-        BEGAN + SCRAPE * (number + 1),
-        tuple(PodCounts(f"{arm}-{place}", arm, *pod) for arm, pods in arms for place, pod in enumerate(pods)),
-    )
 
 
 def alike(bad: tuple[int, ...], total: int, other: tuple[int, int]) -> list[tuple[Pods, Pods]]:
@@ -136,7 +121,7 @@ def play(vector: Vector) -> list[JudgeDecision]:
         now = BEGAN + SCRAPE * (number + 1)
         if number == vector.new_step_after:
             step = JudgeStep(1, 0.25, step.next_weight, BEGAN + SCRAPE * number)
-        evidence = update(evidence, [scrape(number, canary, primary)], RULES, vector.known, step)
+        evidence = update(evidence, [counted(number, canary, primary)], RULES, vector.known, step)
         said.append(decide(evidence, RULES, vector.known, step, now))
     return said
 

@@ -1,0 +1,77 @@
+"""What the rule's design measured (judge.md 9), to compare with. Facts, with seeds of their own."""
+
+FALSE_ROLLBACKS = {
+    "clean": (14, 49000),
+    "clumps, fixed size 10": (0, 45000),
+    "clumps, geometric, size-weighted mean 3": (5, 45000),
+    "clumps, geometric, 10": (1, 45000),
+    "clumps, zeta tail 2.5, about 3": (10, 47000),
+    "clumps, zeta tail 2.0, about 10": (3, 45000),
+    "clumps, zeta tail 1.5, about 10": (3, 45000),
+    "clumps, zeta tail 1.5, about 30": (4, 45000),
+    "the same, every error split at random": (10, 45000),
+    "zeta 2.0, 10, five canary pods": (0, 45000),
+    "shared incident x20 for 2 min": (8, 45000),
+    "incident x20 and geometric 10": (2, 45000),
+    "shared drift CV 1, 60 s": (10, 47000),
+    "split 20 % below plan": (9, 45000),
+    "split 20 % above plan": (30, 51000),
+    "pod noise CV 1, 60 s, one canary pod": (56, 57000),
+    "pod noise, five canary pods": (0, 45000),
+    "pod noise and incident x20, one pod": (116, 63000),
+    "20 % missing scrapes per arm": (5, 45000),
+    "2 % of pods reset per scrape": (16, 47000),
+    "8 metrics at once": (9, 29000),
+    "quiet history: geometric 10, one pod": (1336, 62000),
+    "quiet history: geometric 10, five pods": (29, 40000),
+    "quiet history: zeta 2.0, 10, five pods": (35, 40000),
+    "quiet history: pod noise, one pod": (3734, 80000),
+    "quiet history: pod noise, three pods": (262, 54000),
+    "quiet history: pod noise, five pods": (129, 50000),
+}
+"""Of so many rollouts."""
+FOUND = {
+    "50 rps, 2x": (2325, None),
+    "50 rps, 5x": (300, 420),
+    "50 rps, 10x": (105, 135),
+    "50 rps, 50x": (30, 45),
+    "500 rps, 2x": (315, 600),
+    "500 rps, 5x": (45, 60),
+    "500 rps, 10x": (30, 45),
+    "500 rps, 50x": (30, 30),
+    "5000 rps, 2x": (45, 75),
+    "5000 rps, 5x": (30, 30),
+    "5000 rps, 10x": (30, 30),
+    "5000 rps, 50x": (30, 30),
+}
+"""Median seconds until it is held and until it is rolled back, one canary pod."""
+HEALTHY = {
+    "clean, 500 rps": "330",
+    "clean, 5000 rps": "150",
+    "clean, one canary pod, 500 rps": "345",
+    "geometric 3, 500 rps": "870",
+    "geometric 3, 5000 rps": "180",
+    "geometric 10, 500 rps": "-",
+    "geometric 10, 5000 rps": "330",
+    "zeta 2.0, 10, 500 rps": "-",
+    "zeta 2.0, 10, 5000 rps": "315",
+    "zeta 1.5, 30, 5000 rps": "915",
+    "pod noise CV 1, 500 rps": "1740",
+    "pod noise CV 1, 5000 rps": "1395",
+}
+"""Median seconds until a healthy canary is promoted."""
+DOUBLED_AT_HALF = {
+    "clean, 500 rps": 0.0225,
+    "clean, 5000 rps": 0.0005,
+    "clean, one canary pod, 500 rps": 0.0135,
+    "geometric 3, 500 rps": 0.0140,
+    "geometric 3, 5000 rps": 0.0055,
+    "geometric 10, 500 rps": 0.0015,
+    "geometric 10, 5000 rps": 0.0145,
+    "zeta 2.0, 10, 500 rps": 0.0035,
+    "zeta 2.0, 10, 5000 rps": 0.0045,
+    "zeta 1.5, 30, 5000 rps": 0.0025,
+    "pod noise CV 1, 500 rps": 0.0025,
+    "pod noise CV 1, 5000 rps": 0.0030,
+}
+"""The share of 2 000 rollouts whose canary began to fail twice as often at the 50 % step, and was promoted."""
