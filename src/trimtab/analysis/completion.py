@@ -27,6 +27,9 @@ class Completeness:
     """A pod that was not seen for so many bins is taken for gone and not waited for."""
 
 
+USUAL = Completeness()
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which complete scrapes are asked for; times are seconds since 1970."""
@@ -53,7 +56,7 @@ class Complete:
     """(pods,): of which pods something is known."""
 
 
-def scrapes(found: Binned, wanted: Wanted, completeness: Completeness = Completeness()) -> Iterator[Scrape]:
+def scrapes(found: Binned, wanted: Wanted, completeness: Completeness = USUAL) -> Iterator[Scrape]:
     """The complete scrapes, oldest first."""
     length = timedelta(seconds=found.interval)
     for each in complete(found, wanted, completeness):

@@ -1,0 +1,150 @@
+"""Some pods of the primary play the canary (analysis.md 7). Called by `replay`, `thresholds` and `runs`.
+
+Their requests are thinned by chance to the share that the policy's weight would have given them, and a regression may be added to what
+remains. Thinning makes clumps of errors smaller than they were, which is said in every report.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.analysis.backtest.recording import Recording, Windows, present
+from trimtab.analysis.ledger import Array, Flags
+from trimtab.errors import InputError
+
+Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """What is added to the canary's failures. Without a ratio and a share nothing is: an A/A test."""
+
+    name: str
+    metric: str = ""
+    ratio: float = 1.0
+    """So many times the primary's usual rate."""
+    share: float = 0.0
+    """So large a share of the canary's requests besides."""
+    after: float = 0.0
+    """Seconds from the start."""
+    from_step: int = 0
+    """The step with which it begins, counted from 0: a fault that needs load."""
+
+    @property
+    def none(self) -> bool:
+        """Is this an A/A test?"""
+        return self.ratio == 1.0 and self.share == 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trials:
+    """Rollouts to be replayed."""
+
+    window: Places
+    """(trials,): place in `Windows.starts`."""
+    order: Places
+    """(trials, pods): first the canary's pods, then the primary's, last those that take no part."""
+    part: Flags
+    """(trials, pods): in that order, who takes part."""
+    canaries: int
+    """How many pods play the canary; 0 where there is only one pod, whose requests are split between both."""
+    share: Array
+    """(trials,): the canary's natural share of requests in the window."""
+
+    def some(self, places: Places) -> "Trials":
+        """A part of them."""
+        return Trials(self.window[places], self.order[places], self.part[places], self.canaries, self.share[places])
+
+
+def draw(found: Windows, canaries: int, trials: int, chance: np.random.Generator) -> Trials:
+    """Random pods in every window in turn. InputError where too few pods were there at once."""
+    there = present(found)
+    usable = np.flatnonzero(np.sum(there, axis=-1) > canaries)
+    alone = not usable.size and canaries == 1
+    if alone:
+        usable = np.flatnonzero(np.sum(there, axis=-1) == 1)
+    if not usable.size:
+        most = int(np.max(np.sum(there, axis=-1)))
+        raise InputError(f"at most {most} pods of the primary were there at once; {canaries} of them cannot play the canary")
+    window = np.asarray(usable[np.arange(trials) % usable.size], dtype=np.int64)
+    ranks = chance.random((trials, len(found.recording.pods))) + 2.0 * ~there[window]
+    order = np.asarray(np.argsort(ranks, axis=-1), dtype=np.int64)
+    part = np.take_along_axis(there[window], order, axis=-1)
+    return Trials(window, order, part, 0 if alone else canaries, shares(found, (window, order, part), canaries))
+
+
+def shares(found: Windows, drawn: tuple[Places, Places, Flags], canaries: int) -> Array:
+    """(trials,): of all requests of those that take part."""
+    window, order, part = drawn
+    each = np.stack([np.sum(found.recording.values[start : start + found.scrapes, 0, :, 1], axis=0) for start in found.starts])
+    requests = np.take_along_axis(each[window], order, axis=-1) * part
+    total = np.sum(requests, axis=-1)
+    return np.asarray(np.sum(requests[:, :canaries], axis=-1) / np.where(total > 0, total, 1.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """One scrape of many trials: bad and total, (trials, metrics, pod groups, 2)."""
+
+    canary: Array
+    primary: Array
+    added: Array
+    """(trials,): failures of the canary that were put there."""
+
+
+def grouped(values: Array, groups: int) -> Array:
+    """(trials, metrics, groups, 2) from (trials, metrics, pods, 2), pod i in group i modulo their number."""
+    found = np.zeros((*values.shape[:-2], groups, 2))
+    for first in range(0, values.shape[-2], groups):
+        part = values[..., first : first + groups, :]
+        found[..., : part.shape[-2], :] += part
+    return found
+
+
+def natural(recording: Recording, scrape: Places, trials: Trials, groups: int) -> tuple[Array, Array]:
+    """Both arms of each trial as they were at these scrapes."""
+    values = np.take_along_axis(recording.values[scrape], trials.order[:, None, :, None], axis=2) * trials.part[:, None, :, None]
+    if trials.canaries == 0:
+        both = grouped(values, groups)
+        return both, both
+    return grouped(values[:, :, : trials.canaries], groups), grouped(values[:, :, trials.canaries :], groups)
+
+
+def weighted(arms: tuple[Array, Array], trials: Trials, weight: Array, chance: np.random.Generator) -> tuple[Array, Array]:
+    """With the canary's share brought to `weight` (trials,) by dropping requests of one arm at random."""
+    canary, primary = arms
+    if trials.canaries == 0:
+        taken = thinned(canary, weight, chance)
+        return taken, primary - taken
+    natural_odds, wanted = trials.share / np.maximum(1 - trials.share, 1e-9), weight / np.maximum(1 - weight, 1e-9)
+    kept = np.minimum(1.0, wanted / np.maximum(natural_odds, 1e-9))
+    kept_primary = np.minimum(1.0, natural_odds / np.maximum(wanted, 1e-9))
+    return thinned(canary, kept, chance), thinned(primary, kept_primary, chance)
+
+
+def thinned(values: Array, kept: Array, chance: np.random.Generator) -> Array:
+    """Each request is kept with this chance (trials,)."""
+    some = np.flatnonzero(kept < 1)
+    if not some.size:
+        return values
+    found = values.copy()
+    part = values[some]
+    odds = kept[some][:, None, None]
+    bad = chance.binomial(part[..., 0].astype(np.int64), odds)
+    good = chance.binomial((part[..., 1] - part[..., 0]).astype(np.int64), odds)
+    found[some] = np.stack((bad, bad + good), axis=-1)
+    return found
+
+
+def worsened(canary: Array, place: int, chances: Array, chance: np.random.Generator) -> tuple[Array, Array]:
+    """Good requests of one metric fail with these chances (trials,); says how many did."""
+    some = np.flatnonzero(chances > 0)
+    added = np.zeros(len(canary))
+    if not some.size:
+        return canary, added
+    found = canary.copy()
+    good = (canary[some, place, :, 1] - canary[some, place, :, 0]).astype(np.int64)
+    failed = chance.binomial(good, np.minimum(chances[some], 1.0)[:, None])
+    found[some, place, :, 0] += failed
+    added[some] = np.sum(failed, axis=-1)
+    return found, added
