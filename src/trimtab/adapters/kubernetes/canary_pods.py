@@ -32,6 +32,9 @@ class CanaryPods:
     autoscaling: Autoscaling
     _doubtful: dict[CanaryKey, tuple[Object, ...]] = field(default_factory=dict)
     """Pods that the last look found and that have to go."""
+    _listed: dict[CanaryKey, tuple[object, Pods]] = field(default_factory=dict)
+    """The pods of canaries that run, with the version of the target when they were listed. Whatever happens to a pod changes what its
+    workload says of itself, so until then there is nothing new to be seen."""
 
     async def look(self, key: CanaryKey, kind: Kind, name: str) -> Copy:
         """The canary. A target that is wanted for no revision is none, whoever scaled it (QUIRK-30), once it was put to rest."""
@@ -46,10 +49,18 @@ class CanaryPods:
             return copy_of(kind, target, "") if still_serves else Copy(kind=kind.kind)
         copy = copy_of(kind, target, revision or "")
         if not copy.desired:
+            self._listed.pop(key, None)
             return copy
-        pods = await self._pods(target)
-        self._doubtful[key] = pods.doubtful
+        pods = await self._seen_pods(key, target)
+        if pods.doubtful:
+            self._doubtful[key] = pods.doubtful
+            del self._listed[key]
         return counted(copy, pods)
+
+    def forget(self, key: CanaryKey) -> None:
+        """The Canary is gone."""
+        self._doubtful.pop(key, None)
+        self._listed.pop(key, None)
 
     async def rest(self, order: Order) -> None:
         """No pods. A target that is at rest and that somebody scaled up again is left to them (QUIRK-30)."""
@@ -168,8 +179,16 @@ class CanaryPods:
 
         await self.upkeep.change(order.kind, order.namespace, order.target, change)
 
+    async def _seen_pods(self, key: CanaryKey, target: Object) -> Pods:
+        """The living pods of a target, as new as what the target says of itself."""
+        version = metadata_of(target).get("resourceVersion")
+        known = self._listed.get(key)
+        if known is None or known[0] != version:
+            known = self._listed[key] = version, await self._pods(target)
+        return known[1]
+
     async def _pods(self, target: Object) -> Pods:
-        """The living pods of a target."""
+        """The living pods of a target, as they are."""
         matched = mapping(mapping(mapping(target.get("spec")).get("selector")).get("matchLabels"))
         labels = ",".join(f"{name}={value}" for name, value in sorted(matched.items()))
         listing = await self.upkeep.cluster.client.list(POD, key_of(target).namespace, labels=labels)

@@ -137,6 +137,7 @@ class ClusterWorkloads:
             del self._places[place]
         self._autoscalers.pop(key, None)
         self._woken.pop(key, None)
+        self.canaries.forget(key)
 
     def _heard(self, kind: Kind, found: Object) -> None:
         """An object was added, changed or deleted."""
