@@ -73,7 +73,7 @@ async def test_a_forge_that_stays_away_is_given_up() -> None:
     ("status", "headers", "body", "after"),
     [
         (429, {"Retry-After": "7"}, "{}", 7),
-        (403, {"Retry-After": "7"}, '{"message": "You have exceeded a secondary rate limit"}', 7),
+        (403, {"Retry-After": "7"}, '{"message": "not so fast"}', 7),
         (403, {}, '{"message": "You have exceeded a secondary rate limit. Please wait"}', 60),
         (403, {}, '{"message": "You have triggered an abuse detection mechanism"}', 60),
         (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "+30"}, '{"message": "API rate limit exceeded for user"}', 30),
