@@ -1,0 +1,54 @@
+"""May this evidence promote or roll back this content? Called by `wiring` before anything is planned.
+
+Evidence counts if it comes from the run that uses it, or from the journal, which the bot alone may write; and if it is about exactly
+the files and bytes that are there now.
+"""
+
+from collections.abc import Sequence
+
+from trimtab.errors import InputError
+from trimtab.promotion.content import Judged, moved
+from trimtab.promotion.evidence import Evidence, name_of
+from trimtab.promotion.journal import Record, find_evidence
+
+SHOWN = 5
+
+
+def accepted(text: bytes, evidence: Evidence, records: Sequence[Record], run: str) -> None:
+    """InputError where a file of evidence is neither of this run nor in the journal. `run` is empty outside of pipelines."""
+    if evidence.run.id == run or find_evidence(records, name_of(text)) is not None:
+        return
+    theirs = f"run {evidence.run.id}" if evidence.run.id else "no run of a pipeline"
+    ours = f"this is run {run}" if run else "this is no run of a pipeline"
+    raise InputError(
+        f"the evidence comes from {theirs}, {ours}, and the journal does not hold it: anybody could have written it. "
+        "Run `trimtab monitor` in this run, or leave --evidence out to use the newest evidence of the journal"
+    )
+
+
+def about(evidence: Evidence, app: str, target: str) -> None:
+    """InputError where evidence is about another app or target."""
+    if (evidence.app, evidence.target) != (app, target):
+        raise InputError(f"the evidence is about {evidence.app}/{evidence.target}, not about {app}/{target}")
+
+
+def matching(evidence: Evidence, now: Judged) -> None:
+    """InputError that names what moved, where the content is not exactly the judged one (S7)."""
+    files = moved(evidence.source, now.source)
+    if files:
+        raise InputError(
+            f"{_listed(files)} changed since commit {evidence.commit[:10]} was judged. What is promoted is what was judged: "
+            "run `trimtab monitor` on what is there now"
+        )
+    if evidence.content != now.content:
+        keys = moved(evidence.keys, now.keys) if evidence.keys else ()
+        what = _listed(keys) if keys else "what the pods read"
+        raise InputError(
+            f"{what} renders to other bytes than when commit {evidence.commit[:10]} was judged, although the target's own files are the "
+            "same: something below them changed. Run `trimtab monitor` on what is there now"
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,0 +1,323 @@
+"""Brings judged content into the next target: by pull request, push, or issue. Called by the faces for `trimtab promote`.
+
+Record, then act: the journal has evidence and proposal before a branch is pushed, and each commit carries the journal's head. What is
+there is looked at anew in every run, so a run that died, or two at once, lead to the same pull request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from trimtab.adapters.git.branches import Change
+from trimtab.errors import Conflict, Denied, InputError, Unavailable
+from trimtab.model.forge import CommitStatus, Edit, Issue, NewPullRequest, PullRequest, RequestState, StatusState, Thread
+from trimtab.ports import Forge
+from trimtab.promotion import asking, text, trust
+from trimtab.promotion.journal import Entry, Kind, Record, about, held, newest_evidence
+from trimtab.promotion.merging import Move
+from trimtab.promotion.outcome import Outcome, Word
+from trimtab.promotion.text import Story
+from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop
+
+TRIES = 5
+"""How often it looks anew after somebody else was first."""
+NEGATIVE = {"fail": Word.FAILED, "inconclusive": Word.INCONCLUSIVE, "no-data": Word.NO_DATA}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for. `evidence` empty: the newest of the journal."""
+
+    evidence: bytes = b""
+    file: str = ""
+    dry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What else an entry of the journal says."""
+
+    commit: str = ""
+    request: str = ""
+    actor: str = ""
+    """Who approved; empty for whoever runs this."""
+
+
+NO_MORE = About()
+
+
+class Promoting:
+    """One promotion along one edge. `forge` is None where pull requests cannot be opened."""
+
+    def __init__(self, shop: Workshop, edge: Edge, forge: Forge | None) -> None:
+        self.shop, self.edge, self.forge = shop, edge, forge
+        self.branch = f"trimtab/{edge.app.name}/{edge.receiver.name}"
+        self.ref = f"refs/heads/{self.branch}"
+
+    async def run(self, wish: Wish) -> Outcome:
+        """From evidence to what came of it. InputError where nothing may be done; each outside trouble as it is."""
+        for _ in range(TRIES):
+            try:
+                return await self._once(wish)
+            except Conflict as conflict:
+                last = conflict
+        raise Unavailable(f"{last}. Others were first {TRIES} times; run it again")
+
+    async def _once(self, wish: Wish) -> Outcome:
+        shop, edge = self.shop, self.edge
+        base = (await shop.branches.objects.commit("HEAD") if wish.dry else None) or await shop.head(edge.ref)
+        records = await (shop.journal.known() if wish.dry else shop.journal.read())
+        if not wish.dry:
+            await self._settled(records, base)
+        proof = self._proof(wish, records)
+        refused = self._refused(proof, records)
+        if refused is not None:
+            return refused
+        last = await self._last_promotion(base)
+        before = await shop.side(last, edge.app, edge.receiver) if last is not None else None
+        expected = Expected(Move.PROMOTE, lambda found: trust.matching(proof.evidence, found))
+        draft = await shop.draft(base, (edge.app, edge.source, edge.receiver), before, expected)
+        story = self._story(proof, draft)
+        if wish.dry:
+            patch = await shop.patch(base, draft.commit) if draft.commit else ""
+            said = f"{edge.receiver.name} would get this" if patch else self._has_it()
+            return replace(self._outcome(Word.PLANNED, story, said), patch=patch)
+        if not draft.commit:
+            return await self._nothing(story, base)
+        match edge.promotion.by:
+            case "push":
+                return await self._pushed(story, draft, proof, NO_MORE)
+            case "issue":
+                return await self._asked(story, draft, proof, records)
+        return await self._requested(story, draft, proof)
+
+    def _proof(self, wish: Wish, records: Sequence[Record]) -> Proof:
+        edge = self.edge
+        if wish.evidence:
+            proof = Proof.of(wish.evidence, wish.file)
+            trust.about(proof.evidence, edge.app.name, edge.source.name)
+            trust.accepted(wish.evidence, proof.evidence, records, self.shop.run)
+            return proof
+        found = newest_evidence(records, edge.app.name, edge.source.name)
+        if found is None:
+            raise InputError(
+                f"there is no evidence about {edge.app.name}/{edge.source.name} in the journal. Give the file that `trimtab monitor` wrote "
+                "with --evidence"
+            )
+        return Proof.of(found, "the evidence in the journal")
+
+    def _refused(self, proof: Proof, records: Sequence[Record]) -> Outcome | None:
+        """Why nothing is promoted, where the verdict or a person speaks against it."""
+        said, edge = proof.evidence, self.edge
+        if said.verdict.judgement in NEGATIVE:
+            reason = f": {said.verdict.text}" if said.verdict.text else ""
+            told = f"the verdict on {edge.app.name}/{edge.source.name} is {said.verdict.judgement}{reason}; nothing is promoted"
+            return Outcome(NEGATIVE[said.verdict.judgement], told, edge.app.name, edge.receiver.name, said.content, proof.name)
+        back = held(about(records, edge.app.name, edge.source.name), said.content)
+        if back is None:
+            return None
+        told = (
+            f"this content was rolled back on {back.at:%Y-%m-%d %H:%M} UTC ({back.text or back.verdict}) and is held. "
+            f"`trimtab retry --in repo {edge.app.name}/{edge.source.name}` lets it go on"
+        )
+        return Outcome(Word.HELD, told, edge.app.name, edge.receiver.name, said.content, proof.name)
+
+    async def _last_promotion(self, base: str) -> str | None:
+        await self.shop.branches.whole_history(self.edge.ref)
+        return await self.shop.last_with(base, f"Trimtab-Promotion: {self.edge.app.name}/{self.edge.receiver.name}")
+
+    def _story(self, proof: Proof, draft: Draft) -> Story:
+        edge, plan = self.edge, draft.plan
+        notes = [f"stays as it is in {edge.receiver.name}: `{name}`" for name in plan.apart]
+        return Story(
+            edge.app.name, edge.source.name, edge.receiver.name, draft.judged.content, proof.name, proof.evidence, draft.changes, notes
+        )
+
+    def _outcome(self, word: Word, story: Story, said: str) -> Outcome:
+        return Outcome(word, said, story.app, story.target, story.content, story.evidence, changes=story.changes, notes=tuple(story.notes))
+
+    def _has_it(self) -> str:
+        return f"{self.edge.receiver.name} has this content already"
+
+    async def _note(self, kind: Kind, story: Story, proof: Proof | None = None, about_it: About = NO_MORE) -> str:
+        """An entry, unless the newest one about this target says it already; the journal's head."""
+        entry = Entry(
+            kind=kind, at=self.shop.now(), app=story.app, target=story.target, content=story.content, evidence=story.evidence,
+            actor=about_it.actor or self.shop.actor, verdict=story.judgement, run=self.shop.run, commit=about_it.commit,
+            request=about_it.request,
+        )  # fmt: skip
+
+        def there(records: Sequence[Record]) -> bool:
+            found = about(records, story.app, story.target)
+            return bool(found) and (found[-1].kind, found[-1].content, found[-1].evidence) == (kind, story.content, story.evidence)
+
+        records = await self.shop.noted(entry, proof, there)
+        return records[-1].hash
+
+    async def _settled(self, records: Sequence[Record], base: str) -> None:
+        """Notes a promotion that people merged since the last run."""
+        entries = about(records, self.edge.app.name, self.edge.receiver.name)
+        last = entries[-1] if entries else None
+        if last is None or last.kind not in (Kind.PROPOSED, Kind.APPROVED):
+            return
+        commit = await self._last_promotion(base)
+        carried = await self.shop.last_with(base, f"Trimtab-Content: {last.content}") if commit is not None else None
+        if commit is not None and commit == carried:
+            story = Story(last.app, self.edge.source.name, last.target, last.content, last.evidence, None, ())
+            await self._note(Kind.PROMOTED, story, None, About(commit=commit))
+
+    async def _nothing(self, story: Story, base: str) -> Outcome:
+        """The receiver has the content: a pull request that is still open has no purpose any more."""
+        done = self._outcome(Word.NOTHING, story, self._has_it())
+        if self.forge is None or self.edge.promotion.by != "pull-request":
+            return done
+        request = await self.forge.pull_request(self.branch, self.edge.branch)
+        if request is None or request.state is not RequestState.OPEN:
+            return done
+        head = await self.shop.branches.newest(self.ref)
+        if head is not None and asking.foreign(await self.shop.between(base, head)):
+            return done
+        await self.forge.edit(request, Edit(close=True))
+        await self.forge.say(request, f"`{story.target}` has this content already, so there is nothing left to promote.")
+        if head is not None:
+            await self.shop.branches.publish(self.ref, None, head)
+        return replace(done, url=request.url, number=request.number, operation="closed")
+
+    async def _requested(self, story: Story, draft: Draft, proof: Proof) -> Outcome:
+        """One pull request for each app and target, made anew from the base each time, so that creating and updating come to the same."""
+        forge = self._forge()
+        request = await forge.pull_request(self.branch, self.edge.branch)
+        if request is not None and asking.declined(request, story.content):
+            await self._note(Kind.DECLINED, story, None, About(request=request.url))
+            said = f"{request.url} was closed: this content was declined. Reopen it, or change the content"
+            return replace(self._outcome(Word.DECLINED, story, said), url=request.url, number=request.number)
+        head = await self.shop.branches.newest(self.ref)
+        there = await self.shop.between(draft.base, head) if head is not None else ()
+        others = asking.foreign(there)
+        if others:
+            said = (
+                f"{self.branch} has commits by others ({others[0].id[:10]}) and is left alone. Merge it, or delete the branch to start anew"
+            )
+            url, number = (request.url, request.number) if request is not None else ("", 0)
+            return replace(self._outcome(Word.FOREIGN, story, said), branch=self.branch, url=url, number=number)
+        commit = head if there and head is not None and await self._current(head, story, draft) else None
+        if commit is None:
+            link = request.url if request is not None else ""
+            journal = await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, link))
+            commit = await self._commit(story, draft, journal)
+            await self.shop.branches.publish(self.ref, commit, head)
+        shown, operation = await self._shown(forge, request, story)
+        notes = await self._status(forge, commit, story)
+        done = self._outcome(Word.PROPOSED, story, f"{shown.url or self.branch} asks to bring it into {story.target}")
+        return replace(
+            done, branch=self.branch, commit=commit, url=shown.url, number=shown.number, operation=operation, notes=(*done.notes, *notes)
+        )
+
+    def _forge(self) -> Forge:
+        if self.forge is None:
+            raise InputError(
+                "no forge is known, so no pull request or issue can be opened. Name it in spec.forge of trimtab.yaml and give a token, "
+                "choose `promotion: {by: push}`, or look at the change with --dry-run"
+            )
+        return self.forge
+
+    async def _current(self, head: str, story: Story, draft: Draft) -> bool:
+        """Does the branch bring this content already, and are the files below it still what it was made from?"""
+        found = text.trailers_of((await self.shop.between(f"{head}^", head))[0].message)
+        paths = tuple(draft.plan.files)
+        same = (found.get("Content"), found.get("Evidence")) == (story.content, story.evidence)
+        return same and await self.shop.same_files(head, draft.commit, paths) and await self.shop.same_files(f"{head}^", draft.base, paths)
+
+    async def _commit(self, story: Story, draft: Draft, journal: str, actor: str = "") -> str:
+        tree = await self.shop.tree_of(draft.commit)
+        said = story.proof
+        trailers = {
+            "Promotion": f"{story.app}/{story.target}", "From": story.source, "Content": story.content,
+            "Judged-Commit": said.commit if said is not None else "", "Verdict": said.verdict.judgement if said is not None else "",
+            "Evidence": story.evidence, "Approved-By": actor, "Journal": journal, "Tree": tree,
+        }  # fmt: skip
+        change = Change(draft.plan.files, text.message(text.title(story), story, trailers), (draft.base,))
+        return await self.shop.branches.commit(change, self.shop.now())
+
+    async def _shown(self, forge: Forge, request: PullRequest | None, story: Story) -> tuple[PullRequest, str]:
+        """The pull request, open and saying what it should."""
+        promotion, how = self.edge.promotion, "Merge to promote; close to decline this content."
+        ours = text.body(story, how, forge.longest_body)
+        if request is None or request.state is not RequestState.OPEN:
+            new = NewPullRequest(
+                self.branch,
+                self.edge.branch,
+                text.title(story),
+                text.merged_body("", ours),
+                promotion.labels,
+                promotion.reviewers,
+                promotion.draft,
+            )
+            return await forge.open_pull_request(new), "created"
+        body = text.merged_body(request.body, ours)
+        missing = tuple(label for label in promotion.labels if label not in request.labels)
+        if body.strip() == request.body.strip() and request.title == text.title(story) and not missing:
+            return request, "none"
+        await forge.edit(request, Edit(text.title(story), body, missing))
+        return request, "updated"
+
+    async def _status(self, forge: Forge, commit: str, story: Story) -> tuple[str, ...]:
+        """The verdict as a status of the commit, for branch protection and others who gate on it."""
+        context, said = f"trimtab/{story.app}/{story.target}", f"judged: pass; evidence {story.evidence[:16]}"
+        url = text.link(story.proof.run.url) if story.proof is not None else ""
+        wanted = CommitStatus(context, StatusState.SUCCESS, said, url)
+        try:
+            if wanted not in await forge.statuses(commit):
+                await forge.set_status(commit, wanted)
+        except Denied as denied:
+            return (f"no commit status was set: {denied}",)
+        return ()
+
+    async def _pushed(self, story: Story, draft: Draft, proof: Proof, by: About) -> Outcome:
+        """A commit on the protected branch; `by` says who approved it, and where."""
+        kind = Kind.APPROVED if by.actor else Kind.PROPOSED
+        journal = await self._note(kind, story, proof, replace(by, commit=proof.evidence.commit))
+        commit = await self._commit(story, draft, journal, by.actor)
+        await self.shop.branches.publish(self.edge.ref, commit, draft.base)
+        await self._note(Kind.PROMOTED, story, None, replace(by, commit=commit))
+        done = self._outcome(Word.PROMOTED, story, f"{story.target} has it now, by commit {commit[:10]} on {self.edge.branch}")
+        return replace(done, branch=self.edge.branch, commit=commit)
+
+    async def _asked(self, story: Story, draft: Draft, proof: Proof, records: Sequence[Record]) -> Outcome:
+        """An issue asks; the approval of somebody who may give it, seen by a later run, starts the promotion."""
+        forge, promotion = self._forge(), self.edge.promotion
+        marker = f"trimtab:begin {story.app}/{story.target} content="
+        issue = await forge.issue(asking.ASKED, marker)
+        ended = {entry.request for entry in about(records, story.app, story.target) if entry.kind is Kind.APPROVED}
+        if issue is not None and asking.declined(issue, story.content) and issue.url not in ended:
+            await self._note(Kind.DECLINED, story, None, About(request=issue.url))
+            said = f"{issue.url} was closed: this content was declined. Reopen it, or change the content"
+            return replace(self._outcome(Word.DECLINED, story, said), url=issue.url, number=issue.number)
+        if issue is None or text.content_in(issue.body) != story.content or issue.state is not RequestState.OPEN:
+            return await self._ask(forge, issue, story, proof)
+        login = await self._approval(forge, issue)
+        if login is None:
+            who = f"one of {', '.join(promotion.approvers)}" if promotion.approvers else "somebody who may write"
+            done = self._outcome(Word.WAITING, story, f"{issue.url} waits for `{asking.WORD}` or the label {asking.APPROVED} by {who}")
+            return replace(done, url=issue.url, number=issue.number)
+        done = await self._pushed(story, draft, proof, About(request=issue.url, actor=login))
+        await forge.say(issue, f"Promoted by commit {done.commit}, approved by {text.cell(login)}.")
+        await forge.edit(issue, Edit(close=True))
+        return replace(done, url=issue.url, number=issue.number, operation="closed")
+
+    async def _ask(self, forge: Forge, old: Issue | None, story: Story, proof: Proof) -> Outcome:
+        """A new issue; one about other content, which an approval of must not count for this, is closed."""
+        promotion = self.edge.promotion
+        await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit))
+        how = f"Comment `{asking.WORD}`, or set the label `{asking.APPROVED}`, to promote exactly this; close to decline it."
+        labels = tuple(dict.fromkeys((asking.ASKED, *promotion.labels)))
+        issue = await forge.open_issue(text.title(story), text.merged_body("", text.body(story, how, forge.longest_body)), labels)
+        if old is not None and old.state is RequestState.OPEN:
+            await forge.say(old, f"Other content was judged since; {issue.url} asks for that.")
+            await forge.edit(old, Edit(close=True))
+        done = self._outcome(Word.WAITING, story, f"{issue.url} asks for an approval")
+        return replace(done, url=issue.url, number=issue.number, operation="created")
+
+    async def _approval(self, forge: Forge, issue: Thread) -> str | None:
+        asked = asking.those_who_asked(await forge.comments(issue), await forge.labels(issue), await forge.me())
+        permissions = {login: await forge.permission(login) for login in asked}
+        return asking.approver(asked, self.edge.promotion.approvers, permissions)

@@ -1,0 +1,200 @@
+"""What promotions and rollbacks work with: a repository, its journal, its targets as files and as they render.
+
+Used by `promoting` and `rolling_back`.
+
+Everything is read out of commits, never out of somebody's work tree.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from trimtab.adapters.git.branches import Branches, Change
+from trimtab.adapters.git.journal import Journal
+from trimtab.config.difference import Change as Difference
+from trimtab.config.difference import difference
+from trimtab.config.digest import DigestKey, canonical_json, fingerprinted
+from trimtab.documents.pipeline import App, Promotion, Target
+from trimtab.errors import InputError, Unavailable
+from trimtab.promotion.asking import Commit
+from trimtab.promotion.content import Judged, judged
+from trimtab.promotion.evidence import Evidence, decode, name_of
+from trimtab.promotion.journal import Entry, Kind, Record, find_evidence
+from trimtab.promotion.merging import Move
+from trimtab.promotion.plan import Plan, planned, source_ids
+from trimtab.promotion.proof import Picture, contents, prove_content, prove_nothing_else
+from trimtab.promotion.sides import Rules, Side
+
+Paint = Callable[[str, App, Target], Awaitable[Picture]]
+"""What a target renders to at a commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From which target to which, and the branch that clusters follow."""
+
+    app: App
+    source: Target
+    receiver: Target
+    branch: str
+
+    @property
+    def ref(self) -> str:
+        """The protected branch."""
+        return f"refs/heads/{self.branch}"
+
+    @property
+    def promotion(self) -> Promotion:
+        """How content gets into the receiver."""
+        return self.receiver.promotion or Promotion()
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Evidence: what it says, its bytes as the journal keeps them, and its name."""
+
+    evidence: Evidence
+    data: bytes = field(repr=False)
+    name: str
+
+    @classmethod
+    def of(cls, text: bytes, file: str) -> "Proof":
+        """Out of a file. InputError where it is none."""
+        return cls(decode(text, file), canonical_json(json.loads(text)).encode(), name_of(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An edit that was proved: what it comes to, and the tree as a commit that nothing points at."""
+
+    base: str
+    plan: Plan
+    judged: Judged
+    changes: Sequence[Difference] = field(repr=False)
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """One repository, for one run."""
+
+    branches: Branches
+    journal: Journal
+    paint: Paint
+    now: Callable[[], datetime]
+    run: str = ""
+    """The run of the pipeline that this is; empty outside of one."""
+    actor: str = ""
+    secret: DigestKey | None = None
+
+    async def head(self, ref: str) -> str:
+        """The newest commit of the protected branch. InputError where there is none."""
+        found = await self.branches.newest(ref)
+        if found is None:
+            raise InputError(f"there is no branch {ref.removeprefix('refs/heads/')}. trimtab.yaml names the protected one in spec.branch")
+        return found
+
+    async def side(self, commit: str, app: App, target: Target) -> Side:
+        """A target's own files at a commit."""
+        rendering = app.rendering or ("helm" if app.chart else "kustomize")
+        if rendering == "helm":
+            if not target.values:
+                raise InputError(
+                    f"target {target.name} of {app.name} names no values files in trimtab.yaml, so it has no content of its own"
+                )
+            wanted, folder = target.values, ""
+            found = [file for name in dict.fromkeys(wanted) for file in await self.branches.files(commit, name)]
+        else:
+            folder = (target.path or "").strip("/")
+            found = list(await self.branches.files(commit, folder))
+            wanted = ()
+        blobs = await self.branches.objects.read(file.blob for file in found)
+        files = {file.path: blobs[file.blob] for file in found}
+        return Side(target.name, rendering, files, folder, wanted, tuple(target.set))
+
+    async def draft(self, base: str, edge: tuple[App, Target, Target], before: Side | None, expected: "Expected") -> Draft:
+        """Plans, renders and proves an edit on top of a commit. InputError where it cannot or must not be made."""
+        app, source, receiver = edge
+        theirs, mine = await self.side(base, app, source), await self.side(base, app, receiver)
+        given, old = await asyncio.gather(self.paint(base, app, source), self.paint(base, app, receiver))
+        found = judged(given.values, source_ids(theirs), self.secret)
+        expected.check(found)
+        names = frozenset(key.name for key in ({*given.values} | {*old.values} if expected.move is Move.ROLL_BACK else {*given.values}))
+        plan = planned(theirs, mine, before, Rules(app.keep, names), expected.move)
+        if not plan.files:
+            return Draft(base, plan, found, ())
+        commit = await self.branches.commit(Change(plan.files, "a draft\n", (base,)), self.now())
+        new = await self.paint(commit, app, receiver)
+        prove_nothing_else(old, new, names)
+        if not plan.left:
+            prove_content(old, new, given, app.keep, plan.apart)
+        return Draft(base, plan, found, self.changes(old, new), commit)
+
+    def changes(self, old: Picture, new: Picture) -> Sequence[Difference]:
+        """What the pods of a target will see, key by key; of Secrets fingerprints where there is a key."""
+        shown = [[fingerprinted(one, self.secret) if self.secret else one for one in contents(side.values)] for side in (old, new)]
+        return difference(*shown)
+
+    async def last_with(self, commit: str, trailer: str) -> str | None:
+        """The newest commit of a history whose message has this line."""
+        listing = await self.branches.objects.must("log", "-1", "--format=%H", f"--grep=^{trailer}$", commit, doing="reading the history")
+        return listing.decode().strip() or None
+
+    async def between(self, base: str, head: str) -> tuple[Commit, ...]:
+        """The commits that a branch has and its base has not."""
+        shape = "--format=%H%x00%T%x00%B%x01"
+        listing = await self.branches.objects.must("log", shape, f"{base}..{head}", doing="reading the branch")
+        rows = (part.strip("\n").split("\0", 2) for part in listing.decode(errors="replace").split("\1") if "\0" in part)
+        return tuple(Commit(commit, message, tree) for commit, tree, message in rows)
+
+    async def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        return (await self.branches.objects.must("rev-parse", f"{commit}^{{tree}}", doing="reading a commit")).decode().strip()
+
+    async def same_files(self, one: str, other: str, paths: Sequence[str]) -> bool:
+        """Do these files have the same content in two commits?"""
+        return (await self.branches.objects.run("diff", "--quiet", one, other, "--", *paths)).code == 0
+
+    async def patch(self, one: str, other: str) -> str:
+        """What changed from one commit to another, as git shows it."""
+        settings = ("--no-color", "--no-ext-diff", "--no-textconv")
+        return (await self.branches.objects.must("diff", *settings, one, other, doing="comparing commits")).decode(errors="replace")
+
+    async def available(self, commit: str) -> str:
+        """A commit that evidence names, fetched where a shallow checkout has left it out. Unavailable where it cannot be had."""
+        found = await self.branches.objects.commit(commit)
+        if found is None and await self.branches.address():
+            await self.branches.objects.run("fetch", "--quiet", "--no-tags", "--", "origin", commit, deadline=self.branches.deadline)
+            found = await self.branches.objects.commit(commit)
+        if found is None:
+            raise Unavailable(f"the judged commit {commit[:10]} is not in this repository any more and cannot be fetched")
+        return found
+
+    async def noted(self, entry: Entry, proof: Proof | None, unless: Callable[[Sequence[Record]], bool]) -> tuple[Record, ...]:
+        """An entry in the journal, and the evidence with it where it is not there yet; the whole journal then."""
+
+        def wanted(records: Sequence[Record]) -> list[tuple[Entry, bytes]]:
+            found: list[tuple[Entry, bytes]] = []
+            if proof is not None and find_evidence(records, proof.name) is None:
+                found.append((self.verdict(proof), proof.data))
+            return found if unless(records) else [*found, (entry, b"")]
+
+        return await self.journal.append(wanted, self.now())
+
+    def verdict(self, proof: Proof) -> Entry:
+        """What evidence says, as an entry."""
+        said = proof.evidence
+        return Entry(
+            kind=Kind.VERDICT, at=self.now(), app=said.app, target=said.target, actor=self.actor, content=said.content, commit=said.commit,
+            evidence=proof.name, verdict=said.verdict.judgement, run=said.run.url or said.run.id, text=said.verdict.text,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Which way content goes, and what is asked of what was found before anything is planned."""
+
+    move: Move
+    check: Callable[[Judged], None]
