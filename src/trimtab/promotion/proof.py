@@ -12,7 +12,7 @@ from trimtab.promotion.content import Key, Values, differing
 from trimtab.promotion.merging import same
 from trimtab.promotion.sides import Keep
 
-_DIGEST = re.compile(r"(sha256:)?[0-9a-f]{32,64}")
+_DIGEST = re.compile(r"(sha256:)?[0-9a-f]{32,128}")
 SHOWN = 5
 
 
@@ -84,7 +84,7 @@ def _others(before: Picture, after: Picture) -> list[str]:
 def settled(tree: object, *, digests: bool = False) -> object:
     """A tree in which digests in annotations, which follow the content, all look the same."""
     if isinstance(tree, dict):
-        return {key: settled(item, digests=key == "annotations") for key, item in tree.items()}
+        return {key: settled(item, digests=digests or key == "annotations") for key, item in tree.items()}
     if isinstance(tree, list):
         return [settled(item) for item in tree]
     return "(digest)" if digests and isinstance(tree, str) and _DIGEST.fullmatch(tree) else tree
