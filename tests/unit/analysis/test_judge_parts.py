@@ -1,0 +1,191 @@
+"""Calibration, closure over metrics, groups of pods, the record's form, forecasts (judge.md 4, 5, 7)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import chisquare
+
+from trimtab.analysis import forecast
+from trimtab.analysis.calibration import calibrate, dispersion
+from trimtab.analysis.evidence import begin, update
+from trimtab.analysis.grouping import dealt, leavable
+from trimtab.analysis.layout import layout
+from trimtab.analysis.noise import uneven
+from trimtab.analysis.odds import implicated
+from trimtab.analysis.packing import blank, leaves, packed, rebuilt, unpacked
+from trimtab.errors import SafetyError
+from trimtab.model.evidence import Calibration
+from trimtab.model.judging import Clumps, Constants, JudgeRules, JudgeStep, Measured, MetricRule, Role
+from unit.analysis.judging import BEGAN, SCRAPE, bucketed, counted
+
+RULES = JudgeRules(metrics=(MetricRule("errors"),))
+CONSTANTS = Constants()
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 1000)), min_size=2, max_size=8))
+@settings(max_examples=50, deadline=None)
+def test_unevenness_is_pearsons(pods: list[tuple[int, int]]) -> None:
+    bad, total = np.asarray(pods, dtype=float).T
+    chi, freedom = uneven(np.asarray(pods, dtype=float), scores=False)
+    if bad.sum() == 0:
+        assert (chi, freedom) == (0, 0)
+        return
+    assert chi == pytest.approx(chisquare(bad, bad.sum() * total / total.sum()).statistic)
+    assert freedom == len(pods) - 1
+
+
+def test_two_blocks_of_one_pod_are_compared_as_two_pods_would_be() -> None:
+    values = np.asarray([[[3.0, 1000.0]], [[9.0, 1000.0]]])
+    single, _ = dispersion(values, False, Clumps.PODS, CONSTANTS)
+    assert single == pytest.approx((3 - 9) ** 2 / (3 + 9))
+
+
+def test_independent_errors_have_a_noise_of_one_and_clumps_of_ten_one_of_ten() -> None:
+    chance = np.random.default_rng(1)
+    for size, wanted in ((1, 1.0), (10, 10.0)):
+        clumps = chance.poisson(2.0, (8, 960, 10))
+        values = np.stack((clumps * float(size), np.full(clumps.shape, 2000.0)), axis=-1)
+        single, lasting = dispersion(values, False, Clumps.PODS, CONSTANTS)
+        assert single.mean() == pytest.approx(wanted, rel=0.05)
+        assert lasting.mean() == pytest.approx(wanted, rel=0.15)
+
+
+def test_clumps_over_all_pods_of_an_arm_show_in_time_only() -> None:
+    chance = np.random.default_rng(2)
+    shared = chance.poisson(1.0, (960, 1)) * 10
+    bad = np.stack([chance.multinomial(each[0], np.full(10, 0.1)) for each in shared])
+    values = np.stack((bad, np.full(bad.shape, 2000)), axis=-1).astype(float)
+    by_pod, _ = dispersion(values, False, Clumps.PODS, CONSTANTS)
+    in_time, _ = dispersion(values, False, Clumps.TIME, CONSTANTS)
+    assert by_pod < 1.2
+    assert in_time > 7
+
+
+def test_an_incident_that_all_pods_share_is_no_noise() -> None:
+    chance = np.random.default_rng(3)
+    level = np.where(np.arange(960) % 100 < 8, 20.0, 1.0)[:, None]
+    values = np.stack((chance.poisson(2.0 * level, (960, 10)), np.full((960, 10), 2000)), axis=-1).astype(float)
+    _, lasting = dispersion(values, False, Clumps.PODS, CONSTANTS)
+    assert lasting < 1.5
+
+
+def test_calibration_holds_base_rate_load_pods_and_window() -> None:
+    scrapes = [counted(place, [(900, 1000)], [(1, 1000), (3, 1000)]) for place in range(240)]
+    (known,) = calibrate(scrapes[::-1], RULES).metrics
+    assert (known.noise.bad, known.noise.total, known.load, known.pods) == (960, 480_000, 1000, 2)
+    assert (known.began, known.ended) == (BEGAN, BEGAN + SCRAPE * 240)
+    assert calibrate([], RULES) == Calibration()
+
+
+def test_a_merged_scrape_counts_as_several_for_the_load() -> None:
+    (known,) = calibrate([counted(0, [], [(1, 1000)]), counted(2, [], [(2, 2000)], missed=1)], RULES).metrics
+    assert known.load == 1000
+
+
+def test_of_a_long_history_the_noisiest_hours_count() -> None:
+    chance = np.random.default_rng(4)
+
+    def pods(clump: int) -> list[tuple[int, int]]:
+        return [(int(each) * clump, 5000) for each in chance.poisson(10 / clump, 4)]
+
+    day = [counted(place, [], pods(10 if place > 4 * 960 else 1)) for place in range(6 * 960)]
+    (known,) = calibrate(day, RULES).metrics
+    assert known.noise.single == pytest.approx(10, rel=0.15)
+
+
+EVIDENCE = st.lists(st.floats(-5, 9), min_size=2, max_size=6)
+
+
+@given(EVIDENCE, st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_metric_is_implicated_if_it_is_so_in_whatever_company(evidence: list[float], data: st.DataObject) -> None:
+    weights = np.asarray(data.draw(st.lists(st.floats(0.05, 1), min_size=len(evidence), max_size=len(evidence))))
+    weights /= weights.sum()
+    worse, bar = np.exp(evidence), np.log(100)
+    places = range(len(evidence))
+    wanted = []
+    for place in places:
+        others = [other for other in places if other != place]
+        companies = chain.from_iterable(combinations(others, size) for size in range(len(others) + 1))
+        averages = (weights[[place, *each]] @ worse[[place, *each]] / weights[[place, *each]].sum() for each in companies)
+        if np.log(min(averages)) >= bar - 1e-12:
+            wanted.append(place)
+    found, jointly = implicated(np.asarray(evidence), np.log(weights), bar)
+    if wanted:
+        assert (found, jointly) == (tuple(wanted), False)
+    else:
+        assert jointly
+        assert weights[list(found)] @ worse[list(found)] >= 0.9 * (weights @ worse) - 1e-9
+
+
+def test_pods_are_dealt_by_name_and_newcomers_join_the_smallest_group() -> None:
+    first = dealt((), [counted(0, [(0, 1)] * 10, [(0, 1)] * 2)], CONSTANTS)
+    canaries = {group.pod: group.group for group in first if group.canary}
+    assert [canaries[f"canary-{place}"] for place in range(10)] == [0, 1, 2, 3, 4, 5, 6, 7, 0, 1]
+    later = dealt(first, [counted(1, [(0, 1)] * 11, [(0, 1)] * 2)], CONSTANTS)
+    assert later[: len(first)] == first
+    assert next(group.group for group in later if group.pod == "canary-10") == 2
+    assert (leavable(first, CONSTANTS), leavable(dealt((), [counted(0, [(0, 1)] * 2, [])], CONSTANTS), CONSTANTS)) == (4, 0)
+
+
+def test_evidence_of_eight_histograms_stays_small() -> None:
+    """The record has room for 64 KiB."""
+    chance = np.random.default_rng(5)
+    names = [f"metric-{place}" for place in range(8)]
+    # Each of the three tails and the objective has a bucket of its own.
+    falling = np.asarray([0.3, 0.25, 0.15, 0.1, 0.06, 0.045, 0.035, 0.03, 0.015, 0.008, 0.004, 0.003])
+    bounds = tuple(float(each) for each in 0.005 * 2.0 ** np.arange(11))
+    rules = JudgeRules(metrics=tuple(MetricRule(name, Measured.LATENCY, slo=bounds[8]) for name in names))
+    evidence, step = begin(BEGAN), JudgeStep(0, 0.1, 0.25, BEGAN)
+    for number in range(40):
+        scrapes = []
+        for name in names:
+            pods = [chance.poisson(3000 * falling).tolist() for _ in range(15)]
+            scrapes.append(bucketed(number, pods[:5], pods[5:], bounds, name))
+        evidence = update(evidence, scrapes, rules, Calibration(), step)
+    assert 20_000 < len(evidence.numbers) < 64 * 1024
+
+
+def test_arrays_come_back_from_the_record_as_they_were() -> None:
+    found = layout(RULES, Calibration())
+    chance = np.random.default_rng(6)
+    before = rebuilt(blank(found, CONSTANTS), (chance.standard_normal(each.shape) for each in leaves(blank(found, CONSTANTS))))
+    after = unpacked(packed(before), found, CONSTANTS)
+    assert all(np.array_equal(*both) for both in zip(leaves(before), leaves(after), strict=True))
+    with pytest.raises(SafetyError, match="cannot be read"):
+        unpacked("AAAA", found, CONSTANTS)
+
+
+@pytest.mark.parametrize(
+    ("rps", "base", "weight", "seconds"),
+    [
+        (500, 0.001, 0.01, 2221),
+        (500, 0.001, 0.1, 258),
+        (500, 0.001, 0.5, 114),
+        (50, 0.001, 0.1, 2579),
+        (50, 0.001, 0.5, 1139),
+        (500, 0.0001, 0.1, 2579),
+    ],
+)
+def test_the_forecast_is_the_rules(rps: float, base: float, weight: float, seconds: float) -> None:
+    found = float(forecast.needed(0.0, base, weight, 2.0, 1.0, RULES)) / rps
+    assert found == pytest.approx(seconds, rel=0.005)
+
+
+def test_a_small_step_is_blind_to_what_a_larger_one_sees() -> None:
+    requests = 500 * 300
+    small, large = (float(forecast.detectable(requests, 0.001, weight, 1.0, RULES)) for weight in (0.01, 0.25))
+    assert large < 2.2 < 4 < small
+    assert float(forecast.detectable(10, 0.0001, 0.01, 1.0, RULES)) == np.inf
+    assert float(forecast.refutable(requests, 0.001, 0.1, 1.0, RULES)) == pytest.approx(1.95, abs=0.1)
+
+
+def test_restarts_roll_back_without_gating() -> None:
+    rules = replace(RULES, metrics=(MetricRule("restarts", Measured.RESTARTS, Role.GUARD),), bake=timedelta(0))
+    found = layout(rules, Calibration())
+    assert [(row.gates, row.part) for row in found.rows] == [(False, 1.0)]
