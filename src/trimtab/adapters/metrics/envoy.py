@@ -6,7 +6,7 @@ once a second all the time (0.5 ms each), since a window that begins when a cana
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +104,11 @@ class EnvoyCounters:
         seen = increase(readings)
         first = datetime.fromtimestamp(readings[0].at, UTC) if readings else since
         return Totals(max(first, since), seen.requests, seen.errors)
+
+    async def readings(self, cluster: str) -> Sequence[Reading]:
+        """All that is known of one backend, read anew. Unavailable where Envoy does not answer."""
+        await self._read()
+        return self._history(cluster).readings
 
     def _since(self, cluster: str, start: datetime, since: datetime) -> Increase:
         return increase(window(self._history(cluster).readings, start.timestamp(), since.timestamp()))

@@ -122,12 +122,12 @@ async def query(session: aiohttp.ClientSession, server: Server, text: str) -> fl
     return read(body, server)
 
 
-async def start_of(answer: aiohttp.ClientResponse) -> bytes:
-    """The answer, up to one byte more than is read."""
-    found = b""
-    while len(found) <= MOST_READ and (piece := await answer.content.read(MOST_READ + 1 - len(found))):
+async def start_of(answer: aiohttp.ClientResponse, most: int = MOST_READ) -> bytes:
+    """The answer, up to one byte more than `most`, which is what is read of it."""
+    found = bytearray()
+    while len(found) <= most and (piece := await answer.content.read(most + 1 - len(found))):
         found += piece
-    return found
+    return bytes(found)
 
 
 def unanswered(server: Server, error: Exception) -> InputError | OutsideError:
