@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.documents import flagger, kubernetes, pipeline, rules, trimtab
+from trimtab.documents import edges, flagger, kubernetes, pipeline, rules, trimtab
 from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune, shape
 from trimtab.documents.kubernetes import Service, Workload
 from trimtab.documents.naming import misnamed
@@ -63,7 +63,7 @@ def read_documents(text: str, file: str = "", *, strict: bool = True) -> list[De
     name; without, it becomes a warning. Raises DocumentError in any case for text that is not YAML or JSON, for values of
     the wrong type, and for what Flagger's controller refuses (flagger.md 1.8).
     """
-    return [decode(part, strict=strict) for document in read_yaml(text, file) for part in _items(document)]
+    return [decode(part, strict=strict) for document in read_yaml(text, file) for part in flattened(document)]
 
 
 NATIVE = {"apps/v1": ("Deployment", "DaemonSet"), "v1": ("ConfigMap", "Secret", "Service")}
@@ -102,9 +102,16 @@ def _decode_ours(document: Document, kind: type[Ours], *, strict: bool) -> tuple
     value = convert(pruned, kind)
     if isinstance(value, Misfit):
         raise _error(document, value)
-    for violation in rules.violations(value) if isinstance(value, flagger.Canary) else ():
+    for violation in _violations(value):
         raise _error(document, violation)
     return value, tuple(str(_error(document, misfit)) for misfit in misfits)
+
+
+def _violations(value: Ours) -> Iterator[Misfit]:
+    if isinstance(value, flagger.Canary):
+        yield from rules.violations(value)
+    elif isinstance(value, pipeline.Pipeline):
+        yield from edges.violations(value)
 
 
 def _our_type(document: Document, api_version: str, kind: str, *, strict: bool) -> type[Ours] | None:
@@ -118,7 +125,7 @@ def _our_type(document: Document, api_version: str, kind: str, *, strict: bool) 
     return found
 
 
-def _items(document: Document) -> Iterator[Document]:
+def flattened(document: Document) -> Iterator[Document]:
     """The document itself, or what a list such as `kind: List` holds, with the right lines."""
     raw = _mapping(document.value)
     items = raw.get("items")
@@ -128,7 +135,7 @@ def _items(document: Document) -> Iterator[Document]:
     for index, item in enumerate(items):
         prefix = ("items", index)
         lines = {path[2:]: line for path, line in document.lines.items() if path[:2] == prefix and len(path) > 2}
-        yield from _items(Document(item, document.file, document.line_of(prefix), lines))
+        yield from flattened(Document(item, document.file, document.line_of(prefix), lines))
 
 
 def _mapping(value: object) -> Mapping[str, object]:
