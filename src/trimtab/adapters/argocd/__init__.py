@@ -1,0 +1,1 @@
+"""Argo CD: does an Application run a commit?"""
