@@ -4,7 +4,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-cluster check format lock crds deploy docs
+.PHONY: help setup demo test test-cluster check format lock crds deploy docs benchmark-judge benchmark-judge-short
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
@@ -21,6 +21,12 @@ test: setup  ## all tests but those on a cluster
 test-cluster: setup  ## tests on a real control plane (the first run builds it: some minutes, Go or the network)
 	@tools/twice -n 2 --dist worksteal -m cluster --ignore=tests/cluster/test_conformance.py tests/cluster
 	@tools/twice -m cluster tests/cluster/test_conformance.py
+
+benchmark-judge: setup  ## how honest and how fast the judge is, all scenarios (some twelve minutes of one core)
+	@PYTHONPATH=tests $(BIN)/python benchmarks/judge/run.py --report benchmarks/judge/report.md; $(BIN)/python benchmarks/judge_cost.py
+
+benchmark-judge-short: setup  ## the same with few scenarios and runs, to the terminal (half a minute)
+	@PYTHONPATH=tests $(BIN)/python benchmarks/judge/run.py --short
 
 check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/ruff format --check --quiet . || { echo "make check: run 'make format'" >&2; exit 1; }

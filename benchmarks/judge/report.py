@@ -14,9 +14,18 @@ UNLIKELY = 0.001
 """Two counts differ where chance alone would make them differ so much less often than this."""
 
 
+ENOUGH = 200
+"""With fewer rollouts in a cell only what is surely too much is a miss."""
+
+
 def upper(hits: int, runs: int) -> float:
     """The one-sided 95 % bound of Clopper and Pearson."""
     return 1.0 if hits == runs else float(beta.ppf(0.95, hits + 1, runs - hits))
+
+
+def too_often(hits: int, runs: int, limit: float) -> bool:
+    """Does the bound reach beyond the limit? Of few rollouts the lower bound is taken."""
+    return upper(hits, runs) > limit if runs > ENOUGH else hits > 0 and float(beta.ppf(0.05, hits, runs - hits + 1)) > limit
 
 
 def of(kept: Kept, section: str) -> dict[str, dict[str, Figures]]:
@@ -53,7 +62,7 @@ def false_rollbacks(kept: Kept, missed: list[str]) -> Iterator[tuple[str, ...]]:
         bound = upper(cells[worst]["rollback"], cells[worst]["runs"])
         doubt = max(cell["hold"] / cell["runs"] for cell in cells.values())
         asked = not row.startswith("quiet history") and "clumps: pods" not in row
-        if asked and bound > 0.01:
+        if asked and too_often(cells[worst]["rollback"], cells[worst]["runs"], 0.01):
             missed.append(
                 f"R1, {row}, {worst}: bound {bound:.2%} of false rollbacks ({cells[worst]['rollback']} of {cells[worst]['runs']})"
             )
@@ -130,7 +139,7 @@ def promotion(kept: Kept, missed: list[str]) -> Iterator[tuple[str, ...]]:
         healthy, slightly = cells["healthy"], cells["+20 %"]
         doubled = {column: cell for column, cell in cells.items() if column.startswith("2x")}
         for column, cell in doubled.items():
-            if upper(cell["promoted"], cell["runs"]) > 0.05:
+            if too_often(cell["promoted"], cell["runs"], 0.05):
                 missed.append(f"R3, {row}, {column}: promoted with a bound of {upper(cell['promoted'], cell['runs']):.2%}")
         half = doubled["2x from the 50 % step"]
         later = [cells[f"5x from the {step} % step"] for step in (25, 50)]
@@ -251,7 +260,7 @@ def written(kept: Kept, histories: int) -> tuple[str, bool]:
 
 INTRODUCTION = """Traffic is made up: Poisson requests, 10 primary pods, scrapes of 15 s, noise learned from the primary's own history
 unless a row says that the history was quiet. "Bound" is the one-sided 95 % bound of Clopper and Pearson for one cell, not adjusted for the
-number of cells. Rollouts of 60 min unless a ramp ends earlier. In R1 a cell starts with 300 rollouts (8 metrics: 200) and gets 1 000 where
+number of cells. Rollouts of 60 min unless a ramp ends earlier. In R1 a cell starts with 300 rollouts and gets 1 000 where
 one of them was rolled back, 3 000 where three were; all are counted, which makes the rates of such cells a little too high. *Thresholds*:
 success below 99 % of a minute, five checks, as Flagger counts them. *Rank test*: error ratios of whole minutes on a growing window, as
 Kayenta judges them; written anew, 40 min. *Oracle*: the sequential likelihood ratio test at 100:1 that knows the ratio. The column

@@ -113,15 +113,16 @@ STICKY = (
 def false_rollbacks(few: bool) -> Iterator[Cell]:
     """R1: no regression. `few` leaves most traffic out."""
     pairs = PAIRS[3:4] if few else PAIRS
+    weights = (0.10, 0.50) if few else (0.01, 0.05, 0.10, 0.50)
     for number, trouble in enumerate((*TROUBLES, *STICKY), 1):
         further = () if few or trouble.quiet or trouble in STICKY else FURTHER
         for rps, base in (*pairs, *further):
             world = trouble.world(rps, base)
-            plans = {f"fixed {weight:.0%}": Plan(weight=weight) for weight in (0.01, 0.05, 0.10, 0.50)}
+            plans = {f"fixed {weight:.0%}": Plan(weight=weight) for weight in weights}
             if (rps, base) in FURTHER:
                 plans.pop("fixed 5%")
             else:
-                plans |= {"clock ramp": Plan("clock"), "evidence ramp": Plan("evidence")}
+                plans |= {"evidence ramp": Plan("evidence")} if few else {"clock ramp": Plan("clock"), "evidence ramp": Plan("evidence")}
             for name, plan in plans.items():
                 # A ramp has five canary pods unless the trouble names them.
                 five = plan.kind != "fixed" and not trouble.quiet and "pod" not in trouble.name
@@ -129,7 +130,7 @@ def false_rollbacks(few: bool) -> Iterator[Cell]:
                 seed = 50_000 + 10 * number if name == "fixed 5%" or (rps, base) in FURTHER else 1000 + 10 * number
                 column = f"{rps} rps, {base:.2%}, {name}"
                 learned = quiet(world) if trouble.quiet else None
-                runs = 200 if trouble.metrics > 1 else 300
+                runs = 300
                 yield Cell("R1", trouble.name, column, played, plan, seed, runs=runs, history=learned, clumps=trouble.clumps)
 
 
@@ -138,7 +139,7 @@ def detection(few: bool) -> Iterator[Cell]:
     for rps in (50, 500, 5000):
         for ratio in (2, 5, 10, 50):
             for pods in (1, 5):
-                plan = Plan(weight=0.10, minutes=40 if ratio == 2 else 20)
+                plan = Plan(weight=0.10, minutes=(80 if rps == 50 else 40) if ratio == 2 else 20)
                 yield Cell(
                     "R2",
                     f"{rps} rps, {ratio}x",

@@ -1,6 +1,7 @@
 """One row per metric: the figures behind a decision (judge.md 11). Called by `verdicts`."""
 
 from dataclasses import dataclass, replace
+from math import ceil, inf, log
 
 import numpy as np
 
@@ -141,13 +142,13 @@ def waiting(frame: Frame, made: MetricReading, drift: float, series: tuple[Ledge
     if made.role is not Role.GATE or drift <= 0:
         return made
     refuted = float(total(ledger.promote[where], np.log(better(ledger, frame))))
-    missing = np.log(rules.promote_odds / rules.constants.better_prior[0]) - max(refuted, forecast.LEAST_PROGRESS)
-    if refuted >= np.log(rules.promote_odds):
+    missing = log(rules.promote_odds / rules.constants.better_prior[0]) - max(refuted, forecast.LEAST_PROGRESS)
+    if refuted >= log(rules.promote_odds):
         missing = 0.0
     needed = max(0.0, missing / drift)
     minutes = evidence.interval.total_seconds() / 60
     each = (made.canary.total + made.primary.total) / max(1.0, float(frame.arrays.counts.noise.seen.max(initial=0.0)))
-    scrapes = max(float(np.ceil(needed / each)) if each else np.inf, rules.least_scrapes - float(ledger.counted[where]), 0.0)
+    scrapes = max(ceil(needed / each) if each else inf, rules.least_scrapes - float(ledger.counted[where]), 0.0)
     return replace(made, needed=max(needed, made.needed or 0.0), minutes=max(scrapes * minutes, made.minutes or 0.0))
 
 

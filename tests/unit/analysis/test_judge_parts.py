@@ -18,9 +18,12 @@ from trimtab.analysis.layout import layout
 from trimtab.analysis.noise import uneven
 from trimtab.analysis.odds import implicated
 from trimtab.analysis.packing import blank, leaves, packed, rebuilt, unpacked
+from trimtab.analysis.verdicts import decide
+from trimtab.documents.records import from_text, to_text
 from trimtab.errors import SafetyError
-from trimtab.model.evidence import Calibration
+from trimtab.model.evidence import Calibration, JudgeEvidence
 from trimtab.model.judging import Clumps, Constants, JudgeRules, JudgeStep, Measured, MetricRule, Role
+from trimtab.model.ruling import JudgeDecision
 from unit.analysis.judging import BEGAN, SCRAPE, bucketed, counted
 
 RULES = JudgeRules(metrics=(MetricRule("errors"),))
@@ -159,6 +162,15 @@ def test_arrays_come_back_from_the_record_as_they_were() -> None:
     assert all(np.array_equal(*both) for both in zip(leaves(before), leaves(after), strict=True))
     with pytest.raises(SafetyError, match="cannot be read"):
         unpacked("AAAA", found, CONSTANTS)
+
+
+def test_evidence_survives_the_record() -> None:
+    step = JudgeStep(0, 0.1, 0.25, BEGAN)
+    evidence = update(begin(BEGAN), [counted(place, [(9, 900)] * 3, [(1, 900)] * 4) for place in range(3)], RULES, Calibration(), step)
+    assert evidence.doubted is not None
+    assert from_text(to_text(evidence), JudgeEvidence, "the record") == evidence
+    decision = decide(evidence, RULES, Calibration(), step, BEGAN + SCRAPE * 3)
+    assert from_text(to_text(decision), JudgeDecision, "the record") == decision
 
 
 @pytest.mark.parametrize(
