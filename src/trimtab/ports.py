@@ -172,7 +172,7 @@ class Clock(Protocol):
         """Now, in UTC."""
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Returns at or after `moment`."""
+        """Returns at `moment`; after as much time as was left until then where somebody sets the clock back meanwhile."""
 
 
 class Forge(Protocol):

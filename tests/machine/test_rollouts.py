@@ -15,6 +15,7 @@ from trimtab.model.tellings import TellingKind
 from trimtab.rollout.decide import decide
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.readiness import Demand, readiness
+from trimtab.rollout.reasons import Names, not_ready
 from trimtab.testing.memory import Memory, run
 from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
@@ -749,3 +750,19 @@ def test_wl5_a_deadline_counts_from_the_last_progress(told: Tell) -> None:
     slow = Copy(revision.id, 2, 2, 2, 1, since=now + timedelta(seconds=30))
     assert not readiness(slow, demand, now + timedelta(seconds=89)).overdue
     assert readiness(slow, demand, now + timedelta(seconds=90)).overdue
+
+
+def test_wl6_a_daemonset_past_its_deadline_is_told_in_flaggers_words(told: Tell) -> None:
+    story = told()
+    revision, now = story.memory.world.revision(), story.memory.world.now
+    demand = Demand("app", revision, 100, timedelta(seconds=60), now)
+    slow = Copy(revision.id, 2, 2, 2, 1, kind="DaemonSet")
+    late = readiness(slow, demand, now + timedelta(seconds=60))
+    assert (late.text, late.overdue) == ("exceeded its progressDeadlineSeconds: 60", True)
+    names = Names("app.test", "app.test", "app-primary.test", "app", "DaemonSet")
+    words = not_ready(names, late.text, primary=False, overdue=late.overdue).text
+    assert words == "canary damonset app.test not ready with retryable false: exceeded its progressDeadlineSeconds: 60"
+    waiting = readiness(slow, demand, now + timedelta(seconds=59))
+    assert not_ready(names, waiting.text, primary=False).text.startswith(
+        "canary damonset app.test not ready with retryable true: waiting for"
+    )

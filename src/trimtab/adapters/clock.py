@@ -12,6 +12,8 @@ class SystemClock:
         return datetime.now(UTC)  # noqa: TID251  # here the time comes from
 
     async def sleep_until(self, moment: datetime) -> None:
-        """Returns at or after `moment`, also when the machine slept in between."""
-        while (left := (moment - self.now()).total_seconds()) > 0:
+        """Returns at `moment`, also when the machine slept in between; a clock that is set back keeps nobody waiting."""
+        seconds = asyncio.get_running_loop().time
+        end = seconds() + (moment - self.now()).total_seconds()
+        while (left := min((moment - self.now()).total_seconds(), end - seconds())) > 0:
             await asyncio.sleep(min(left, 60.0))

@@ -21,6 +21,8 @@ from trimtab.ports import Outside
 
 HELD = timedelta(seconds=30)
 """How soon to look again at what needs a person."""
+NAP = 60.0
+"""Seconds after which the clock is looked at again at the latest: it may have been set forward, or the machine have slept."""
 
 WHAT_NOW = "which is a bug in Trimtab: please report it. This Canary stays as it is and is looked at again every 30 s"
 
@@ -88,7 +90,7 @@ class Loop:
             return
         delay = (moment - self.outside.clock.now()).total_seconds()
         try:
-            async with asyncio.timeout(max(0.0, delay)):
+            async with asyncio.timeout(min(max(0.0, delay), NAP)):
                 await self.woken.wait()
         except TimeoutError:
             pass

@@ -13,7 +13,10 @@ LONGEST_DELAY = timedelta(seconds=30)
 
 @dataclass
 class Queue:
-    """Keys and when each is due. A key that is being worked on is not handed out again before `done`."""
+    """Keys and when each is due. A key that is being worked on is not handed out again before `done`.
+
+    Where somebody sets the clock back, what was due in a minute is due in a minute still.
+    """
 
     chance: random.Random
     due: dict[CanaryKey, datetime] = field(default_factory=dict)
@@ -22,6 +25,8 @@ class Queue:
     again: set[CanaryKey] = field(default_factory=set)
     """Keys that were woken while they were being worked on."""
     failures: dict[CanaryKey, int] = field(default_factory=dict)
+    looked: datetime | None = None
+    """When `take` was last asked."""
 
     def __len__(self) -> int:
         """How many keys a look is planned for."""
@@ -37,6 +42,9 @@ class Queue:
 
     def take(self, now: datetime) -> CanaryKey | None:
         """The key that has been due longest; None where none is."""
+        if self.looked is not None and now < self.looked:
+            self.set_back(self.looked - now)
+        self.looked = now
         self.drop_outdated()
         if not self.heap or self.heap[0][0] > now:
             return None
@@ -49,6 +57,12 @@ class Queue:
         """When the next key is due."""
         self.drop_outdated()
         return self.heap[0][0] if self.heap else None
+
+    def set_back(self, by: timedelta) -> None:
+        """Everything is due so much earlier by the clock, which is not earlier at all."""
+        self.due = {key: moment - by for key, moment in self.due.items()}
+        self.heap = [(moment, key) for key, moment in self.due.items()]
+        heapq.heapify(self.heap)
 
     def drop_outdated(self) -> None:
         """Entries of the heap that an earlier one has replaced."""

@@ -230,7 +230,7 @@ def coming_up(turn: Turn) -> None:
         patience_anew(turn)
         turn.again()
         return
-    say_at_the_grid(turn, reasons.not_ready(turn.names, copy.text, primary=False))
+    say_at_the_grid(turn, reasons.not_ready(turn.names, copy.text, primary=False, overdue=copy.overdue))
     if copy.overdue:
         message, alarm = reasons.deadline_passed(turn.names, copy.text)
         turn.say(message)

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from trimtab.model.facts import Copy
 from trimtab.model.revision import Revision
 
+DAEMON_SET = "DaemonSet"
+"""It has no progress deadline of its own, so what its lateness is called is ours to say, in Flagger's words (WL-6)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
@@ -38,7 +41,10 @@ def readiness(copy: Copy, demand: Demand, now: datetime) -> Readiness:
     deadline = since + demand.patience
     if copy.stalled:
         return Readiness(False, f'{copy.kind.lower()} "{demand.name}" exceeded its progress deadline', True)
-    return Readiness(False, f"waiting for rollout to finish: {text}", now >= deadline, deadline)
+    overdue = now >= deadline
+    if overdue and copy.kind == DAEMON_SET:
+        return Readiness(False, f"exceeded its progressDeadlineSeconds: {demand.patience.total_seconds():.0f}", True, deadline)
+    return Readiness(False, f"waiting for rollout to finish: {text}", overdue, deadline)
 
 
 def missing(copy: Copy, demand: Demand) -> str:

@@ -10,6 +10,7 @@ from trimtab.model.policy import Hook, HookType, MetricKind, Policy
 from trimtab.model.rollout import CanaryState, Step
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Reading, Result
+from trimtab.rollout.readiness import DAEMON_SET
 from trimtab.rollout.steps import KUBERNETES_ITERATIONS
 
 
@@ -48,7 +49,6 @@ class Names:
         return cls(str(state.key), f"{target.name}.{namespace}", f"{target.name}-primary.{namespace}", target.name, target.kind)
 
 
-DAEMON_SET = "DaemonSet"
 GATE_WAITS = {
     HookType.CONFIRM_ROLLOUT: ("advancement waiting for approval", "Canary is waiting for approval."),
     HookType.CONFIRM_TRAFFIC_INCREASE: (
@@ -117,13 +117,15 @@ def refused(names: Names, problems: tuple[str, ...]) -> tuple[Message, Alarm]:
     return Message("Refused", words, "warn"), Alarm(words, "error", detailed=True)
 
 
-def not_ready(names: Names, text: str, *, primary: bool) -> Message:
-    """A copy is waited for."""
+def not_ready(names: Names, text: str, *, primary: bool, overdue: bool = False) -> Message:
+    """A copy is waited for, or has had its time."""
     if primary:
         return Message("PrimaryNotReady", primary_waits(names, text), "warn")
     if names.kind == DAEMON_SET:
         # Spelled so in Flagger, and matched by what people have built on it (WL-6).
-        return Message("CanaryNotReady", f"canary damonset {names.target} not ready with retryable true: {text}", "warn")
+        return Message(
+            "CanaryNotReady", f"canary damonset {names.target} not ready with retryable {str(not overdue).lower()}: {text}", "warn"
+        )
     return Message("CanaryNotReady", f"canary {names.kind.lower()} {names.target} not ready: {text}", "warn")
 
 

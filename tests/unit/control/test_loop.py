@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
+from trimtab.control.queue import Queue
 from trimtab.errors import SafetyError, TrimtabError, Unavailable, Vanished
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
@@ -81,3 +84,31 @@ async def test_a_bug_in_one_pass_holds_that_canary_and_neither_ends_the_loop_nor
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+def test_a_clock_that_is_set_back_by_an_hour_delays_nobody_by_an_hour() -> None:
+    queue, now = Queue(Random(1)), datetime(2026, 1, 2, tzinfo=UTC)
+    assert queue.take(now) is None
+    queue.add(KEY, now + timedelta(seconds=10))
+    before = now - timedelta(hours=1)
+    assert queue.take(before) is None
+    assert queue.next() == before + timedelta(seconds=10)
+    assert queue.take(before + timedelta(seconds=10)) == KEY
+
+
+class SetBack(SystemClock):
+    """A clock that is set back by an hour when somebody has begun to wait."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def now(self) -> datetime:
+        self.asked += 1
+        return super().now() - (timedelta(hours=1) if self.asked > 2 else timedelta())
+
+
+async def test_who_waits_by_the_clock_is_not_kept_waiting_when_it_is_set_back() -> None:
+    clock = SetBack()
+    async with asyncio.timeout(5):
+        await clock.sleep_until(clock.now() + timedelta(milliseconds=50))
+    assert clock.asked > 2
