@@ -12,14 +12,14 @@ from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, metadata_of
 from trimtab.adapters.kubernetes.finalizer import deleted
 from trimtab.adapters.kubernetes.kinds import SERVICE
-from trimtab.adapters.kubernetes.marks import FLUX_OFF, OURS, controlled
+from trimtab.adapters.kubernetes.marks import FLUX_OFF, OURS, SERIAL, controlled, newest
 from trimtab.adapters.kubernetes.mirror import LAST_APPLIED
 from trimtab.adapters.kubernetes.order import TARGETS
 from trimtab.adapters.kubernetes.primary import selector_label
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.config.references import items, mapping
 from trimtab.documents.service import CanaryService, CustomMetadata, UnmanagedMetadata
-from trimtab.errors import InputError
+from trimtab.errors import Conflict, InputError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
 
@@ -43,18 +43,30 @@ class Plan:
     owner: Object
 
 
-async def reconcile(cluster: Cluster, key: CanaryKey, *, routed: bool) -> None:
-    """Makes the Services as they should be; the apex only with `routed`, for it then leads to the primary. Writes only what differs.
+async def reconcile(cluster: Cluster, key: CanaryKey, serial: int, *, routed: bool) -> None:
+    """Makes the Services as the record `serial` wants them; the apex only with `routed`, for it then leads to the primary.
 
-    A Canary whose target is a Service, or is gone, keeps the Services it has. InputError where spec.service is missing.
+    Writes only what differs, and notes the record with it. A Canary whose target is a Service, or is gone, keeps the Services it
+    has. InputError where spec.service is missing, Conflict where one was written on behalf of a newer record.
     """
     upkeep = Upkeep(cluster)
     for plan in plans(cluster, key, routed=routed):
 
         def shape(found: Object | None, plan: Plan = plan) -> Object | None:
-            return service(plan, found)
+            made = service(plan, found)
+            if made is None:
+                return None
+            uid = str(plan.owner["uid"])
+            if (seen := newest((found,), uid)) > serial:
+                raise Conflict(f"Service {plan.name} of Canary {key}: record {serial} is stale, {seen} was seen; look again")
+            return noted(made, serial, uid)
 
         await upkeep.make(SERVICE, key.namespace, plan.name, shape)
+
+
+def noted(made: Object, serial: int, uid: str) -> Object:
+    """A Service that says on behalf of which record it is written."""
+    return {**made, "metadata": {**metadata_of(made), "annotations": {**annotations_of(made), SERIAL: f"{serial}/{uid}"}}}
 
 
 async def astray(cluster: Cluster, key: CanaryKey, policy: Policy) -> Object | None:

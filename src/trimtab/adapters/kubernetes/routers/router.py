@@ -67,7 +67,7 @@ class ClusterRouter:
         if wanted.exposure.leaving is Leaving.GIVING_BACK:
             await self._give_back(routing, provider, live)
             return
-        await services.reconcile(self._cluster, key, routed=wanted.exposure.routed)
+        await services.reconcile(self._cluster, key, wanted.serial, routed=wanted.exposure.routed)
         if provider is None or not wanted.exposure.routed:
             return
         for kind, beside in provider.beside(routing):
@@ -96,7 +96,8 @@ class ClusterRouter:
         client, key = self._cluster.client, routing.key
         apex = await services.astray(self._cluster, key, routing.policy)
         if apex is not None:
-            self._cluster.mirrors[SERVICE].put(await client.replace(SERVICE, apex))
+            made = services.noted(apex, routing.serial, routing.uid)
+            self._cluster.mirrors[SERVICE].put(await client.replace(SERVICE, made))
         if provider is None or live is None:
             return
         left = self._left(key, provider, live)
