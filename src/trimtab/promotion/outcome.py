@@ -40,6 +40,7 @@ class Outcome:
     target: str
     content: str = ""
     evidence: str = ""
+    verdict: str = ""
     branch: str = ""
     commit: str = ""
     url: str = ""

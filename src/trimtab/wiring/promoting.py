@@ -111,7 +111,9 @@ class Promoting:
         if said.verdict.judgement in NEGATIVE:
             reason = f": {said.verdict.text}" if said.verdict.text else ""
             told = f"the verdict on {edge.app.name}/{edge.source.name} is {said.verdict.judgement}{reason}; nothing is promoted"
-            return Outcome(NEGATIVE[said.verdict.judgement], told, edge.app.name, edge.receiver.name, said.content, proof.name)
+            return Outcome(
+                NEGATIVE[said.verdict.judgement], told, edge.app.name, edge.receiver.name, said.content, proof.name, said.verdict.judgement
+            )
         back = held(about(records, edge.app.name, edge.source.name), said.content)
         if back is None:
             return None
@@ -119,7 +121,7 @@ class Promoting:
             f"this content was rolled back on {back.at:%Y-%m-%d %H:%M} UTC ({back.text or back.verdict}) and is held. "
             f"`trimtab retry --in repo {edge.app.name}/{edge.source.name}` lets it go on"
         )
-        return Outcome(Word.HELD, told, edge.app.name, edge.receiver.name, said.content, proof.name)
+        return Outcome(Word.HELD, told, edge.app.name, edge.receiver.name, said.content, proof.name, said.verdict.judgement)
 
     async def _last_promotion(self, base: str) -> str | None:
         await self.shop.branches.whole_history(self.edge.ref)
@@ -133,7 +135,8 @@ class Promoting:
         )
 
     def _outcome(self, word: Word, story: Story, said: str) -> Outcome:
-        return Outcome(word, said, story.app, story.target, story.content, story.evidence, changes=story.changes, notes=tuple(story.notes))
+        name = (story.app, story.target, story.content, story.evidence, story.judgement)
+        return Outcome(word, said, *name, changes=story.changes, notes=tuple(story.notes))
 
     def _has_it(self) -> str:
         return f"{self.edge.receiver.name} has this content already"

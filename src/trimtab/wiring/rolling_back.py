@@ -98,7 +98,7 @@ class RollingBack:
         return content_digest((await self.shop.paint(base, self.edge.app, self.edge.source)).values, self.shop.secret)
 
     def _outcome(self, word: Word, story: Story, said: str) -> Outcome:
-        return Outcome(word, said, story.app, story.target, story.content, story.evidence, changes=story.changes)
+        return Outcome(word, said, story.app, story.target, story.content, story.evidence, story.judgement, changes=story.changes)
 
     async def _put_back(self, story: Story, draft: Draft, proof: Proof | None, asked: Back) -> Outcome:
         shop = self.shop

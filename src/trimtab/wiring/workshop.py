@@ -8,10 +8,11 @@ Everything is read out of commits, never out of somebody's work tree.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from trimtab.adapters.git.branches import Branches, Change
+from trimtab.adapters.git.clone import File
 from trimtab.adapters.git.journal import Journal
 from trimtab.config.difference import Change as Difference
 from trimtab.config.difference import difference
@@ -23,6 +24,7 @@ from trimtab.promotion.content import Judged, judged
 from trimtab.promotion.evidence import Evidence, decode, name_of
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence
 from trimtab.promotion.merging import Move
+from trimtab.promotion.places import KUSTOMIZATIONS
 from trimtab.promotion.plan import Plan, planned, source_ids
 from trimtab.promotion.proof import Picture, contents, prove_content, prove_nothing_else
 from trimtab.promotion.sides import Rules, Side
@@ -98,21 +100,24 @@ class Workshop:
 
     async def side(self, commit: str, app: App, target: Target) -> Side:
         """A target's own files at a commit."""
-        rendering = app.rendering or ("helm" if app.chart else "kustomize")
-        if rendering == "helm":
+        if app.chart or app.rendering == "helm":
             if not target.values:
                 raise InputError(
                     f"target {target.name} of {app.name} names no values files in trimtab.yaml, so it has no content of its own"
                 )
-            wanted, folder = target.values, ""
-            found = [file for name in dict.fromkeys(wanted) for file in await self.branches.files(commit, name)]
-        else:
-            folder = (target.path or "").strip("/")
-            found = list(await self.branches.files(commit, folder))
-            wanted = ()
-        blobs = await self.branches.objects.read(file.blob for file in found)
-        files = {file.path: blobs[file.blob] for file in found}
-        return Side(target.name, rendering, files, folder, wanted, tuple(target.set))
+            named = [await self.branches.files(commit, name) for name in dict.fromkeys(target.values)]
+            return Side(
+                target.name, "helm", await self._read([one for files in named for one in files]), "", target.values, tuple(target.set)
+            )
+        folder = (target.path or "").strip("/")
+        files = await self._read(await self.branches.files(commit, folder))
+        side = Side(target.name, "plain", files, folder)
+        kustomized = any(side.inside(path) in KUSTOMIZATIONS for path in files)
+        return replace(side, rendering=app.rendering or ("kustomize" if kustomized else "plain"))
+
+    async def _read(self, files: Sequence[File]) -> dict[str, bytes]:
+        blobs = await self.branches.objects.read(file.blob for file in files)
+        return {file.path: blobs[file.blob] for file in files}
 
     async def draft(self, base: str, edge: tuple[App, Target, Target], before: Side | None, expected: "Expected") -> Draft:
         """Plans, renders and proves an edit on top of a commit. InputError where it cannot or must not be made."""

@@ -22,6 +22,8 @@ COMMANDS = {
     "history": ("rollouts", "Every attempt and how it ended."),
     "show": ("rollouts", "One attempt: what changed, who, the evidence."),
     "diff": ("content", "What changed between two commits or revisions, key by key."),
+    "promote": ("promotion", "Bring judged content into the next target of a repository."),
+    "rollback": ("promotion", "Put a canary in a repository back to what the target behind it has."),
     "approve": ("steering", "Open the gate at which a rollout waits."),
     "pause": ("steering", "Stop a rollout from growing."),
     "resume": ("steering", "Let it grow again."),

@@ -26,7 +26,7 @@ from trimtab.ports import Stored
 from trimtab.wiring import state as state_of
 
 T = TypeVar("T")
-LOCAL, CLUSTER = "local", "cluster"
+LOCAL, CLUSTER, REPO = "local", "cluster", "repo"
 NEAR, FAR = 0.25, 1.0
 """Seconds between two looks of those who wait, by where they look."""
 
@@ -84,7 +84,7 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds `--in` and what says where exactly; the command gets them as `asked`."""
 
     @click.option(
-        "--in", "kind", type=click.Choice([LOCAL, CLUSTER]), envvar="TRIMTAB_IN",
+        "--in", "kind", type=click.Choice([LOCAL, CLUSTER, REPO]), envvar="TRIMTAB_IN",
         help="Where to look.  [default: TRIMTAB_IN, else local, if a state folder is here]",
     )  # fmt: skip
     @state_option
@@ -113,8 +113,10 @@ def at_place(asked: Asked, work: Callable[[Place], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def opened(asked: Asked) -> AsyncIterator[Place]:
-    """The place that the options name, else the nearest."""
+    """The place that the options name, else the nearest. InputError for a repository, which has no rollouts but a journal."""
     folder = state_of.state_folder(asked.state)
+    if asked.kind == REPO:
+        raise InputError("a repository has no rollouts. With `--in repo` there are `history`, `show` and `retry`, which read its journal")
     kind = asked.kind or (LOCAL if asked.state is not None or folder.is_dir() or not cluster_known(asked) else CLUSTER)
     if kind == CLUSTER:
         async with cluster(asked) as place:
@@ -122,6 +124,17 @@ async def opened(asked: Asked) -> AsyncIterator[Place]:
     else:
         async with local(folder) as place:
             yield place
+
+
+def in_repository(asked: Asked) -> bool:
+    """Is the journal of a repository meant? It is, where trimtab.yaml is near and neither a state folder nor a cluster is named."""
+    if asked.kind:
+        return asked.kind == REPO
+    if asked.state is not None or state_of.state_folder(asked.state).is_dir() or asked.kubeconfig or asked.context or asked.namespace:
+        return False
+    from trimtab.wiring.pipeline import find
+
+    return find(Path.cwd()) is not None
 
 
 def cluster_known(asked: Asked) -> bool:

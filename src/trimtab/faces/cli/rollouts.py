@@ -12,7 +12,7 @@ import msgspec
 from trimtab.errors import InputError
 from trimtab.faces.cli import tables
 from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option
-from trimtab.faces.cli.places import Asked, Place, at_place, place_options
+from trimtab.faces.cli.places import Asked, Place, at_place, in_repository, place_options
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
 from trimtab.faces.views import show_view, status_view
 from trimtab.model.journal import Entry
@@ -73,15 +73,26 @@ def status_command(canary: str | None, asked: Asked, output: str) -> None:
 
 @click.command("history")
 @canary_argument
+@click.option("--verify", is_flag=True, help="With --in repo: hold the journal against itself and against the protected branch.")
 @place_options
 @output_option
-def history_command(canary: str | None, asked: Asked, output: str) -> None:
-    """Every attempt, oldest first: how it ended, when, by whose commit, what changed.
+def history_command(canary: str | None, verify: bool, asked: Asked, output: str) -> None:
+    """Every attempt, oldest first: how it ended, when, by whose commit, what changed. Of a repository: every entry of its journal.
 
     \b
     Example:
       trimtab history shop
+      trimtab history --in repo shop/stable --verify
+
+    \b
+    With --verify it ends with 1 if the journal was changed, or lacks what commits of the protected branch name.
     """
+    if in_repository(asked):
+        from trimtab.faces.cli import journal
+
+        sys.exit(journal.history(canary or "", output, verify=verify))
+    if verify:
+        raise InputError("--verify holds the journal of a repository against its history; give --in repo too")
 
     async def work(place: Place) -> None:
         keys = await place.records.keys()
@@ -105,12 +116,18 @@ def history_command(canary: str | None, asked: Asked, output: str) -> None:
 @place_options
 @output_option
 def show_command(rollout: int | None, canary: str | None, asked: Asked, output: str) -> None:
-    """One ROLLOUT: what changed, who, the evidence, the timeline. Without a number, the newest.
+    """One ROLLOUT: what changed, who, the evidence, the timeline. Without a number, the newest. Of a repository: an entry of its journal.
 
     \b
     Example:
       trimtab show 3
+      trimtab show 3 --in repo -o json
     """
+    if in_repository(asked):
+        from trimtab.faces.cli import journal
+
+        journal.show(rollout, canary or "", output)
+        return
 
     async def work(place: Place) -> None:
         key = chosen(await place.records.keys(), canary)

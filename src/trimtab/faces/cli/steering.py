@@ -13,7 +13,7 @@ import click
 
 from trimtab.errors import Unavailable
 from trimtab.faces.cli.options import canary_argument, output_option, reason_option
-from trimtab.faces.cli.places import Asked, Place, at_place, place_options
+from trimtab.faces.cli.places import Asked, Place, at_place, in_repository, place_options
 from trimtab.faces.cli.rollouts import chosen, show_json
 from trimtab.model.commands import Command, Verb
 from trimtab.model.names import CanaryKey
@@ -166,7 +166,13 @@ def retry_command(canary: str | None, reason: str, asked: Asked, output: str) ->
     \b
     Example:
       trimtab retry shop
+      trimtab retry shop/canary --in repo --reason "the database was down"
     """
+    if in_repository(asked):
+        from trimtab.faces.cli import journal
+
+        journal.retry(canary or "", reason, output)
+        return
     steer(Verb.RETRY, canary, asked, output, reason=reason)
 
 

@@ -1,0 +1,122 @@
+"""`history`, `show` and `retry` with `--in repo`: what the journal of a repository says. Called by `rollouts` and `steering`."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from trimtab.errors import InputError
+from trimtab.faces.cli.rollouts import show_json
+from trimtab.faces.cli.tables import aligned, cut
+from trimtab.faces.exits import DONE, FAILED
+from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems
+from trimtab.wiring.repository import Repository, repository
+
+
+async def opened() -> tuple[Repository, Sequence[Record]]:
+    """The repository here and its journal, as new as it can be had; says where that is. InputError where the journal cannot be read."""
+    found = await repository(Path())
+    click.echo(f"in {found}", err=True)
+    records, old = await found.records()
+    if old:
+        click.echo(f"trimtab: {old}", err=True)
+    return found, records
+
+
+def chosen(records: Sequence[Record], name: str) -> list[Record]:
+    """The entries about APP, APP/TARGET, or all. InputError where an entry cannot be read, or there is none of that name."""
+    try:
+        found = [record for record in records if name in ("", record.entry.app, f"{record.entry.app}/{record.entry.target}")]
+    except msgspec.MsgspecError as error:
+        raise InputError(f"the journal cannot be read: {error}. `trimtab history --in repo --verify` says where") from error
+    if name and not found:
+        there = sorted({f"{record.entry.app}/{record.entry.target}" for record in records})
+        raise InputError(f"the journal says nothing about {name!r}. It does about: {', '.join(there) or 'nothing yet'}")
+    return found
+
+
+def history(name: str, output: str, *, verify: bool) -> int:
+    """Shows the entries, and what does not hold where that is asked; the exit code."""
+
+    async def work() -> tuple[Sequence[Record], tuple[str, ...]]:
+        found, records = await opened()
+        return records, problems(records, await found.mentions()) if verify else ()
+
+    records, wrong = asyncio.run(work())
+    shown = [] if wrong else [record.entry for record in chosen(records, name)]
+    if output == "json":
+        show_json({"entries": [plain(entry) for entry in shown], "verified": verify and not wrong, "problems": list(wrong)})
+    elif not wrong:
+        click.echo(table(shown) if shown else "nothing was promoted or rolled back here yet")
+        click.echo("the journal holds, and has everything that the protected branch names" if verify else "", nl=verify)
+    for problem in wrong:
+        click.echo(f"trimtab: {problem}", err=True)
+    return FAILED if wrong else DONE
+
+
+def show(number: int | None, name: str, output: str) -> None:
+    """One entry with its evidence; without a number, the newest."""
+    _, records = asyncio.run(opened())
+    among = chosen(records, name)
+    found = next((one for one in among if one.entry.sequence == number), None) if number is not None else among[-1] if among else None
+    if found is None:
+        numbers = [record.entry.sequence for record in among]
+        there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+        raise InputError(f"the journal has no entry {number if number is not None else ''}; there are: {there}")
+    proof = find_evidence(records, found.entry.evidence)
+    evidence = json.loads(proof) if proof is not None else None
+    if output == "json":
+        show_json({**plain(found.entry), "hash": found.hash, "proof": evidence})
+        return
+    rows = [(key, str(value)) for key, value in {**plain(found.entry), "hash": found.hash}.items() if value not in ("", None)]
+    click.echo(aligned(rows))
+    if evidence is not None:
+        click.echo(f"\n{json.dumps(evidence, indent=2, ensure_ascii=False)}")
+
+
+def retry(name: str, reason: str, output: str) -> None:
+    """Lets content that was rolled back go on. InputError where none is held."""
+
+    async def work() -> Entry:
+        found, records = await opened()
+        entries = [record.entry for record in chosen(records, name)]
+        waiting = [one for one in entries if one.kind is Kind.ROLLED_BACK and _still_held(entries, one)]
+        targets = {(one.app, one.target) for one in waiting}
+        if len(targets) != 1:
+            there = ", ".join(sorted(f"{app}/{target}" for app, target in targets))
+            raise InputError(f"which target? Content is held of {there}" if there else f"no content of {name or 'anything'} is held back")
+        last = waiting[-1]
+        now = datetime.now(UTC)  # noqa: TID251  # when it was said
+        wish = Entry(kind=Kind.RETRIED, at=now, app=last.app, target=last.target, actor=found.actor(), content=last.content, text=reason)
+        await found.journal.append(lambda _: [(wish, b"")], now)
+        return wish
+
+    wish = asyncio.run(work())
+    if output == "json":
+        show_json(plain(wish))
+    else:
+        click.echo(f"{wish.app}/{wish.target}: content {wish.content[-10:]} may be judged and promoted again")
+
+
+def _still_held(entries: Sequence[Entry], one: Entry) -> bool:
+    return held([entry for entry in entries if (entry.app, entry.target) == (one.app, one.target)], one.content) is not None
+
+
+def plain(entry: Entry) -> dict[str, object]:
+    """An entry as JSON has it."""
+    found: dict[str, object] = msgspec.to_builtins(entry)
+    return found
+
+
+def table(entries: Sequence[Entry]) -> str:
+    """One line for each entry."""
+    rows: list[tuple[str, ...]] = [("NUMBER", "AT", "WHAT", "TARGET", "VERDICT", "CONTENT", "COMMIT", "BY", "NOTE")]
+    for one in entries:
+        at, content = f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}", one.content.rpartition(":")[2][:10]
+        name, note = f"{one.app}/{one.target}", cut(one.text or one.request)
+        rows.append((str(one.sequence), at, one.kind, name, one.verdict, content, one.commit[:10], one.actor, note))
+    return aligned(rows)
