@@ -1,0 +1,137 @@
+"""Where the objects that kustomize made were written, and what they are called there. Called by `kustomize`.
+
+Kustomize puts prefixes, suffixes and hashes around names and lays patches over objects; both are undone here by looking the name up
+in the files that it read.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trimtab.adapters.rendering.kustomization import Kustomization, Tree, numbered, strings
+from trimtab.adapters.rendering.objects import Written, key_places, manifests
+from trimtab.adapters.rendering.request import read, relative
+from trimtab.documents.yaml import Document, read_yaml
+from trimtab.errors import DocumentError
+from trimtab.model.rendered import Place
+
+HASH = re.compile(r"-[2456789bcdfghkmt]{10}$")
+GENERATORS = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One place that writes an object or a part of it."""
+
+    file: str
+    line: int
+    keys: Mapping[str, Place] = field(default_factory=dict)
+
+
+class Origins:
+    """Everything that the files of one kustomization say about objects, nearest to the target first."""
+
+    def __init__(self, root: Path, tree: Tree) -> None:
+        self._root = root
+        self._mentions: dict[tuple[str, str], list[Mention]] = {}
+        self._prefixes = [text for one in tree.kustomizations if isinstance(text := one.value.get("namePrefix"), str) and text]
+        self._suffixes = [text for one in tree.kustomizations if isinstance(text := one.value.get("nameSuffix"), str) and text]
+        self._first = tree.kustomizations[0]
+        for one in tree.kustomizations:
+            self._generated(one)
+            for name in ("patches", "patchesStrategicMerge"):
+                self._in_place(one, name)
+        for path in dict.fromkeys(tree.resources):
+            self._read(path)
+
+    def of(self, kind: str, name: str) -> Written:
+        """Where an object comes from. Of one that no file of the repository has, the kustomization itself."""
+        logical = self._logical(kind, name)
+        found = self._mentions.get((kind, logical), ())
+        keys: dict[str, Place] = {}
+        for mention in found:
+            keys = {**mention.keys, **keys}
+        # The one that is laid over by all others is where the object was written first.
+        return Written(logical, found[-1].file, found[-1].line, keys) if found else Written(logical, self._first.file, 0)
+
+    def _logical(self, kind: str, name: str) -> str:
+        bare = HASH.sub("", name)
+        candidates = [known for of, known in self._mentions if of == kind and known in name]
+        for known in sorted(candidates, key=len, reverse=True):
+            for whole in (name, bare):
+                before, found, after = whole.partition(known)
+                if found and _made_of(before, self._prefixes) and _made_of(after, self._suffixes):
+                    return known
+        for text in self._suffixes:
+            bare = bare.removesuffix(text)
+        for text in self._prefixes:
+            bare = bare.removeprefix(text)
+        return bare or name
+
+    def _generated(self, here: Kustomization) -> None:
+        for section, kind in GENERATORS.items():
+            for index, item in numbered(here.value.get(section)):
+                if isinstance(name := item.get("name"), str):
+                    keys = dict(self._generated_keys(here, (section, index), item))
+                    self._add(kind, name, Mention(here.file, here.document.line_of((section, index)), keys))
+
+    def _generated_keys(self, here: Kustomization, place: tuple[str, int], item: Mapping[str, object]) -> Iterable[tuple[str, Place]]:
+        for index, text in enumerate(strings(item.get("literals"))):
+            yield text.partition("=")[0], (here.file, here.document.line_of((*place, "literals", index)))
+        for text in strings(item.get("files")):
+            key, _, path = text.rpartition("=")
+            yield key or path.rpartition("/")[2], (self._name(here, path), 1)
+        for text in [*strings(item.get("envs")), *strings([item.get("env")])]:
+            yield from self._variables(here, text)
+
+    def _variables(self, here: Kustomization, text: str) -> Iterable[tuple[str, Place]]:
+        try:
+            lines = read(self._root, (here.folder / text).resolve()).split("\n")
+        except DocumentError:
+            return
+        for number, line in enumerate(lines, start=1):
+            key, found, _ = line.strip().partition("=")
+            if found and not key.startswith("#"):
+                yield key, (self._name(here, text), number)
+
+    def _name(self, here: Kustomization, text: str) -> str:
+        path = (here.folder / text).resolve()
+        return relative(self._root, path) if self._root in path.parents else here.file
+
+    def _in_place(self, here: Kustomization, section: str) -> None:
+        """Patches that are written in the kustomization itself."""
+        items = here.value.get(section)
+        for index, item in enumerate(items if isinstance(items, list) else []):
+            text = item.get("patch") if isinstance(item, dict) else item
+            if isinstance(text, str) and "\n" in text:
+                line = here.document.line_of((section, index, "patch"))
+                self._documents(text, here.file, line)
+
+    def _read(self, path: Path) -> None:
+        self._documents(read(self._root, path), relative(self._root, path), 0)
+
+    def _documents(self, text: str, file: str, line: int) -> None:
+        """The objects of a text; of one that stands inside another file only the line of that is told."""
+        try:
+            documents = [document for document in read_yaml(text, file) if isinstance(document.value, dict)]
+        except DocumentError:
+            return
+        for document, kind, name in manifests(documents):
+            keys = key_places(document)
+            self._add(kind, name, _moved(document, keys, line))
+
+    def _add(self, kind: str, name: str, mention: Mention) -> None:
+        self._mentions.setdefault((kind, name), []).append(mention)
+
+
+def _moved(document: Document, keys: Mapping[str, Place], line: int) -> Mention:
+    if not line:
+        return Mention(document.file, document.line, keys)
+    return Mention(document.file, line, dict.fromkeys(keys, (document.file, line)))
+
+
+def _made_of(text: str, parts: Iterable[str]) -> bool:
+    """Is a text nothing but some of the parts, one behind the other?"""
+    known = [part for part in parts if part]
+    return not text or any(text.startswith(part) and _made_of(text[len(part) :], [one for one in known if one != part]) for part in known)

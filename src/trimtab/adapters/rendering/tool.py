@@ -1,0 +1,100 @@
+"""Runs kustomize, kubectl or helm: with a deadline, without a shell, and with an environment that holds nothing of the user's.
+
+Called by `kustomize` and `helm`. Without leave to use the network a tool finds no git, no plugins, no kubeconfig and no proxy that works.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trimtab.adapters.rendering.request import LARGEST
+from trimtab.errors import InputError, Unavailable
+
+NOWHERE = "http://127.0.0.1:1"
+"""A proxy that nobody is, for tools that would fetch something unasked."""
+FOR_NETWORK = (
+    "PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "SSH_AUTH_SOCK", "GIT_SSH_COMMAND",
+)  # fmt: skip
+"""What a tool gets of the user's environment where it may fetch."""
+LOUDEST = 256 * 1024
+"""Bytes of error output that are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How a tool ended."""
+
+    code: int
+    out: str = field(repr=False)
+    errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where programs are looked for (as in PATH), and the environment that a tool gets parts of if it may use the network."""
+
+    path: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def find(self, name: str) -> str | None:
+        """The program of that name."""
+        return shutil.which(name, path=self.path)
+
+    def variables(self, home: Path, *, network: bool) -> dict[str, str]:
+        """The environment of a tool whose home is a temporary folder."""
+        places = {name: str(home) for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+        own = {**places, "LC_ALL": "C", "KUBECONFIG": os.devnull}
+        if network:
+            return {**own, **{name: self.environment[name] for name in FOR_NETWORK if name in self.environment}}
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), NOWHERE)
+        return {**own, **proxies, "PATH": str(home)}
+
+
+async def run(program: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], deadline: float) -> Output:
+    """One run in a folder. A tool that fails is an answer; Unavailable after the deadline (seconds) or where it cannot be started.
+
+    InputError where it writes more than any honest target renders to.
+    """
+    name = Path(program).name
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program, *arguments, cwd=folder, env=dict(environment), start_new_session=True,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    except OSError as error:
+        raise Unavailable(f"starting {program} failed: {error.strerror or error}") from error
+    try:
+        async with asyncio.timeout(deadline):
+            out, errors = await asyncio.gather(_read(process.stdout, LARGEST), _read(process.stderr, LOUDEST))
+            code = await process.wait() if out is not None and errors is not None else 0
+    except TimeoutError:
+        raise Unavailable(f"{name} did not finish within {deadline:g} s and was stopped") from None
+    finally:
+        await _stop(process)
+    if out is None or errors is None:
+        raise InputError(f"{name} wrote more than {LARGEST // 2**20} MiB and was stopped. A target that large cannot be rolled out")
+    return Output(code, out.decode(errors="replace"), errors.decode(errors="replace").strip())
+
+
+async def _read(stream: asyncio.StreamReader | None, limit: int) -> bytes | None:
+    """Everything that comes, None where it is more than the limit."""
+    parts, size = list[bytes](), 0
+    while stream is not None and (part := await stream.read(2**18)):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            return None
+    return b"".join(parts)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
