@@ -1,0 +1,144 @@
+"""`trimtab promote`, `rollback`, `history`, `show` and `retry` as processes, in a repository of plain manifests."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from contracts.git_places import PERSON, QUIET, commit, git
+from contracts.promotion_places import CONFIG, DEPLOYMENT, MAIN, Shop, shop
+from trimtab.adapters.git.journal import REF
+from trimtab.faces.outputs import github, one_line, write_outputs
+
+PIPELINE = """apiVersion: trimtab.dev/v1alpha1
+kind: Pipeline
+metadata: {name: shop}
+spec:
+  apps:
+  - name: shop
+    targets:
+    - {name: canary, path: canary}
+    - name: stable
+      path: stable
+      from: canary
+      promotion: {by: push}
+"""
+RUN = {"GITHUB_RUN_ID": "100", "GITHUB_SERVER_URL": "https://git.example.org", "GITHUB_REPOSITORY": "a/b", "GITHUB_ACTOR": "ada"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Shop]:
+    made = shop(tmp_path, run_id="100")
+    reads = "spec: {containers: [{name: app, image: app, envFrom: [{configMapRef: {name: app-config}}]}]}"
+    spec = DEPLOYMENT.format(replicas=1).replace("spec: {containers: [{name: app, image: app}]}", reads)
+    commit(made.clone, "a pipeline", {"trimtab.yaml": PIPELINE, "canary/deployment.yaml": spec, "stable/deployment.yaml": spec})
+    git(made.clone, "push", "--quiet", "origin", "main")
+    yield made
+
+
+def trimtab(place: Shop, *words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_", "TRIMTAB_", "GITLAB_", "GIT_"))}
+    known = {**plain, **QUIET, **PERSON, **RUN, **(environment or {})}
+    command = [sys.executable, "-m", "trimtab", *words]
+    return subprocess.run(command, cwd=place.clone, env=known, check=False, capture_output=True, text=True, timeout=60)
+
+
+def written(place: Shop, judgement: str = "pass") -> str:
+    file = place.clone.parent / "evidence.json"
+    file.write_bytes(json.dumps(json.loads(place.evidence(judgement)), indent=4).encode())
+    return str(file)
+
+
+def test_promote_push_history_show_and_verify_tell_one_story(place: Shop, tmp_path: Path) -> None:
+    outputs, dotenv = tmp_path / "outputs", tmp_path / "trimtab.env"
+    told = trimtab(
+        place,
+        "promote",
+        "shop/stable",
+        "--evidence",
+        written(place),
+        "--dotenv",
+        str(dotenv),
+        "-o",
+        "json",
+        environment={"GITHUB_OUTPUT": str(outputs)},
+    )
+    assert told.returncode == 0, told.stderr
+    done = json.loads(told.stdout)
+    assert (done["outcome"], done["verdict"], done["branch"]) == ("promoted", "pass", "main")
+    assert done["changes"] == [{"object": "configmap/app-config", "text": "pool: 10 -> 20 (x2)"}]
+    assert told.stderr.startswith(f"in repository {place.clone}, remote {place.origin}")
+    assert place.at_origin(f"{MAIN}:stable/config.yaml").endswith("pool: '20'")
+    assert git(place.origin, "log", "-1", "--format=%an", MAIN) == "Ada"
+    assert re.search(r"^outcome<<(trimtab-\w+)\npromoted\n\1$", outputs.read_text(), re.MULTILINE)
+    assert f"TRIMTAB_COMMIT={done['commit']}\n" in dotenv.read_text()
+    history = trimtab(place, "history", "--in", "repo", "--verify")
+    assert history.returncode == 0 and "the journal holds" in history.stdout
+    assert [line.split()[3] for line in history.stdout.splitlines()[1:4]] == ["verdict", "proposed", "promoted"]
+    shown = json.loads(trimtab(place, "show", "1", "--in", "repo", "-o", "json").stdout)
+    assert shown["kind"] == "verdict" and shown["proof"]["commit"] == shown["commit"] and shown["actor"] == "ada"
+    assert trimtab(place, "promote").stdout.startswith("shop/stable: stable has this content already")
+
+
+def test_a_journal_that_lost_an_entry_fails_verification(place: Shop) -> None:
+    trimtab(place, "promote", "--evidence", written(place))
+    git(place.origin, "update-ref", REF, f"{REF}~2")
+    git(place.clone, "update-ref", "-d", "refs/trimtab/seen/trimtab/journal")
+    found = trimtab(place, "history", "--in", "repo", "--verify")
+    assert found.returncode == 1 and "does not hold" in found.stderr
+
+
+@pytest.mark.parametrize(("judgement", "code"), [("fail", 1), ("inconclusive", 3), ("no-data", 3)])
+def test_the_verdict_is_the_exit_code(place: Shop, judgement: str, code: int) -> None:
+    found = trimtab(place, "promote", "--evidence", written(place, judgement))
+    assert found.returncode == code and f"is {judgement}" in found.stdout
+
+
+def test_what_cannot_be_meant_is_invalid_input(place: Shop) -> None:
+    unknown = trimtab(place, "promote", "shop/production")
+    assert unknown.returncode == 2 and "There are: shop/stable" in unknown.stderr
+    missing = trimtab(place, "promote", "--evidence", "no-such-file")
+    assert missing.returncode == 2 and "no-such-file cannot be read" in missing.stderr
+    moved = written(place)
+    place.change("canary", "debug", 30)
+    stale = trimtab(place, "promote", "--evidence", moved)
+    assert stale.returncode == 2 and "canary/config.yaml changed since commit" in stale.stderr
+    assert trimtab(place, "status", "--in", "repo").returncode == 2
+
+
+def test_rollback_holds_the_content_and_retry_lets_it_go(place: Shop) -> None:
+    done = trimtab(place, "rollback", "--evidence", written(place, "fail"))
+    assert done.returncode == 0, done.stderr
+    assert place.at_origin(f"{MAIN}:canary/config.yaml") + "\n" == CONFIG.format(level="info", pool=10)
+    place.change("canary", "info", 20)
+    good = written(place)
+    held = trimtab(place, "promote", "--evidence", good)
+    assert held.returncode == 1 and "is held" in held.stdout
+    retried = trimtab(place, "retry", "shop/canary", "--in", "repo", "--reason", "the database was down")
+    assert retried.returncode == 0 and "may be judged and promoted again" in retried.stdout
+    assert trimtab(place, "retry", "--in", "repo").returncode == 2
+    assert trimtab(place, "promote", "--evidence", good).returncode == 0
+
+
+def test_a_dry_run_needs_neither_remote_nor_forge(place: Shop) -> None:
+    proof = written(place)
+    place.origin.rename(place.origin.with_name("away.git"))
+    found = trimtab(place, "promote", "--evidence", proof, "--dry-run")
+    assert found.returncode == 0 and "+  pool: '20'" in found.stdout
+    assert trimtab(place, "promote", "--evidence", proof).returncode == 6
+
+
+@pytest.mark.parametrize("value", ["a\nevil=1", "x\ntrimtab-0\ny", "ghp<<EOF", "a\r\nb", "\x1b[31m"])
+def test_an_output_cannot_become_another_one(tmp_path: Path, value: str) -> None:
+    text = github("name", value)
+    delimiter = text.split("\n")[0].removeprefix("name<<")
+    assert text == f"name<<{delimiter}\n{value}\n{delimiter}\n" and delimiter not in value
+    assert "\n" not in one_line(value) and "\x1b" not in one_line(value)
+    dotenv = tmp_path / "env"
+    write_outputs({"url": value, "commit": "c"}, {}, dotenv)
+    assert [line.split("=")[0] for line in dotenv.read_text().splitlines()] == ["TRIMTAB_URL", "TRIMTAB_COMMIT"]
