@@ -6,10 +6,10 @@ in the same way.
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trimtab.config.amounts import factor, factor_in_text, shown_factor
-from trimtab.config.comparison import ChangeKind, Delta, compare, documents, unequal
+from trimtab.config.comparison import ChangeKind, Delta, Path, compare, documents, unequal
 from trimtab.config.formats import parse
 from trimtab.config.pairs import pairs
 from trimtab.config.showing import cut, shown_pair, shown_path, shown_value
@@ -38,6 +38,8 @@ class Change:
     new: str = ""
     factor: float | None = None
     """New by old, for numbers, durations and sizes."""
+    steps: Path = field(default=(), compare=False)
+    """`path` before it was made ready to be shown; empty in plain text."""
 
 
 def difference(before: Sequence[Content], after: Sequence[Content]) -> tuple[Change, ...]:
@@ -156,12 +158,13 @@ def _of_delta(name: str, key: str, delta: Delta, typed: bool) -> Change:
     path = shown_path(delta.path)
     old, new = shown_value(delta.old, typed=typed), shown_value(delta.new, typed=typed)
     if delta.kind is ChangeKind.ADDED:
-        return Change(name, key, delta.kind, path, "", cut(new))
+        return Change(name, key, delta.kind, path, "", cut(new), steps=delta.path)
     if delta.kind is ChangeKind.REMOVED:
-        return Change(name, key, delta.kind, path, cut(old), "")
+        return Change(name, key, delta.kind, path, cut(old), "", steps=delta.path)
     old, new = shown_pair(old, new)
     times = factor(_scalar(delta.old), _scalar(delta.new))
-    return Change(name, key, delta.kind, path, old, new, None if delta.kind is ChangeKind.TYPE_CHANGED and times == 1 else times)
+    times = None if delta.kind is ChangeKind.TYPE_CHANGED and times == 1 else times
+    return Change(name, key, delta.kind, path, old, new, times, delta.path)
 
 
 def _scalar(tree: Tree) -> Scalar:

@@ -39,9 +39,10 @@ def pairs(before: Sequence[Content], after: Sequence[Content]) -> tuple[Pair, ..
 
 def _alone(contents: Sequence[Content]) -> dict[ConfigName, Content]:
     """By their name without a hash; not those that share it with another, for there it is in doubt which is which."""
-    often = Counter(_base(content.name) for content in contents)
-    return {_base(content.name): content for content in contents if often[_base(content.name)] == 1}
+    often = Counter(base_name(content.name) for content in contents)
+    return {base_name(content.name): content for content in contents if often[base_name(content.name)] == 1}
 
 
-def _base(name: ConfigName) -> ConfigName:
+def base_name(name: ConfigName) -> ConfigName:
+    """The name without the hash that Kustomize's generators put behind it."""
     return ConfigName(name.kind, _HASH.sub("", name.name))

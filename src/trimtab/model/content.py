@@ -40,6 +40,39 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     INFO = "info"
+    OFF = "off"
+    """Not looked for. No finding has this; only rules do."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySchema:
+    """The JSON Schema of one key. It holds for every object of that kind whose name fits `name`, in which `*` stands for anything.
+
+    Names are compared without the hash that Kustomize puts behind them.
+    """
+
+    kind: ConfigKind
+    name: str
+    key: str
+    schema: str
+    """The schema as JSON text."""
+    place: str
+    """Where it is written, for messages: a file, or `spec.validation.schemas[0].schema`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRules:
+    """What content is held against before it is shown to anyone. The defaults count where nobody says anything."""
+
+    severities: tuple[tuple[str, Severity], ...] = ()
+    """By the id of the check (`validation.catalogue`), where it is not the usual one."""
+    schemas: tuple[KeySchema, ...] = ()
+    largest: int = 1024 * 1024
+    """Bytes of all values of one ConfigMap or Secret; keys do not count. The API server takes no more than the default."""
+    factor: float = 10.0
+    """By how many times an amount may grow or shrink in one change."""
+    spoken: bool = False
+    """Are warnings told as events, too? Else they are in the journal only, since Flagger would say nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from trimtab.model.content import ContentRules
 from trimtab.model.names import Target
 
 Pairs = tuple[tuple[str, str], ...]
@@ -178,6 +179,8 @@ class Policy:
     progress_deadline: timedelta = timedelta(seconds=600)
     skip_analysis: bool = False
     analysis: Analysis = Analysis()
+    content: ContentRules = ContentRules()
+    """What new content is held against before anybody sees it."""
     hooks: tuple[Hook, ...] = ()
     alerts: tuple[AlertTarget, ...] = ()
     approvals: frozenset[HookType] = frozenset()

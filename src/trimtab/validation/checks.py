@@ -1,31 +1,38 @@
-"""Content to findings: format, size, UTF-8, and whether a pod finds what it needs (C3).
+"""Content to findings: format, size, UTF-8, JSON Schema, what a change does, credentials, and whether a pod finds what it needs (C3).
 
 Called by `control.observe` before anything is shown to anyone, and by `check`. Values of Secrets are in no finding, nor is their length.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from trimtab.config.formats import named_format, parse
-from trimtab.config.pairs import pairs
+from trimtab.config.pairs import base_name, pairs
 from trimtab.config.references import Reference
-from trimtab.config.trees import Parsed
-from trimtab.model.content import Content, Finding, Severity
+from trimtab.config.suspects import suspect_under, suspects
+from trimtab.config.trees import Format, Parsed
+from trimtab.model.content import Content, ContentRules, Finding, KeySchema, Severity
+from trimtab.validation.catalogue import found, graded
+from trimtab.validation.changes import judged
+from trimtab.validation.schemas import misfits
 
 BROKEN = "Correct the value; the promoted one parses."
 DOUBTFUL = "Correct it, unless something fills or strips it before it is read."
-LARGEST = 1024 * 1024
-"""Bytes of all values of one ConfigMap or Secret, as the API server limits them; keys do not count."""
+LEAKED = "Move it to a Secret, and replace it: whoever can read the ConfigMap or its history has it."
+USUAL = ContentRules()
 
 
-def validate(after: Sequence[Content], promoted: Sequence[Content], needed: Sequence[Reference] = ()) -> tuple[Finding, ...]:
-    """The findings of new content, compared with what is promoted.
+def validate(
+    after: Sequence[Content], promoted: Sequence[Content], needed: Sequence[Reference] = (), rules: ContentRules = USUAL
+) -> tuple[Finding, ...]:
+    """The findings of new content, compared with what is promoted: its file and the file's line are in them where they are known.
 
     `needed` is what the pod template reads (`config.references`); without it references are not looked at.
     """
     there = [(pair.new, pair.old) for pair in pairs(promoted, after) if pair.new]
-    found = [_located(new, finding) for new, old in there for finding in _examine(new, old)]
-    return (*found, *missing(after, needed))
+    findings = [_located(new, finding) for new, old in there for finding in _examine(new, old, rules)]
+    return tuple(graded([*findings, *missing(after, needed)], rules))
 
 
 def missing(contents: Sequence[Content], needed: Sequence[Reference]) -> Iterator[Finding]:
@@ -37,43 +44,77 @@ def missing(contents: Sequence[Content], needed: Sequence[Reference]) -> Iterato
         if content is None:
             if reference.mandatory:
                 fix = "Add it, or mark the reference as optional."
-                yield Finding("reference/missing", Severity.ERROR, f"does not exist; {read_by}", str(reference.name), fix=fix)
+                yield replace(found("reference/missing", f"does not exist; {read_by}", fix=fix), name=str(reference.name))
             continue
         for key in sorted(reference.keys - {*content.data, *content.binary}):
             fix = f"Add it, or use one of: {', '.join(sorted({*content.data, *content.binary})) or 'none, there is no key'}."
-            finding = Finding("reference/missing", Severity.ERROR, f"the key does not exist; {read_by}", key=key, fix=fix)
-            yield _located(content, finding)
+            yield _located(content, found("reference/missing", f"the key does not exist; {read_by}", key, fix=fix))
 
 
-def _examine(content: Content, promoted: Content | None) -> Iterator[Finding]:
-    values = [*content.data.items(), *content.binary.items()]
-    size = sum(len(value) for _, value in values)
-    if size > LARGEST:
-        is_there = "has more than may be stored" if content.secret else f"has {size} bytes"
-        problem = f"{is_there}; all values of a {content.name.kind} together may have {LARGEST}"
-        largest = max(values, key=lambda item: len(item[1]))[0]
-        yield Finding("content/size", Severity.ERROR, problem, fix=f"Split it, or mount {largest}, the largest, from elsewhere.")
+def _examine(content: Content, promoted: Content | None, rules: ContentRules) -> Iterator[Finding]:
+    """The findings of one object, with lines of its values."""
+    yield from _too_large(content, rules.largest)
     for key, value in sorted(content.data.items()):
         yield from _examine_value(content, key, value, promoted)
+    for rule in rules.schemas:
+        if rule.kind is content.name.kind and fnmatchcase(base_name(content.name).name, rule.name):
+            yield from _held_against(content, rule)
+    if promoted is not None:
+        yield from judged(promoted, content, rules.factor)
+
+
+def _too_large(content: Content, largest: int) -> Iterator[Finding]:
+    values = [*content.data.items(), *content.binary.items()]
+    size = sum(len(value) for _, value in values)
+    if size > largest:
+        is_there = "has more than is allowed" if content.secret else f"has {size} bytes"
+        problem = f"{is_there}; all values of a {content.name.kind} together may have {largest}"
+        most = max(values, key=lambda item: len(item[1]))[0]
+        yield found("content/size", problem, fix=f"Split it, or mount {most}, the largest, from elsewhere.")
 
 
 def _examine_value(content: Content, key: str, value: bytes, promoted: Content | None) -> Iterator[Finding]:
-    """One value: text is UTF-8, and what the suffix promises is kept if it was before."""
+    """One value: text is UTF-8, what the suffix promises is kept if it was before, and nothing secret has come in."""
     try:
         text = value.decode()
     except UnicodeDecodeError as error:
         if not content.secret:
             line = value.count(b"\n", 0, error.start) + 1
             problem = f"is not UTF-8: byte {error.start} cannot be read, line {line} of the value"
-            yield _at(content, key, line, Finding("content/utf8", Severity.ERROR, problem, fix="Put binary values under binaryData."))
+            yield found("content/utf8", problem, key, line, "Put binary values under binaryData.")
         return
-    if named_format(key) is None:
-        return
-    parsed = parse(key, text)
+    before = promoted.data.get(key) if promoted is not None else None
+    parsed = parse(key, text) if named_format(key) is not None else Parsed(Format.TEXT)
     if parsed.problem:
-        broken = promoted is not None and _parses(key, promoted.data.get(key))
-        severity, fix = (Severity.ERROR, BROKEN) if broken else (Severity.WARNING, DOUBTFUL)
-        yield _at(content, key, parsed.line, Finding("content/parses", severity, _problem(content, parsed), fix=fix))
+        broken = _parses(key, before)
+        finding = found("content/parses", _problem(content, parsed), key, parsed.line, BROKEN if broken else DOUBTFUL)
+        yield finding if broken else replace(finding, severity=Severity.WARNING)
+    if not content.secret and value != before:
+        yield from _leaks(key, text)
+
+
+def _leaks(key: str, text: str) -> Iterator[Finding]:
+    """What looks like a credential. Never what it is."""
+    whole = suspect_under(key, text)
+    for suspect in suspects(text) if whole is None or "\n" in text.strip() else [whole]:
+        yield found("content/secret", f"line {suspect.line} of the value looks like {suspect.what}", key, suspect.line, LEAKED)
+
+
+def _held_against(content: Content, rule: KeySchema) -> Iterator[Finding]:
+    """One object against one schema."""
+    value = content.data.get(rule.key)
+    if value is None:
+        there = ", ".join(sorted(content.data)) or "none"
+        fix = f"Correct the key in {rule.place}, or add it here; there are: {there}."
+        yield found("content/schema-unused", "the key does not exist, and there is a JSON Schema for it", rule.key, fix=fix)
+        return
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        fix = f"Correct it, or the schema in {rule.place}."
+        yield found("content/schema", "cannot be held against its JSON Schema, since it is not UTF-8", rule.key, fix=fix)
+        return
+    yield from misfits(content, rule.key, text, rule)
 
 
 def _problem(content: Content, parsed: Parsed) -> str:
@@ -91,17 +132,13 @@ def _parses(key: str, value: bytes | None) -> bool:
         return False
 
 
-def _at(content: Content, key: str, line: int, finding: Finding) -> Finding:
-    """The finding with key and line of the file.
+def _located(content: Content, finding: Finding) -> Finding:
+    """The finding with object, file and the file's line; with the object's line where there is no better one.
 
     A value of several lines is taken to begin below its key, as after `|`. A Secret's value may stand in the file as base64,
     which has other lines, so there the key's line has to do.
     """
-    start = content.key_lines.get(key, 0)
-    below = start and not content.secret and b"\n" in content.data[key].removesuffix(b"\n")
-    return replace(finding, key=key, line=start + line if below else start)
-
-
-def _located(content: Content, finding: Finding) -> Finding:
-    """The finding with object and file; with the object's line where there is no better one."""
-    return replace(finding, name=str(content.name), file=content.file, line=finding.line or content.line)
+    start = content.key_lines.get(finding.key, 0)
+    below = start and not content.secret and b"\n" in content.data[finding.key].removesuffix(b"\n")
+    line = start + finding.line if below else start or content.line
+    return replace(finding, name=str(content.name), file=content.file, line=line)
