@@ -16,9 +16,21 @@ from trimtab.analysis.backtest.recording import Windows
 from trimtab.analysis.backtest.replay import known
 from trimtab.analysis.backtest.runs import Plan, Run
 from trimtab.analysis.backtest.trialled import End
+from trimtab.analysis.cautions import of_pods
 from trimtab.analysis.ledger import Array
 from trimtab.model.judging import JudgeRules
 
+LIMITS = (
+    "A rollout is followed until its policy would have acted. What would have come after that was not recorded.",
+    "The canary was played by pods of the primary, with the primary's configuration: load that a change moves or adds does not show.",
+    "Requests were dropped at random to bring the canary to its weight. Clumps of errors got smaller by that.",
+    "Regressions were spread evenly over the canary's good requests. Real ones may come in bursts, or hit some users only.",
+    "Pods drawn anew from the same window are not independent: the limit by windows is the one to believe.",
+    "A policy that was chosen by this recording has to be tried on another one.",
+)
+"""What no backtest can show, said with every one."""
+CAUGHT = 0.8
+"""A policy catches a regression that it rolls back in so many of the rollouts."""
 POINTS = 41
 """Of a curve."""
 MOST_QUARRELS = 10
@@ -35,6 +47,8 @@ class Cell:
 
     policy: str
     regression: str
+    placebo: bool
+    """Nothing was wrong: every rollback is a false one."""
     rollouts: int
     windows: int
     rolled_back: float
@@ -91,6 +105,13 @@ class Report:
     cells: tuple[Cell, ...]
     quarrels: tuple[Quarrel, ...]
     warnings: tuple[str, ...]
+    limits: tuple[str, ...] = LIMITS
+
+    def least_caught(self, policy: str) -> str | None:
+        """The first of the regressions, in their order, that the policy catches."""
+        return next(
+            (cell.regression for cell in self.cells if cell.policy == policy and not cell.placebo and cell.rolled_back >= CAUGHT), None
+        )
 
 
 def report(windows: Windows, plan: Plan, runs: Sequence[Run]) -> Report:
@@ -137,6 +158,7 @@ def cell(found: Run, windows: Windows) -> Cell:
     return Cell(
         found.candidate.name,
         found.regression.name,
+        found.regression.none,
         rollouts,
         used,
         share,
@@ -192,8 +214,8 @@ def warnings(found: Report, plan: Plan) -> Iterator[str]:
             "Only one pod, or a gateway without pods, was recorded: its requests were split at random between canary and primary, "
             "so that differences between pods, and clumps of errors that stick to one of them, do not show."
         )
-    elif found.canaries < JudgeRules().constants.least_pods:
-        yield f"With {found.canaries} canary pod{'s' * (found.canaries > 1)} a bad node looks like a bad configuration; three are needed."
+    else:
+        yield from (f"{text[0].upper()}{text[1:]}." for text in of_pods(JudgeRules(), found.canaries))
     if found.traffic < MUCH_TRAFFIC:
         yield (
             "Requests of pods that play the canary beyond its weight are left out, so that only "

@@ -30,6 +30,8 @@ COMMANDS = {
     "abort": ("steering", "Take all traffic back to the primary."),
     "retry": ("steering", "Start a held change again."),
     "undo": ("steering", "Go back to a revision that was promoted before."),
+    "plan": ("judging", "What a rollout can see at each step, and how long it needs."),
+    "backtest": ("judging", "What policies would have done to recorded traffic."),
     "operator": ("operator", "Roll out what changes in a cluster."),
     "demo": ("machine", "Show it, in half a minute."),
     "completion": ("completion", "Complete commands and names in a shell."),

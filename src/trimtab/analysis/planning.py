@@ -1,0 +1,187 @@
+"""What a rollout can see at each of its steps, and how long it needs, before it starts (judge.md 7). Called by `trimtab plan`.
+
+All figures are those of the middle, good to about 30 %. Times count whole scrapes, each closed one interval late.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.analysis import counts, forecast, noise
+from trimtab.model.evidence import Noise
+from trimtab.model.judging import JudgeRules
+
+RATIOS = (2.0, 5.0, 10.0)
+"""Regressions of which a plan tells when they are seen."""
+LADDERS = (
+    (0.01, 0.05, 0.1, 0.25, 0.5), (0.01, 0.1, 0.5), (0.02, 0.1, 0.5), (0.05, 0.1, 0.25, 0.5), (0.05, 0.2, 0.5), (0.1, 0.25, 0.5),
+    (0.1, 0.5), (0.2, 0.5), (0.25, 0.5), (0.5,),
+)  # fmt: skip
+"""Weights that are tried for a proposal, the most careful first."""
+DISASTER = 1.0
+"""The share of the canary's requests that fail in the worst case, by which first steps are compared."""
+NEARLY = 1.25
+"""A more careful ladder is proposed if it takes at most so many times as long as the quickest."""
+CAREFUL = 0.1
+"""Proposals begin with no larger weight, unless nothing smaller can be proved in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the service gets at present, and how it usually fails."""
+
+    rate: float
+    """Requests of all pods in a second."""
+    base: float
+    """The share of them that fail."""
+    noise: Noise = Noise()
+    interval: float = 15.0
+    """Seconds between scrapes."""
+    pods: int = 0
+    """Pods of the primary; 0 where that is not known."""
+    canary_pods: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step. Ratios are of the canary's error rate to the primary's, times in seconds; infinite: never."""
+
+    weight: float
+    canary_rate: float
+    """Requests in a second that the canary gets."""
+    refute: float
+    """The ratio that must be refuted before the next weight."""
+    needs: float
+    """Until that is done, if the canary is as good as the primary."""
+    fits: bool
+    """Within the policy's deadline for a step."""
+    held: tuple[tuple[float, float], ...]
+    """When regressions of these ratios are held."""
+    lasts: float
+    """How long the step lasts: as given, else as long as it needs."""
+    blind_below: float
+    """The least ratio held within that time."""
+    errors: float
+    """Failures of a canary as good as the primary in that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """All steps."""
+
+    steps: tuple[StepPlan, ...]
+    bake: float
+    """What the last step lasts at least."""
+
+    @property
+    def total(self) -> float:
+        """Seconds of all steps."""
+        return sum(step.lasts for step in self.steps[:-1]) + max(self.steps[-1].lasts, self.bake)
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Of all steps."""
+        return tuple(step.weight for step in self.steps)
+
+    @property
+    def harm(self) -> float:
+        """Requests that fail in the first step until a canary that fails at all of them has gone."""
+        return self.steps[0].canary_rate * DISASTER * self.steps[0].held[-1][1]
+
+
+def planned(traffic: Traffic, weights: Sequence[float], rules: JudgeRules, step: float | None = None) -> RolloutPlan:
+    """The steps at these weights (fractions); `step` is how long each lasts in seconds, None: as long as the evidence needs."""
+    following = (*weights[1:], 1.0)
+    made = tuple(of_step(traffic, pair, rules, step) for pair in zip(weights, following, strict=True))
+    return RolloutPlan(made, rules.bake.total_seconds() if step is None else 0.0)
+
+
+def of_step(traffic: Traffic, weights: tuple[float, float], rules: JudgeRules, lasts: float | None) -> StepPlan:
+    """One step from its weight and the next."""
+    weight, following = weights
+    tolerated = max(1 + rules.tolerance_relative, 1 + rules.tolerance_absolute / traffic.base)
+    refute = float(counts.to_refute(np.asarray(tolerated), following, rules))
+    divisor, divisor_promote = worth(traffic, weight, rules)
+    needs = seconds(traffic, float(forecast.needed(0.0, traffic.base, weight, refute, divisor_promote, rules)), rules)
+    ratios = (*RATIOS, 1 / traffic.base)
+    held = tuple(
+        (ratio, seconds(traffic, float(forecast.to_hold(traffic.base, weight, ratio, divisor, rules)), rules))
+        for ratio in ratios
+        if ratio <= 1 / traffic.base
+    )
+    time = needs if lasts is None else lasts
+    late = traffic.interval
+    seen = traffic.rate * max(0.0, min(time, rules.step_deadline.total_seconds()) - late)
+    return StepPlan(
+        weight,
+        traffic.rate * weight,
+        refute,
+        needs,
+        needs <= rules.step_deadline.total_seconds(),
+        held,
+        time,
+        float(forecast.detectable(seen, traffic.base, weight, divisor, rules)),
+        seen * weight * traffic.base,
+    )
+
+
+def worth(traffic: Traffic, weight: float, rules: JudgeRules) -> tuple[float, float]:
+    """What evidence against the canary, and for going on, is divided by at this weight."""
+    load = weight / (1 - weight) * traffic.pods / traffic.canary_pods if traffic.pods and weight < 1 else 1.0
+    history = np.asarray(traffic.noise.single), np.asarray(traffic.noise.lasting)
+    found = noise.worth(noise.still((), 1, rules.constants), history, np.asarray(load), np.asarray(1.0), rules.constants)
+    return float(found.divisor), float(found.divisor_promote)
+
+
+def seconds(traffic: Traffic, requests: float, rules: JudgeRules) -> float:
+    """Until so many requests of both arms were counted: in whole scrapes, at least as many as the policy wants, and one interval late."""
+    scrapes = np.ceil(requests / (traffic.rate * traffic.interval)) if np.isfinite(requests) and traffic.rate > 0 else np.inf
+    return float((max(scrapes, rules.least_scrapes) + 1) * traffic.interval)
+
+
+def proposals(traffic: Traffic, rules: JudgeRules) -> tuple[RolloutPlan, ...]:
+    """Weights under which every step, and all together, are done before the policy's deadlines; quickest first."""
+    made = (planned(traffic, weights, rules) for weights in LADDERS)
+    whole = rules.rollout_deadline.total_seconds()
+    return tuple(
+        sorted((plan for plan in made if all(step.fits for step in plan.steps) and plan.total <= whole), key=lambda plan: plan.total)
+    )
+
+
+def proposed(traffic: Traffic, rules: JudgeRules) -> RolloutPlan | None:
+    """The most careful plan that takes hardly longer than the quickest; None where no weights can be proved in time."""
+    found = proposals(traffic, rules)
+    found = tuple(plan for plan in found if plan.weights[0] <= CAREFUL) or found
+    nearly = [plan for plan in found if plan.total <= NEARLY * found[0].total]
+    return min(nearly, key=lambda plan: (plan.harm, plan.total), default=None)
+
+
+def blindness(plan: RolloutPlan) -> Iterator[str]:
+    """What each step cannot see, in a sentence."""
+    for step in plan.steps:
+        where = f"{percent(step.weight)} for {span(step.lasts)}"
+        if np.isfinite(step.blind_below):
+            said = f"{where} is blind to anything below {step.blind_below:.2g}x"
+        else:
+            said = f"{where} sees no regression at all: {step.errors:.2g} failures are expected there"
+        longer = f"; to refute {step.refute:.3g}x, as the next weight asks, takes {span(step.needs)}" if step.needs > step.lasts else ""
+        yield said + longer
+
+
+def percent(share: float) -> str:
+    """`0.1 %`."""
+    return f"{100 * share:.3g} %"
+
+
+def span(time: float) -> str:
+    """`45 s`, `4 min 30 s`, `2 h 5 min`, or `for ever` in words."""
+    if not np.isfinite(time):
+        return "more time than there is"
+    if time < 120:
+        return f"{time:.0f} s"
+    minutes, rest = divmod(round(time), 60)
+    if minutes < 120:
+        return f"{minutes} min" + (f" {rest} s" if rest and minutes < 10 else "")
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h" + (f" {minutes} min" if minutes and hours < 24 else "")

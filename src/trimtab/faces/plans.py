@@ -1,0 +1,149 @@
+"""A plan as a person or a program reads it. Called by `trimtab plan`."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from trimtab.analysis.planning import RolloutPlan, StepPlan, Traffic, blindness, percent, span
+from trimtab.faces.cli.tables import aligned
+
+
+class StepView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One step. Times in seconds; null where it never comes to that."""
+
+    weight: float
+    """In percent."""
+    canary_requests_per_second: float
+    must_refute: float
+    """The ratio of error rates that must be refuted before the next weight."""
+    needs_seconds: float | None
+    fits: bool
+    lasts_seconds: float | None
+    blind_below: float | None
+    """The least ratio that is held within that time."""
+    expected_failures: float
+    held_after_seconds: dict[str, float | None]
+    """By the ratio of the regression."""
+
+
+class ProposalView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Weights that do better."""
+
+    weights: list[float]
+    total_seconds: float
+    worst_failures: float
+    """Requests that fail in the first step where the canary fails at all of them."""
+
+
+class PlanView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A plan."""
+
+    requests_per_second: float
+    baseline: float
+    """The fraction of requests that fail."""
+    noise: tuple[float, float]
+    """How many times as unevenly as independent requests the pods fail: within a scrape, and lasting."""
+    interval_seconds: float
+    canary_pods: int
+    steps: list[StepView]
+    total_seconds: float | None
+    blindness: list[str]
+    proposal: ProposalView | None
+    warnings: list[str]
+
+
+def plan_view(traffic: Traffic, plan: RolloutPlan, proposal: RolloutPlan | None, warnings: Sequence[str]) -> PlanView:
+    """Everything about a plan."""
+    better = None
+    if proposal is not None:
+        weights = [round(100 * weight, 6) for weight in proposal.weights]
+        better = ProposalView(weights=weights, total_seconds=proposal.total, worst_failures=proposal.harm)
+    return PlanView(
+        requests_per_second=traffic.rate,
+        baseline=traffic.base,
+        noise=(traffic.noise.single, traffic.noise.lasting),
+        interval_seconds=traffic.interval,
+        canary_pods=traffic.canary_pods,
+        steps=[step_view(step) for step in plan.steps],
+        total_seconds=finite(plan.total),
+        blindness=list(blindness(plan)),
+        proposal=better,
+        warnings=list(warnings),
+    )
+
+
+def step_view(step: StepPlan) -> StepView:
+    """One step."""
+    return StepView(
+        weight=round(100 * step.weight, 6),
+        canary_requests_per_second=step.canary_rate,
+        must_refute=step.refute,
+        needs_seconds=finite(step.needs),
+        fits=step.fits,
+        lasts_seconds=finite(step.lasts),
+        blind_below=finite(step.blind_below),
+        expected_failures=step.errors,
+        held_after_seconds={f"{ratio:g}x": finite(time) for ratio, time in step.held},
+    )
+
+
+def finite(value: float) -> float | None:
+    """JSON knows no infinity."""
+    return value if math.isfinite(value) else None
+
+
+def plan_text(view: PlanView) -> str:
+    """The plan as a table, with what it means."""
+    single, lasting = view.noise
+    noise = f"pods fail {single:.3g} to {lasting:.3g} times as unevenly as by chance" if lasting > 1 else "no noise is known"
+    pods = f"{view.canary_pods} canary pod{'s' * (view.canary_pods > 1)}"
+    lines = [
+        f"{view.requests_per_second:.4g} requests a second, of which {percent(view.baseline)} fail; a scrape every "
+        f"{view.interval_seconds:.3g} s; {pods}; {noise}",
+        "",
+        aligned(rows(view)),
+        "",
+    ]
+    lines += [f"  {said}" for said in view.blindness]
+    lines += ["", f"All steps: {took(view.total_seconds)}. Figures are those of the middle, good to about 30 %.", proposal_line(view)]
+    lines += [f"warning: {warning}" for warning in view.warnings]
+    return "\n".join(lines)
+
+
+def rows(view: PlanView) -> list[tuple[str, ...]]:
+    """One for each step."""
+    ratios = [name for name in view.steps[0].held_after_seconds if len(name) <= len("10x")]
+    found = [("STEP", "CANARY GETS", "MUST REFUTE", "NEEDS", *(f"{name} HELD IN" for name in ratios), "ALL FAIL, HELD IN")]
+    for step in view.steps:
+        held = list(step.held_after_seconds.values())
+        found.append(
+            (
+                f"{step.weight:g} %",
+                f"{step.canary_requests_per_second:.3g}/s",
+                f"{step.must_refute:.3g}x",
+                took(step.needs_seconds) + ("" if step.fits else " (too long)"),
+                *(took(step.held_after_seconds[name]) for name in ratios),
+                took(held[-1] if held else None),
+            )
+        )
+    return found
+
+
+def took(seconds: float | None) -> str:
+    """A time in words."""
+    return "never" if seconds is None else span(seconds)
+
+
+def proposal_line(view: PlanView) -> str:
+    """What would do better, or that nothing does."""
+    if view.proposal is None:
+        return (
+            "Proposed: no weights can be proved in time. Let a step last longer (--set step-deadline=2h), tolerate more "
+            "(--set growth=2), or have a person approve."
+        )
+    weights = ",".join(f"{weight:g}" for weight in view.proposal.weights)
+    return (
+        f"Proposed: --weights {weights}, {took(view.proposal.total_seconds)} in all; a canary that fails at everything costs "
+        f"about {view.proposal.worst_failures:,.0f} requests in the first step."
+    )

@@ -1,0 +1,110 @@
+"""Counters of one workload for `trimtab plan` and `trimtab backtest`: from CSV files or from a Prometheus. Called by the faces."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.metrics.prometheus import Server, with_credentials
+from trimtab.adapters.metrics.prometheus_samples import samples
+from trimtab.adapters.metrics.recorded import read
+from trimtab.adapters.outgoing import outgoing_session
+from trimtab.analysis.backtest.recording import Recording, recorded, slow
+from trimtab.analysis.increments import Binned, Series, binned, measured_interval
+from trimtab.analysis.recipes import Found, Recipe, Whose, counters, histograms
+from trimtab.errors import InputError
+from trimtab.model.scrapes import Arm
+
+ERRORS, SLOW = "errors", "slow"
+DEADLINE = 60.0
+"""Seconds for a page of samples."""
+
+Tell = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to read. Either `files` or `prometheus`."""
+
+    recipe: Recipe
+    whose: Whose
+    files: tuple[Path, ...] = ()
+    prometheus: str = ""
+    token: str = ""
+    last: timedelta = timedelta(hours=24)
+    """How far back a Prometheus is asked."""
+    objective: float | None = None
+    """Seconds; then requests slower than this are a second metric."""
+
+
+async def recording(asked: Asked, tell: Tell | None = None) -> Recording:
+    """The primary's requests in complete scrapes; `tell` hears which part of them is there. InputError where there are none."""
+    found = await everything(asked, tell)
+    failures = as_primary(counters(found, asked.recipe, asked.whose))
+    if not failures:
+        raise InputError(nothing(asked, found, " and ".join(asked.recipe.names(latency=False))))
+    metrics = {ERRORS: differenced(failures, asked)}
+    if asked.objective is not None:
+        durations = as_primary(histograms(found, asked.recipe, asked.whose))
+        if not durations:
+            raise InputError(nothing(asked, found, f"{asked.recipe.names(latency=True)[0]} with the label le"))
+        metrics[SLOW] = slow(differenced(durations, asked), asked.objective)
+    return recorded(metrics)
+
+
+async def everything(asked: Asked, tell: Tell | None) -> list[Found]:
+    """All series that may matter."""
+    if asked.files:
+        return read(asked.files)
+    names = [*asked.recipe.names(latency=False), *(asked.recipe.names(latency=True) if asked.objective is not None else ())]
+    end = SystemClock().now()
+    found: list[Found] = []
+    for done, name in enumerate(names):
+        part = None if tell is None else scaled(tell, done, len(names))
+        found += await first(asked, name, (end - asked.last, end), part)
+    return found
+
+
+def scaled(tell: Tell, done: int, parts: int) -> Tell:
+    """The progress of one part as that of all."""
+    return lambda share: tell((done + share) / parts)
+
+
+async def first(asked: Asked, name: str, span: tuple[datetime, datetime], tell: Tell | None) -> list[Found]:
+    """One counter, by the first selector that finds something."""
+    server = Server(asked.prometheus, deadline=DEADLINE)
+    if asked.token:
+        server = with_credentials(server, {"token": asked.token.encode()}, "TRIMTAB_PROMETHEUS_TOKEN")
+    async with outgoing_session() as session:
+        for query in asked.recipe.queries(name, asked.whose):
+            if found := await samples(session, server, query, span, tell):
+                return found
+    return []
+
+
+def differenced(series: Sequence[Series], asked: Asked) -> Binned:
+    """Increments in bins of the scrape interval."""
+    interval = measured_interval(series)
+    found = binned(series, interval) if interval is not None else None
+    if found is None:
+        where = asked.prometheus or ", ".join(str(file) for file in asked.files)
+        raise InputError(f"every counter in {where} has fewer than three readings; record more")
+    return found
+
+
+def as_primary(series: list[Series]) -> list[Series]:
+    """A workload that no Canary looks after yet has no pods of its own for the primary: all are."""
+    if any(each.arm is Arm.PRIMARY for each in series):
+        return series
+    return [replace(each, arm=Arm.PRIMARY) for each in series]
+
+
+def nothing(asked: Asked, found: Sequence[Found], wanted: str) -> str:
+    """Why there is nothing, and what there is."""
+    if asked.files:
+        there = ", ".join(sorted({each.labels["__name__"] for each in found}))
+        return f"{', '.join(str(file) for file in asked.files)}: there is no counter {wanted}; there are: {there}. Name the right one"
+    queries = " or ".join(query for name in asked.recipe.names(latency=False) for query in asked.recipe.queries(name, asked.whose))
+    hours = asked.last.total_seconds() / 3600
+    return f"{Server(asked.prometheus)} has nothing for {wanted} of the last {hours:g} h. Asked was {queries}. Correct --provider or names"
