@@ -15,9 +15,12 @@ Duration = Annotated[str, Meta(pattern=SHORT_PATTERN)]
 """CRD-5: the pattern has no end anchor, so `1m30s` and `10ms` pass and `1h` does not."""
 LongDuration = Annotated[str, Meta(pattern=LONG_PATTERN)]
 """A duration in our own kinds, which may have hours."""
+SIZE_PATTERN = "^[0-9]{1,15}(k|Ki|M|Mi)?$"
+"""A number of bytes."""
 PATTERNS: Mapping[str, str] = {
     SHORT_PATTERN: "a duration in minutes or seconds such as 30s or 5m",
     LONG_PATTERN: "a duration such as 30s, 5m or 1h30m",
+    SIZE_PATTERN: "a size such as 64Ki or 1Mi",
 }
 """What patterns mean, in words."""
 

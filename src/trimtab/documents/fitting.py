@@ -199,7 +199,7 @@ def _bounds(least: float | None, most: float | None, lower: str, upper: str) -> 
 
 def _seen(found: object, expected: inspect.Type) -> str:
     """What was found, in words. Shown as it is only where nothing secret is ever written: numbers for numbers, texts with a pattern."""
-    texts = isinstance(expected, inspect.StrType)
+    texts = isinstance(expected, inspect.StrType | inspect.LiteralType)
     durations = isinstance(expected, inspect.StrType) and expected.pattern in PATTERNS
     if isinstance(found, bool):
         return f"{TRUTH}. Quote it" if texts else str(found).lower()

@@ -16,6 +16,7 @@ from trimtab.documents.flagger import POLICY_ANNOTATION, AlertProvider, Canary, 
 from trimtab.documents.matches import AnalysisMatch, HeaderMatch
 from trimtab.documents.matches import StringMatch as StringDocument
 from trimtab.documents.trimtab import RolloutPolicy, RolloutPolicySpec
+from trimtab.documents.validation import content_rules
 from trimtab.errors import InputError
 from trimtab.model.names import Target
 from trimtab.model.policy import (
@@ -81,6 +82,7 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
             WhenUnknown(extra.no_data),
             WhenUnknown(extra.provider_down),
         ),
+        content=content_rules(extra.validation),
         hooks=tuple(hook(found) for found in analysis.webhooks),
         alerts=tuple(alert(found, companions.alerts, namespace) for found in analysis.alerts),
         approvals=frozenset(HookType(name) for name in gates.approvals) if gates else frozenset(),

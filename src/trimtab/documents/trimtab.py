@@ -12,6 +12,7 @@ from msgspec import Meta, field
 
 from trimtab.documents.fields import Fields, LongDuration, ObjectMeta
 from trimtab.documents.flagger import PhaseName
+from trimtab.documents.validation import Validation
 
 API_VERSION = "trimtab.dev/v1alpha1"
 
@@ -73,6 +74,7 @@ class RolloutPolicySpec(Fields, frozen=True, kw_only=True):
         WhenUnknownName,
         Meta(description="What a metric server that does not answer means: a failed check, or a reason to wait."),
     ] = "fail"
+    validation: Validation | None = None
     keep_revisions: Annotated[int, Meta(ge=1, le=100, description="How many promoted revisions stay available for undo.")] = 5
     history: Annotated[int, Meta(ge=1, le=1000, description="How many finished rollouts are kept; the newest always is.")] = 20
 

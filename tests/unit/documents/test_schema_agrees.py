@@ -102,6 +102,12 @@ SAMPLES: dict[str, dict[str, object]] = {
     "RolloutPolicy": {
         "gates": {"approvals": ["confirm-promotion"], "deadline": "30m"},
         "noData": "hold",
+        "validation": {
+            "formats": False,
+            "factor": 2.5,
+            "schemas": [{"configMap": "app", "key": "a.yaml", "schema": {"title": "A"}}],
+            "severities": {"content/deleted": "error"},
+        },
         "keepRevisions": 3,
         "history": 10,
     },
