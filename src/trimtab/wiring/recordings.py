@@ -11,7 +11,7 @@ from trimtab.adapters.metrics.prometheus_samples import samples
 from trimtab.adapters.metrics.recorded import read
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.analysis.backtest.recording import Recording, recorded, slow
-from trimtab.analysis.increments import Binned, Series, binned, measured_interval
+from trimtab.analysis.increments import Binned, Part, Series, binned, measured_interval
 from trimtab.analysis.recipes import Found, Recipe, Whose, counters, histograms
 from trimtab.errors import InputError
 from trimtab.model.scrapes import Arm
@@ -42,8 +42,8 @@ async def recording(asked: Asked, tell: Tell | None = None) -> Recording:
     """The primary's requests in complete scrapes; `tell` hears which part of them is there. InputError where there are none."""
     found = await everything(asked, tell)
     failures = as_primary(counters(found, asked.recipe, asked.whose))
-    if not failures:
-        raise InputError(nothing(asked, found, " and ".join(asked.recipe.names(latency=False))))
+    if all(each.part is Part.BAD for each in failures):
+        raise InputError(nothing(asked, found, asked.recipe.requests))
     metrics = {ERRORS: differenced(failures, asked)}
     if asked.objective is not None:
         durations = as_primary(histograms(found, asked.recipe, asked.whose))

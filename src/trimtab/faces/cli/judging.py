@@ -233,15 +233,19 @@ def candidate(text: str, weights: tuple[float, ...], by_pod: bool) -> "Candidate
         usual = Thresholds()
         interval = parse_duration(pairs["interval"]).total_seconds() if "interval" in pairs else usual.interval
         limit = share(pairs["limit"], f"--policy {name}: limit") if "limit" in pairs else usual.limit
-        return Candidate(name, steps, thresholds=Thresholds(interval, whole(pairs.get("failures", str(usual.failures)), name), limit))
+        return Candidate(
+            name,
+            steps,
+            thresholds=Thresholds(interval, whole(pairs.get("failures", str(usual.failures)), f"--policy {name}: failures"), limit),
+        )
     lasts = parse_duration(pairs.pop("step")).total_seconds() if "step" in pairs else None
     return Candidate(name, steps, rules_of(pairs, "" if by_pod or "clumps" in pairs else "time"), step=lasts)
 
 
-def whole(text: str, name: str) -> int:
-    """A number of failures."""
+def whole(text: str, what: str) -> int:
+    """A number from 1 on."""
     if not text.isdigit() or int(text) < 1:
-        raise InputError(f"--policy {name}: failures is {text!r}; it must be a number from 1 on")
+        raise InputError(f"{what} is {text!r}; it must be a number from 1 on")
     return int(text)
 
 
@@ -254,7 +258,7 @@ def regression(text: str) -> "Regression":
     metric, _, size = size.rpartition(":")
     after, step = 0.0, 0
     if when.startswith("step"):
-        step = whole(when.removeprefix("step"), f"--regression {text}") - 1
+        step = whole(when.removeprefix("step"), f"--regression {text}: the step") - 1
     elif when:
         after = parse_duration(when).total_seconds()
     if size.endswith("%"):

@@ -1,0 +1,251 @@
+"""`trimtab plan` and `trimtab backtest` on files and on a Prometheus: figures, reports, and what is said of bad input."""
+
+import asyncio
+import json
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from contracts.fake_prometheus import FakePrometheus
+from trimtab.adapters.clock import SystemClock
+from trimtab.faces import plots
+from trimtab.faces.cli.judging import backtest_command, plan_command
+from trimtab.testing.receiver import receiver
+
+SHORT = ("--length", "5m", "--history", "30m", "--rollouts", "50", "--canary-pods", "2")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hours of four pods: 200 requests in a second, of which one in 200 fails and one in 50 is slow."""
+    chance = np.random.default_rng(1)
+    requests = chance.poisson(200 * 15 / 4, (480, 4))
+    counters = {
+        "requests": requests.cumsum(axis=0),
+        "errors": chance.binomial(requests, 0.005).cumsum(axis=0),
+        "slow": chance.binomial(requests, 0.02).cumsum(axis=0),
+    }
+    lines = ["time,pod,counter,le,value"]
+    for row in range(480):
+        for pod in range(4):
+            at = f"{1767312004 + 15 * row},web-{pod}"
+            total, slow = counters["requests"][row, pod], counters["slow"][row, pod]
+            lines += [f"{at},requests,,{total}", f"{at},errors,,{counters['errors'][row, pod]}"]
+            lines += [f"{at},duration,0.5,{total - slow}", f"{at},duration,+Inf,{total}"]
+    file = tmp_path_factory.mktemp("recorded") / "counters.csv"
+    file.write_text("\n".join(lines))
+    return file
+
+
+def plan(*words: object) -> Result:
+    return CliRunner().invoke(plan_command, [str(word) for word in words])
+
+
+def backtest(*words: object) -> Result:
+    return CliRunner().invoke(backtest_command, [str(word) for word in words])
+
+
+def said(result: Result) -> dict:  # type: ignore[type-arg]
+    assert result.exit_code == 0, (result.output, result.exception)
+    found: dict = json.loads(result.stdout)  # type: ignore[type-arg]
+    return found
+
+
+def test_a_plan_from_given_figures_tells_of_every_step() -> None:
+    result = plan("--rps", 500, "--baseline", "0.1%", "--step", "5m")
+    assert result.exit_code == 0
+    assert "500 requests a second, of which 0.1 % fail" in result.output
+    assert "10 % for 5 min is blind to anything below 2.1x" in result.output
+    assert re.search(r"^1 % +5/s +21x +60 s", result.output, re.MULTILINE)
+    assert "Proposed: --weights 2,10,50" in result.output
+    assert "warning: the canary has one pod: a bad node looks like a bad configuration" in result.output
+
+
+def test_a_plan_as_json_has_null_for_what_never_happens() -> None:
+    found = said(plan("--rps", 0.001, "--baseline", "0.0001%", "--weights", 1, "--step", "1m", "-o", "json"))
+    (step,) = found["steps"]
+    assert step["blindBelow"] is None and step["fits"] is False and found["proposal"] is None
+    assert step["weight"] == 1 and step["lastsSeconds"] == 60
+
+
+def test_a_plan_measures_what_it_is_not_told(recording: Path) -> None:
+    found = said(plan("--csv", recording, "-o", "json"))
+    assert found["requestsPerSecond"] == pytest.approx(200, rel=0.02) and found["baseline"] == pytest.approx(0.005, rel=0.1)
+    assert found["intervalSeconds"] == 15 and not any("history" in warning for warning in found["warnings"])
+    told = said(plan("--csv", recording, "--rps", 20, "-o", "json"))
+    assert told["requestsPerSecond"] == 20 and told["baseline"] == found["baseline"]
+
+
+def test_a_plan_warns_where_users_stay_with_one_copy_and_where_there_is_no_history() -> None:
+    found = said(plan("--rps", 500, "--baseline", "0.1%", "--sticky", "--canary-pods", 3, "-o", "json"))
+    assert [("session affinity" in warning, "no history" in warning) for warning in found["warnings"]] == [(True, False), (False, True)]
+
+
+def test_knobs_of_the_judge_can_be_turned() -> None:
+    usual, wide = (said(plan("--rps", 500, "--baseline", "0.1%", "-o", "json", *knobs)) for knobs in ((), ("--set", "growth=3")))
+    assert usual["steps"][-1]["mustRefute"] == 2 and wide["steps"][-1]["mustRefute"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((), "--rps and --baseline, or --csv, or --prometheus"),
+        (("--rps", 5, "--baseline", "much"), "--baseline is 'much'; it must be like 0.1% or 0.001"),
+        (("--rps", 5, "--baseline", "100%"), "--baseline is '100%'; it must lie between 0 and 100 %"),
+        (("--rps", 5, "--baseline", "1%", "--weights", "5,1"), "weights are '5,1'; they must rise"),
+        (("--rps", 5, "--baseline", "1%", "--weights", "few"), "weights are 'few'; they must be percentages like 1,5,10,25,50"),
+        (("--rps", 5, "--baseline", "1%", "--set", "gorwth=1"), "there is no knob 'gorwth'; there are: "),
+        (("--rps", 5, "--baseline", "1%", "--set", "growth=wide"), "growth=wide: "),
+        (("--rps", 5, "--baseline", "1%", "--set", "growth"), "--set: 'growth' must be KEY=VALUE"),
+        (("--csv", "none.csv"), "none.csv: cannot be read: No such file or directory"),
+        (("--prometheus", "http://localhost:1"), "--prometheus needs --target"),
+        (("--csv", "a", "--prometheus", "b"), "--csv and --prometheus: name one of them"),
+        (("--csv", "a", "--bad", "code"), "--bad code: it must be LABEL=PATTERN"),
+        (("--csv", "a", "--bad", "code=("), "--bad: '(' is not a regular expression"),
+    ],
+)
+def test_bad_input_of_a_plan_says_what_would_be_good(words: tuple[object, ...], problem: str) -> None:
+    result = plan(*words)
+    assert getattr(result.exception, "exit_code", None) == 2 and problem in str(result.exception)
+
+
+def test_a_backtest_tells_false_rollbacks_what_is_caught_and_what_it_cannot_show(recording: Path) -> None:
+    result = backtest("--csv", recording, *SHORT, "--regression", "20x")
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert re.search(r"^trimtab +0 % +5\.8\d %", result.output, re.MULTILINE)
+    assert re.search(r"^20x +trimtab +100 %", result.output, re.MULTILINE)
+    assert "trimtab catches 20x in 80 of 100 rollouts or more" in result.output
+    assert "warning: The canary has 2 pods" in result.output
+    assert "What would have come after that was not recorded." in result.output
+
+
+def test_a_backtest_of_several_policies_and_regressions_as_json(recording: Path) -> None:
+    found = said(
+        backtest(
+            "--csv", recording, *SHORT, "-o", "json", "--slo", "500ms",
+            "--policy", "quick:weights=10-50,bake=0s", "--policy", "clock:step=1m", "--policy", "loose:limit=50%,failures=2",
+            "--regression", "slow:10x", "--regression", "30%@2m", "--regression", "20x@step2",
+        )
+    )  # fmt: skip
+    assert found["metrics"] == ["errors", "slow"] and found["base"][1] == pytest.approx(0.02, rel=0.1)
+    cells = {(cell["policy"], cell["regression"]): cell for cell in found["cells"]}
+    assert len(cells) == 12 and all(cell["rollouts"] == 50 for cell in cells.values())
+    assert cells["quick", "slow:10x"]["rolled_back"] == 1.0
+    assert cells["quick", "30%@2m"]["until_rollback"] > 120 or cells["quick", "30%@2m"]["until_promotion"] <= 120
+    assert cells["loose", "20x@step2"]["rolled_back"] == 0.0
+    assert cells["clock", "none"]["placebo"] is True
+
+
+def test_the_same_seed_gives_the_same_backtest(recording: Path) -> None:
+    one, other, third = (
+        backtest("--csv", recording, *SHORT, "-o", "json", "--regression", "3x", "--seed", seed).stdout for seed in (5, 5, 6)
+    )
+    assert one == other != third
+
+
+def test_the_page_of_a_backtest_holds_its_plots_and_loads_nothing(recording: Path, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    result = backtest("--csv", recording, *SHORT, "--regression", "5x", "--policy", "a<b", "--html", file)
+    assert result.exit_code == 0 and f"report: {file}" in result.stderr
+    text = file.read_text()
+    pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    assert len(pictures) == 2 and all(ElementTree.fromstring(picture) is not None for picture in pictures)
+    assert "a&lt;b" in text and "a<b" not in text
+    assert not re.findall(r'(?:src|href)="', text) and "What a backtest cannot show" in text
+
+
+def test_a_page_that_cannot_be_written_is_named(recording: Path, tmp_path: Path) -> None:
+    result = backtest("--csv", recording, *SHORT, "--html", tmp_path / "none" / "report.html")
+    assert getattr(result.exception, "exit_code", None) == 2 and "it cannot be written: No such file" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--length", "5h"), "the recording is too short: 120 min in 479 complete scrapes were recorded"),
+        (("--canary-pods", 4), "at most 4 pods of the primary were there at once; 4 of them cannot play the canary"),
+        (("--regression", "x"), "--regression x: the size must be like 5x, more than 1x, or like 2%"),
+        (("--regression", "0.5x"), "--regression 0.5x: the size must be like 5x"),
+        (("--regression", "cpu:5x"), "cpu was not recorded; there are: errors"),
+        (("--regression", "5x@step0"), "--regression 5x@step0: the step is '0'; it must be a number from 1 on"),
+        (("--policy", "a", "--policy", "a"), "--policy: names must differ; there are: a, a"),
+        (("--policy", "flagger:growth=1"), "a policy of thresholds has interval, failures and limit, not growth"),
+        (("--policy", "a:wieghts=1"), "there is no knob 'wieghts'"),
+        (("--requests", "hits"), "there is no counter hits; there are: duration, errors, requests. Name the right one"),
+        (("--slo", "2s"), "no bucket of the histogram ends at 2 s or above; its bounds in seconds are: 0.5"),
+    ],
+)
+def test_bad_input_of_a_backtest_says_what_would_be_good(recording: Path, words: tuple[object, ...], problem: str) -> None:
+    result = backtest("--csv", recording, "--length", "5m", "--history", "30m", "--rollouts", "10", "--canary-pods", "2", *words)
+    assert getattr(result.exception, "exit_code", None) == 2, (result.output, result.exception)
+    assert problem in str(result.exception)
+
+
+def test_a_backtest_needs_something_to_replay() -> None:
+    result = backtest()
+    assert getattr(result.exception, "exit_code", None) == 2 and "there is nothing to replay" in str(result.exception)
+
+
+async def command(*words: object) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "trimtab", *map(str, words), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_both_commands_ask_a_prometheus_for_raw_counters_by_pod() -> None:
+    server, chance = FakePrometheus(), np.random.default_rng(1)
+    end = SystemClock().now().timestamp()
+    for pod in range(4):
+        labels = {
+            "reporter": "destination",
+            "destination_workload_namespace": "shop",
+            "destination_workload": "web-primary",
+            "pod": f"web-{pod}",
+        }
+        good, bad = np.cumsum(chance.poisson(750, 240)), np.cumsum(chance.poisson(4, 240))
+        for row in range(240):
+            for code, values in (("200", good), ("503", bad)):
+                server.scraped(end - 15 * (240 - row), float(values[row]), "istio_requests_total", response_code=code, **labels)
+    async with receiver() as there:
+        there.answers["/api/v1/query"] = server.answer
+        where = ("--prometheus", there.address, "--provider", "istio", "-n", "shop", "--target", "web", "--last", "1h", "-o", "json")
+        code, out, err = await command("plan", *where)
+        assert code == 0, err
+        assert json.loads(out)["requestsPerSecond"] == pytest.approx(4 * 754 / 15, rel=0.03)
+        assert json.loads(out)["baseline"] == pytest.approx(4 / 754, rel=0.1)
+        more = ("--regression", "10x", "--weights", "10")
+        code, out, err = await command("backtest", *where, "--length", "5m", "--history", "20m", "--rollouts", 40, *more)
+        assert code == 0, err
+        assert [cell["rolled_back"] for cell in json.loads(out)["cells"][:3]] == [0, 0, 1]
+    assert {re.sub(r"\[\d+s\]", "", query) for query, _ in server.asked} == {
+        'istio_requests_total{reporter="destination", destination_workload_namespace="shop", destination_workload=~"web|web-primary"}'
+    }
+
+
+async def test_a_prometheus_that_knows_nothing_of_the_workload_is_an_input_error_that_shows_the_question() -> None:
+    server = FakePrometheus()
+    async with receiver() as there:
+        there.answers["/api/v1/query"] = server.answer
+        code, _, err = await command("plan", "--prometheus", there.address, "--target", "web")
+    assert code == 2 and "has nothing for http_request_duration_seconds_count of the last 24 h" in err
+    assert 'namespace="default", pod=~"web-.+"' in err
+
+
+async def test_a_prometheus_that_is_not_there_is_the_outside() -> None:
+    code, _, err = await command("backtest", "--prometheus", "http://127.0.0.1:1", "--target", "web")
+    assert code == 6 and "cannot connect to http://127.0.0.1:1" in err
+
+
+def test_plots_are_pictures_with_words_for_those_who_cannot_see_them() -> None:
+    lines = ElementTree.fromstring(plots.lines("Rolled back", [("a & b", [(0, 0), (600, 0.5)]), ("c", [])]))
+    bars = ElementTree.fromstring(plots.bars("False", [("a", 0.01, 0.03)]))
+    assert lines.get("role") == "img" and lines.get("aria-label") == "Rolled back" and bars.get("aria-label") == "False"
+    assert "a & b" in [element.text for element in lines.iter()]
+    assert [element.text for element in bars.iter() if element.text and "%" in element.text] == ["0 %", "2.5 %", "5 %"]
