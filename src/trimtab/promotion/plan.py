@@ -4,7 +4,7 @@ The edit is planned from the sources; that it leads to exactly the judged conten
 out (`proof`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.errors import InputError
@@ -56,21 +56,22 @@ def _conflict(edited: Edited, source: Side, receiver: Side, move: Move) -> str:
     )
 
 
-def promoted_files(side: Side) -> tuple[str, ...]:
-    """The files that a target's content is written in: those that evidence names in `source`."""
+def promoted_files(side: Side, shared: Collection[str] = ()) -> tuple[str, ...]:
+    """The files that a target's content is written in: those that evidence names in `source`, without those that others share."""
     if side.rendering == "helm":
-        return tuple(dict.fromkeys(side.values))
+        return tuple(file for file in dict.fromkeys(side.values) if file not in shared)
     found = {side.outside(place.file) for place in places(side)}
     tops = {path for path in side.files if side.inside(path) in KUSTOMIZATIONS and side.rendering == "kustomize"}
     return tuple(sorted(found | tops))
 
 
-def source_ids(side: Side, algorithm: str = "sha1") -> dict[str, str]:
+def source_ids(side: Side, shared: Collection[str] = (), algorithm: str = "sha1") -> dict[str, str]:
     """Git's blob id of each of these files. InputError for one that is missing."""
-    missing = [path for path in promoted_files(side) if path not in side.files]
+    files = promoted_files(side, shared)
+    missing = [path for path in files if path not in side.files]
     if missing:
         raise InputError(f"{missing[0]} is not in the repository, but trimtab.yaml names it for target {side.target}")
-    return {path: blob_id(side.files[path], algorithm) for path in promoted_files(side)}
+    return {path: blob_id(side.files[path], algorithm) for path in files}
 
 
 def listed(steps: Sequence[Step]) -> str:

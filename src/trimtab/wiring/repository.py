@@ -19,6 +19,7 @@ from trimtab.adapters.git.journal import Journal
 from trimtab.adapters.git.location import Local, locate
 from trimtab.adapters.git.process import Git, without_credentials
 from trimtab.adapters.git.token import with_token
+from trimtab.adapters.rendering.tool import Tools
 from trimtab.config.digest import DigestKey
 from trimtab.documents.pipeline import App, PipelineSpec, Target
 from trimtab.errors import Denied, InputError, OutsideError
@@ -28,7 +29,7 @@ from trimtab.promotion.journal import Mention, Record
 from trimtab.promotion.pictures import picture
 from trimtab.promotion.proof import Picture
 from trimtab.wiring.forge import find_place, find_token, git_login, open_forge
-from trimtab.wiring.pipeline import Project, load, load_at, rendered
+from trimtab.wiring.pipeline import Project, Rules, load, load_at, rendered
 from trimtab.wiring.workshop import Edge, Workshop
 
 FINGERPRINT_KEY = "TRIMTAB_FINGERPRINT_KEY"
@@ -116,8 +117,9 @@ def credentials(remote: str, environment: Mapping[str, str], spec: PipelineSpec)
 class Commits:
     """The files of commits in temporary folders, each written once and gone when the stack is closed."""
 
-    def __init__(self, folder: Path, stack: AsyncExitStack) -> None:
+    def __init__(self, folder: Path, stack: AsyncExitStack, environment: Mapping[str, str]) -> None:
         self._folder, self._stack = folder, stack
+        self._rules = Rules(tools=Tools(environment.get("PATH", os.defpath), environment))
         self._projects: dict[str, Project] = {}
         self._lock = asyncio.Lock()
 
@@ -130,7 +132,7 @@ class Commits:
 
     async def paint(self, commit: str, app: App, target: Target) -> Picture:
         """What a target renders to at a commit."""
-        return picture(await rendered(await self.at(commit), app, target), target.name)
+        return picture(await rendered(await self.at(commit), app, target, self._rules), target.name)
 
 
 @asynccontextmanager
@@ -140,7 +142,7 @@ async def promoting(found: Repository, choose: Choose, name: str, *, dry: bool) 
     A dry run reads what is checked out, and asks neither the remote nor the forge.
     """
     async with AsyncExitStack() as stack:
-        commits = Commits(found.root / Path(found.document).parent, stack)
+        commits = Commits(found.root / Path(found.document).parent, stack, found.environment)
         head = await found.branches.objects.commit("HEAD") if dry else await found.branches.newest(f"refs/heads/{found.spec.branch}")
         if head is None:
             raise InputError(f"{found} has no {'commits' if dry else f'branch {found.spec.branch}'} yet")

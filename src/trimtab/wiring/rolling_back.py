@@ -4,6 +4,7 @@ Only what was judged goes back: a newer change stays, and one that the verdict i
 content from then on, so that nothing tries it again by itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from trimtab.adapters.git.branches import Change
@@ -20,7 +21,7 @@ from trimtab.promotion.plan import listed, source_ids
 from trimtab.promotion.sides import Side
 from trimtab.promotion.text import Story
 from trimtab.wiring.promoting import TRIES
-from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop
+from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, shared_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class RollingBack:
         commit = await self.shop.available(proof.evidence.commit) if proof is not None else base
         side = await self.shop.side(commit, edge.app, edge.source)
         if proof is not None:
-            _same_source(proof.evidence, side)
+            _same_source(proof.evidence, source_ids(side, shared_files(edge.app, edge.source)))
         return side
 
     async def _present(self, base: str) -> str:
@@ -151,9 +152,8 @@ def _says_the_same(one: Entry, other: Entry) -> bool:
     return (one.kind, one.content, one.evidence, one.text) == (other.kind, other.content, other.evidence, other.text)
 
 
-def _same_source(evidence: Evidence, side: Side) -> None:
+def _same_source(evidence: Evidence, found: Mapping[str, str]) -> None:
     """The commit that evidence names must have the files that it names. InputError otherwise."""
-    found = source_ids(side)
     wrong = sorted(name for name in {*found, *evidence.source} if found.get(name) != evidence.source.get(name))
     if wrong:
         raise InputError(f"the evidence names commit {evidence.commit[:10]} but other contents of {', '.join(wrong[:5])} than it has")

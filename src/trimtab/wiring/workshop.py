@@ -119,16 +119,23 @@ class Workshop:
         blobs = await self.branches.objects.read(file.blob for file in files)
         return {file.path: blobs[file.blob] for file in files}
 
+    async def judged(self, commit: str, app: App, target: Target) -> Judged:
+        """What a target is at a commit, in digests: what evidence about it names."""
+        side, picture = await asyncio.gather(self.side(commit, app, target), self.paint(commit, app, target))
+        return judged(picture.values, source_ids(side, shared_files(app, target)), self.secret)
+
     async def draft(self, base: str, edge: tuple[App, Target, Target], before: Side | None, expected: "Expected") -> Draft:
         """Plans, renders and proves an edit on top of a commit. InputError where it cannot or must not be made."""
         app, source, receiver = edge
         theirs, mine = await self.side(base, app, source), await self.side(base, app, receiver)
         given, old = await asyncio.gather(self.paint(base, app, source), self.paint(base, app, receiver))
-        found = judged(given.values, source_ids(theirs), self.secret)
+        found = judged(given.values, source_ids(theirs, shared_files(app, source)), self.secret)
         expected.check(found)
         names = frozenset(key.name for key in ({*given.values} | {*old.values} if expected.move is Move.ROLL_BACK else {*given.values}))
         plan = planned(theirs, mine, before, Rules(app.keep, names), expected.move)
         if not plan.files:
+            if not plan.left:
+                prove_content(old, old, given, app.keep, plan.apart)
             return Draft(base, plan, found, ())
         commit = await self.branches.commit(Change(plan.files, "a draft\n", (base,)), self.now())
         new = await self.paint(commit, app, receiver)
@@ -195,6 +202,11 @@ class Workshop:
             kind=Kind.VERDICT, at=self.now(), app=said.app, target=said.target, actor=self.actor, content=said.content, commit=said.commit,
             evidence=proof.name, verdict=said.verdict.judgement, run=said.run.url or said.run.id, text=said.verdict.text,
         )  # fmt: skip
+
+
+def shared_files(app: App, target: Target) -> frozenset[str]:
+    """The values files of a target that other targets of the app use, too: they are nobody's own, and a promotion may change them."""
+    return frozenset(file for other in app.targets if other.name != target.name for file in other.values)
 
 
 @dataclass(frozen=True, slots=True)
