@@ -8,6 +8,7 @@ from dataclasses import replace
 from trimtab.config.difference import Change, difference, lines, template_difference
 from trimtab.config.digest import canonical_bytes, incomparable
 from trimtab.control.asking import ask
+from trimtab.model.content import ContentRules
 from trimtab.model.facts import Facts, Source
 from trimtab.model.policy import Policy
 from trimtab.model.revision import Revision
@@ -75,7 +76,9 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
         problem = f"revision {revision.id} cannot be validated: the bytes of {', '.join(gone)} that it reads are not there any more"
         return replace(facts, source=replace(facts.source, revision=None, problem=problem))
     before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
-    findings = validate(after, before)
+    # The attempt that this may become pins the newest valid policy, and so its rules.
+    policy = facts.source.policy or state.policy
+    findings = validate(after, before, rules=policy.content if policy is not None else ContentRules())
     changes = template_changes(state, revision) + difference(before, after)
     return replace(facts, findings=findings, changes=lines(changes))
 

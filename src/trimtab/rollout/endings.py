@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from trimtab.model.content import Severity
 from trimtab.model.facts import Source
 from trimtab.model.policy import HookType, Policy
 from trimtab.model.revision import Origin, Revision
@@ -30,7 +31,20 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     )  # fmt: skip
     turn.state = replace(state, spoken=frozenset())
     turn.change(rollout=attempt, policy=policy, evidence=Evidence(), asks=Ask.NOTHING, due=None, grid=turn.now)
+    warn(turn)
     turn.again()
+
+
+def warn(turn: Turn) -> None:
+    """What validation found doubtful is on record; it is told to people where they asked for validation, for Flagger says nothing."""
+    run = turn.run
+    warnings = tuple(str(finding) for finding in run.findings if finding.severity is Severity.WARNING)
+    if warnings:
+        message = reasons.doubtful(turn.names, warnings)
+        if run.policy.content.spoken:
+            turn.say(message)
+        else:
+            turn.note(message)
 
 
 def end(turn: Turn, outcome: Outcome, phase: Phase, why: str) -> None:

@@ -117,6 +117,11 @@ def refused(names: Names, problems: tuple[str, ...]) -> tuple[Message, Alarm]:
     return Message("Refused", words, "warn"), Alarm(words, "error", detailed=True)
 
 
+def doubtful(names: Names, warnings: tuple[str, ...]) -> Message:
+    """Content that may be shown, but that somebody should look at."""
+    return Message("ContentWarning", f"New revision of {names.target} has warnings: {'; '.join(warnings)}", "warn")
+
+
 def not_ready(names: Names, text: str, *, primary: bool, overdue: bool = False) -> Message:
     """A copy is waited for, or has had its time."""
     if primary:
