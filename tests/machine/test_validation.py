@@ -1,0 +1,75 @@
+"""Content that breaks its rules is refused before anybody sees it, and what is doubtful is told once."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from trimtab.model.content import ContentRules, KeySchema, Severity
+from trimtab.model.names import ConfigKind
+from trimtab.model.rollout import Outcome, Phase
+from trimtab.model.tellings import TellingKind
+from trimtab.testing.story import Story
+
+POOL = json.dumps({"properties": {"pool": {"type": "integer", "maximum": 100}}})
+SCHEMA = KeySchema(ConfigKind.CONFIG_MAP, "app-config", "app.yaml", POOL, "spec.validation.schemas[0] of the RolloutPolicy")
+RULES = ContentRules(schemas=(SCHEMA,), spoken=True)
+Tell = Callable[..., Story]
+
+
+def events(story: Story) -> list[tuple[str, str]]:
+    """What was told as an event, in order."""
+    told = {telling.id: telling for state in story.states for telling in state.to_tell}
+    return [(telling.reason, telling.text) for telling in told.values() if telling.kind is TellingKind.EVENT]
+
+
+def edited(story: Story, text: str) -> None:
+    """A change of the source, and all that follows from it."""
+    story.memory.world.edit(**{"app.yaml": text})
+    story.until_settled()
+
+
+def test_a_value_that_breaks_its_schema_is_refused_with_key_and_fix_and_a_corrected_one_rolls_out(told: Tell) -> None:
+    story = told(content=RULES)
+    edited(story, "pool: 10\n")
+    edited(story, "pool: 500\n")
+    run = story.state.rollout
+    assert run is not None and (run.outcome, story.state.phase) == (Outcome.REFUSED, Phase.FAILED)
+    (text,) = [text for reason, text in events(story) if reason == "Refused"]
+    assert "configmap/app-config[app.yaml]: does not fit its JSON Schema at pool: it is 500, and must be at most 100" in text
+    assert "Correct it, or the schema in spec.validation.schemas[0] of the RolloutPolicy." in text
+    assert not any(state.rollout is run and state.rollout.began for state in story.states)
+    edited(story, "pool: 50\n")
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTED
+
+
+def test_a_change_by_too_large_a_factor_is_refused_where_the_policy_says_so(told: Tell) -> None:
+    story = told(content=ContentRules(severities=(("content/factor", Severity.ERROR),)))
+    edited(story, "pool: 10\n")
+    edited(story, "pool: 1000\n")
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.REFUSED
+
+
+def test_a_warning_is_told_once_and_keeps_nothing_from_rolling_out(told: Tell) -> None:
+    story = told(content=RULES)
+    edited(story, "pool: 1\n")
+    edited(story, "pool: 90\n")
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTED
+    warnings = [text for reason, text in events(story) if reason == "ContentWarning" and "1 -> 90" in text]
+    assert len(warnings) == 1 and "pool: 90 times as much: 1 -> 90 (content/factor)" in warnings[0]
+
+
+def test_without_rules_of_its_own_a_canary_tells_warnings_in_the_journal_alone(told: Tell) -> None:
+    story = told()
+    edited(story, "pool: 1\n")
+    edited(story, "pool: 90\n")
+    assert not [text for reason, text in events(story) if reason == "ContentWarning"]
+    assert [entry.reason for entry in story.memory.store.entries[story.state.key]].count("ContentWarning") == 1
+
+
+def test_an_attempt_goes_by_the_rules_of_the_policy_that_it_pins(told: Tell) -> None:
+    story = told()
+    edited(story, "pool: 10\n")
+    story.memory.world.policy = replace(story.memory.world.policy, content=RULES)
+    edited(story, "pool: 500\n")
+    run = story.state.rollout
+    assert run is not None and run.outcome is Outcome.REFUSED and run.policy.content == RULES
