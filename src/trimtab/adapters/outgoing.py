@@ -1,19 +1,43 @@
 """The HTTP session for addresses that people write into documents: webhooks, chats, metric servers. Made by `wiring`.
 
 Whoever may write a Canary could otherwise have the operator ask what only its own machine may ask, such as the metadata service of a
-cloud, which answers with credentials. So link-local addresses are refused, whether written as such or found under a name.
+cloud, which answers with credentials. So link-local addresses are refused, whether written as such or found under a name. Where the person
+who runs the operator names the hosts that may be asked, all others are, too.
 """
 
 import errno
 import ipaddress
 import socket
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 
 import aiohttp
 
 
-def outgoing_session() -> aiohttp.ClientSession:
-    """A session that keeps no cookies and connects to no link-local address."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(socket_factory=checked_socket), cookie_jar=aiohttp.DummyCookieJar())
+def outgoing_session(allowed: Collection[str] = ()) -> aiohttp.ClientSession:
+    """A session that keeps no cookies and connects to no link-local address.
+
+    `allowed`: the only hosts that it asks, in redirects and as proxies, too; `*` in one stands for anything. None stands for all.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(socket_factory=checked_socket),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(only(allowed),) if allowed else (),
+    )
+
+
+def only(allowed: Collection[str]) -> aiohttp.ClientMiddlewareType:
+    """Lets requests pass that go to these hosts; ClientOSError with EACCES for others."""
+    patterns = tuple(pattern.lower().rstrip(".") for pattern in allowed)
+
+    async def checked(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        for url in (request.url, request.proxy):
+            host = (url.host or "").lower().rstrip(".") if url is not None else None
+            if host is not None and not any(fnmatchcase(host, pattern) for pattern in patterns):
+                raise aiohttp.ClientOSError(errno.EACCES, f"host {host} is not one that --allowed-hosts of the operator names")
+        return await handler(request)
+
+    return checked
 
 
 def checked_socket(address: aiohttp.AddrInfoType) -> socket.socket:

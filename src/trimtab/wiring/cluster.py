@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -82,6 +83,8 @@ class OperatorOptions:
     metrics_server: str = ""
     event_webhook: str = ""
     chats: tuple[Chat, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    """The only hosts that documents may have asked, besides those of the addresses above; none stands for all."""
     elect: bool = True
     """Is a Lease needed to act?"""
     identity: str = ""
@@ -108,7 +111,7 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
     """Everything that the operator needs, with its mirrors complete. InputError and Denied where the cluster cannot be used."""
     settings, clock, server = options.settings, SystemClock(), connection(options.kubeconfig, options.context)
     home = settings.home or server.namespace
-    async with outgoing_session() as session, connected(server) as client:
+    async with outgoing_session(hosts_of(options)) as session, connected(server) as client:
         if await bring_kinds(client, (settings.namespaces or (home,))[0]):
             report("the API server did not know the kinds of trimtab.dev, so their CRDs were installed")
         cluster = Cluster(client, mirrors_of(client, settings.namespaces), settings)
@@ -125,6 +128,15 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+def hosts_of(options: OperatorOptions) -> frozenset[str]:
+    """The hosts that may be asked: what the person who runs the operator gives as an address is meant. Empty for all."""
+    if not options.allowed_hosts:
+        return frozenset()
+    chats = [address for chat in options.chats for address in (chat.address, chat.proxy)]
+    own = (urlsplit(address).hostname for address in (options.metrics_server, options.event_webhook, *chats))
+    return frozenset(options.allowed_hosts) | {host for host in own if host}
 
 
 def mirrors_of(client: Client, namespaces: tuple[str, ...]) -> dict[Kind, Mirror]:

@@ -1,5 +1,6 @@
 """A Prometheus is asked for one number (flagger.md 4.5). Called by `measure`, which turns what is raised here into data."""
 
+import errno
 import math
 from base64 import b64encode
 from collections.abc import Mapping
@@ -144,6 +145,8 @@ def unanswered(server: Server, error: Exception) -> InputError | OutsideError:
             return Unavailable(
                 f"the certificate of {server} is not trusted: {untrusted}. Trust it, or set spec.provider.insecureSkipVerify"
             )
+        case aiohttp.ClientOSError(errno=errno.EACCES) if type(error) is aiohttp.ClientOSError:
+            return InputError(f"{server} may not be asked: {error.strerror}. Add it there, or correct the address")
         case aiohttp.ClientConnectorError():
             return Unavailable(f"cannot connect to {server}: {error.strerror or error.os_error}. See whether it runs and can be reached")
     return Unavailable(f"asking {server} failed: {type(error).__name__}: {server.clean(str(error))}")

@@ -1,5 +1,6 @@
 """`ports.Hooks`: webhooks with Flagger's payload and rules (HOOK-1 to HOOK-8). Made by `wiring`; `teller` calls `post`, too."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -119,6 +120,8 @@ def failed(error: Exception, tried: str, deadline: float) -> Reply:
             return Reply(False, f"{tried}: redirected without end")
         case aiohttp.ClientConnectorCertificateError():
             return Reply(False, printable(f"{tried}: its certificate is not trusted: {error.certificate_error}"))
+        case aiohttp.ClientOSError(errno=errno.EACCES) if type(error) is aiohttp.ClientOSError:
+            return Reply(False, printable(f"{tried}: {error.strerror}"))
         case aiohttp.ClientConnectorError():
             return Reply(False, printable(f"{tried}: cannot connect: {error.strerror or error.os_error}"), True)
         case aiohttp.ClientHttpProxyError():

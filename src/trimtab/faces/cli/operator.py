@@ -72,6 +72,10 @@ def meaningless(command: F) -> F:
 @flag("no-cross-namespace-refs", "true: refuse references to other namespaces.", "false", type=click.BOOL, flag_value="true", is_flag=False)
 @flag("cluster-name", "The name of the cluster, for alerts.")
 @flag("event-webhook", "A URL that every event is sent to, unless a Canary has an event webhook of its own.")
+@flag(
+    "allowed-hosts",
+    "The only hosts that webhooks, alerts and metric servers of documents may be at; several with commas, * for anything.  [default: all]",
+)
 @flag("slack-url", "A Slack webhook for alerts of Canaries that name no AlertProvider; better in the variable SLACK_URL.")
 @flag("slack-channel", "Its channel.", "general")
 @flag("slack-user", "Its user.", "flagger")
@@ -145,6 +149,7 @@ def options_of(given: Mapping[str, object], environment: Mapping[str, str]) -> O
         metrics_server=text["metrics_server"],
         event_webhook=environment.get("EVENT_WEBHOOK_URL", text["event_webhook"]),
         chats=tuple(chat for chat in chats if chat.address),
+        allowed_hosts=words(text["allowed_hosts"]),
         elect=bool(given["enable_leader_election"]),
         identity=f"{socket.gethostname()}_{uuid.uuid4()}",
     )
