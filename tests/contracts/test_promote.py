@@ -147,6 +147,19 @@ def test_an_open_pull_request_without_a_purpose_is_closed_and_its_branch_goes(tm
     assert (done.word, done.operation) == (Word.NOTHING, "closed")
     assert request_of(place).state is RequestState.CLOSED
     assert BRANCH not in git(place.origin, "for-each-ref")
+    place.change("stable", "info", 10, "taken back")
+    assert place.promote().operation == "created"
+
+
+def test_a_shallow_checkout_finds_the_last_promotion(tmp_path: Path) -> None:
+    place = shop(tmp_path, forge=False, promotion=Promotion(by="push"))
+    place.promote(place.evidence())
+    place.change("stable", "warn", 20, "a hotfix")
+    place.change("canary", "info", 40)
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{place.origin}", str(tmp_path / "shallow"))
+    shallow = replace(place, clone=tmp_path / "shallow")
+    with pytest.raises(InputError, match=r"stable was changed by hand since the last promotion"):
+        shallow.promote(shallow.evidence())
 
 
 def test_content_that_moved_since_it_was_judged_is_refused_and_named(tmp_path: Path) -> None:
@@ -255,6 +268,7 @@ def test_an_issue_waits_for_an_approver_and_then_promotes_exactly_that(tmp_path:
     assert trailers_of(git(place.origin, "log", "-1", "--format=%B", MAIN))["Approved-By"] == "Ann"
     assert place.kinds() == ["verdict canary", "proposed stable", "approved stable", "promoted stable"]
     assert place.promote().word is Word.NOTHING
+    assert "content=-" in hub.threads[asked.number].body
 
 
 def test_an_approval_does_not_count_for_content_that_came_later(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ def content_in(body: str) -> str:
     return found["content"] if found else ""
 
 
+def settled(body_of_thread: str) -> str:
+    """The body of a thread that we close ourselves: it is about no content any more, so that closing it declines none."""
+    return _BEGIN.sub(lambda found: found[0].replace(f"content={found['content']}", "content=-"), body_of_thread, count=1)
+
+
 def body(story: Story, how: str, longest: int) -> str:
     """What Trimtab says in a pull request or issue, between its marks. The list of changes is cut so that all fits."""
     lead = story.lead or f"The content that `{story.source}` runs and that was judged there, for `{story.target}`."

@@ -7,7 +7,6 @@ there is looked at anew in every run, so a run that died, or two at once, lead t
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from trimtab.adapters.git.branches import Change
 from trimtab.errors import Conflict, Denied, InputError, Unavailable
 from trimtab.model.forge import CommitStatus, Edit, Issue, NewPullRequest, PullRequest, RequestState, StatusState, Thread
 from trimtab.ports import Forge
@@ -87,7 +86,7 @@ class Promoting:
             case "push":
                 return await self._pushed(story, draft, proof, NO_MORE)
             case "issue":
-                return await self._asked(story, draft, proof, records)
+                return await self._asked(story, draft, proof)
         return await self._requested(story, draft, proof)
 
     def _proof(self, wish: Wish, records: Sequence[Record]) -> Proof:
@@ -179,7 +178,7 @@ class Promoting:
         head = await self.shop.branches.newest(self.ref)
         if head is not None and asking.foreign(await self.shop.between(base, head)):
             return done
-        await self.forge.edit(request, Edit(close=True))
+        await self.forge.edit(request, Edit(body=text.settled(request.body), close=True))
         await self.forge.say(request, f"`{story.target}` has this content already, so there is nothing left to promote.")
         if head is not None:
             await self.shop.branches.publish(self.ref, None, head)
@@ -238,8 +237,8 @@ class Promoting:
             "Judged-Commit": said.commit if said is not None else "", "Verdict": said.verdict.judgement if said is not None else "",
             "Evidence": story.evidence, "Approved-By": actor, "Journal": journal, "Tree": tree,
         }  # fmt: skip
-        change = Change(draft.plan.files, text.message(text.title(story), story, trailers), (draft.base,))
-        return await self.shop.branches.commit(change, self.shop.now())
+        message = text.message(text.title(story), story, trailers)
+        return await self.shop.branches.commit_of(tree, message, (draft.base,), self.shop.now())
 
     async def _shown(self, forge: Forge, request: PullRequest | None, story: Story) -> tuple[PullRequest, str]:
         """The pull request, open and saying what it should."""
@@ -285,13 +284,12 @@ class Promoting:
         done = self._outcome(Word.PROMOTED, story, f"{story.target} has it now, by commit {commit[:10]} on {self.edge.branch}")
         return replace(done, branch=self.edge.branch, commit=commit)
 
-    async def _asked(self, story: Story, draft: Draft, proof: Proof, records: Sequence[Record]) -> Outcome:
+    async def _asked(self, story: Story, draft: Draft, proof: Proof) -> Outcome:
         """An issue asks; the approval of somebody who may give it, seen by a later run, starts the promotion."""
         forge, promotion = self._forge(), self.edge.promotion
         marker = f"trimtab:begin {story.app}/{story.target} content="
         issue = await forge.issue(asking.ASKED, marker)
-        ended = {entry.request for entry in about(records, story.app, story.target) if entry.kind is Kind.APPROVED}
-        if issue is not None and asking.declined(issue, story.content) and issue.url not in ended:
+        if issue is not None and asking.declined(issue, story.content):
             await self._note(Kind.DECLINED, story, None, About(request=issue.url))
             said = f"{issue.url} was closed: this content was declined. Reopen it, or change the content"
             return replace(self._outcome(Word.DECLINED, story, said), url=issue.url, number=issue.number)
@@ -304,7 +302,7 @@ class Promoting:
             return replace(done, url=issue.url, number=issue.number)
         done = await self._pushed(story, draft, proof, About(request=issue.url, actor=login))
         await forge.say(issue, f"Promoted by commit {done.commit}, approved by {text.cell(login)}.")
-        await forge.edit(issue, Edit(close=True))
+        await forge.edit(issue, Edit(body=text.settled(issue.body), close=True))
         return replace(done, url=issue.url, number=issue.number, operation="closed")
 
     async def _ask(self, forge: Forge, old: Issue | None, story: Story, proof: Proof) -> Outcome:
@@ -316,11 +314,13 @@ class Promoting:
         issue = await forge.open_issue(text.title(story), text.merged_body("", text.body(story, how, forge.longest_body)), labels)
         if old is not None and old.state is RequestState.OPEN:
             await forge.say(old, f"Other content was judged since; {issue.url} asks for that.")
-            await forge.edit(old, Edit(close=True))
+            await forge.edit(old, Edit(body=text.settled(old.body), close=True))
         done = self._outcome(Word.WAITING, story, f"{issue.url} asks for an approval")
         return replace(done, url=issue.url, number=issue.number, operation="created")
 
     async def _approval(self, forge: Forge, issue: Thread) -> str | None:
         asked = asking.those_who_asked(await forge.comments(issue), await forge.labels(issue), await forge.me())
-        permissions = {login: await forge.permission(login) for login in asked}
-        return asking.approver(asked, self.edge.promotion.approvers, permissions)
+        approvers = self.edge.promotion.approvers
+        # Some forges tell permissions to administrators only, so they are asked for only where they count.
+        permissions = {} if approvers else {login: await forge.permission(login) for login in asked}
+        return asking.approver(asked, approvers, permissions)

@@ -28,7 +28,6 @@ from trimtab.promotion.edges import run_of
 from trimtab.promotion.journal import Mention, Record
 from trimtab.promotion.pictures import picture
 from trimtab.promotion.proof import Picture
-from trimtab.wiring.forge import find_place, find_token, git_login, open_forge
 from trimtab.wiring.pipeline import Project, Rules, load, load_at, rendered
 from trimtab.wiring.workshop import Edge, Workshop
 
@@ -106,6 +105,10 @@ async def repository(folder: Path, environment: Mapping[str, str] | None = None)
 
 def credentials(remote: str, environment: Mapping[str, str], spec: PipelineSpec) -> dict[str, str]:
     """The variables by which git shows the forge's token to the remote, if that is on the forge's server; else none."""
+    if not remote.startswith(("http://", "https://")):
+        return {}
+    from trimtab.wiring.forge import find_place, find_token, git_login
+
     try:
         place = find_place(spec.forge, environment, remote)
         user, token = git_login(place, find_token(place, environment))
@@ -136,10 +139,13 @@ class Commits:
 
 
 @asynccontextmanager
-async def promoting(found: Repository, choose: Choose, name: str, *, dry: bool) -> AsyncIterator[tuple[Workshop, Edge, Forge | None]]:
+async def promoting(
+    found: Repository, choose: Choose, name: str, *, dry: bool, spare: bool = False
+) -> AsyncIterator[tuple[Workshop, Edge, Forge | None]]:
     """What a promotion or rollback needs. Which target is meant, and how it is rendered, is read from the protected branch itself.
 
-    A dry run reads what is checked out, and asks neither the remote nor the forge.
+    A dry run reads what is checked out, and asks neither the remote nor the forge. With `spare` the forge is only needed if a push is
+    refused, so that it may be missing; a promotion by push has no use for one.
     """
     async with AsyncExitStack() as stack:
         commits = Commits(found.root / Path(found.document).parent, stack, found.environment)
@@ -148,21 +154,26 @@ async def promoting(found: Repository, choose: Choose, name: str, *, dry: bool) 
             raise InputError(f"{found} has no {'commits' if dry else f'branch {found.spec.branch}'} yet")
         spec = (await commits.at(head)).document.spec
         app, source, receiver = choose(spec, name)
-        forge = None if dry else await stack.enter_async_context(forge_for(found, spec))
+        edge = Edge(app, source, receiver, spec.branch)
+        unused = dry or (edge.promotion.by == "push" and not spare)
+        forge = None if unused else await stack.enter_async_context(forge_for(found, spec, spare=spare))
         run, clock = run_of(found.environment), SystemClock()
         shop = Workshop(found.branches, found.journal, commits.paint, clock.now, run.id, found.actor(), fingerprint_key(found.environment))
-        yield shop, Edge(app, source, receiver, spec.branch), forge
+        yield shop, edge, forge
 
 
 @asynccontextmanager
-async def forge_for(found: Repository, spec: PipelineSpec) -> AsyncIterator[Forge | None]:
-    """The forge of a repository; None where nothing says which it is and trimtab.yaml does not name one either."""
+async def forge_for(found: Repository, spec: PipelineSpec, *, spare: bool) -> AsyncIterator[Forge | None]:
+    """The forge of a repository; None where nothing says which it is, and where it is only a spare one that cannot be used."""
+    from trimtab.wiring.forge import find_place, find_token, open_forge
+
     try:
         place = find_place(spec.forge, found.environment, found.remote)
-    except InputError:
-        if spec.forge is not None:
+        token = find_token(place, found.environment)
+    except (InputError, Denied) as problem:
+        if not spare and (spec.forge is not None or isinstance(problem, Denied)):
             raise
         yield None
         return
-    async with open_forge(place, find_token(place, found.environment), SystemClock()) as forge:
+    async with open_forge(place, token, SystemClock()) as forge:
         yield forge

@@ -7,7 +7,6 @@ content from then on, so that nothing tries it again by itself.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from trimtab.adapters.git.branches import Change
 from trimtab.errors import Conflict, Denied, InputError, Unavailable
 from trimtab.model.forge import Edit, NewPullRequest, RequestState
 from trimtab.ports import Forge
@@ -113,12 +112,13 @@ class RollingBack:
             entry, proof, lambda found: any(_says_the_same(one, entry) for one in about(found, story.app, story.target)[-1:])
         )
         reason = f"verdict {verdict}" if proof is not None else "by hand"
+        tree = await shop.tree_of(draft.commit)
         trailers = {
             "Rollback": f"{story.app}/{story.target}", "To": story.source, "Content": story.content, "Verdict": verdict,
-            "Evidence": story.evidence, "Reason": why, "Journal": records[-1].hash, "Tree": await shop.tree_of(draft.commit),
+            "Evidence": story.evidence, "Reason": why, "Journal": records[-1].hash, "Tree": tree,
         }  # fmt: skip
         first = f"Roll back {story.app}/{story.target}: {reason}"
-        commit = await shop.branches.commit(Change(draft.plan.files, text.message(first, story, trailers), (draft.base,)), shop.now())
+        commit = await shop.branches.commit_of(tree, text.message(first, story, trailers), (draft.base,), shop.now())
         left = (f"newer changes stay: {listed(draft.plan.left)}",) if draft.plan.left else ()
         try:
             await shop.branches.publish(self.edge.ref, commit, draft.base)

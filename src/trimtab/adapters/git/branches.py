@@ -5,7 +5,7 @@ remote, what would be pushed is a ref of the repository itself, replaced by comp
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -53,11 +53,19 @@ class Branches:
         self.folder, self.git, self.deadline = folder, git, deadline
         self.person = dict(person or {})
         self.objects = Clone(folder, git)
+        self._settings: dict[tuple[str, ...], Output] = {}
+        self._checked: set[str] = set()
 
     async def address(self) -> str:
         """The remote's address; empty where there is no remote."""
-        found = await self.objects.run("remote", "get-url", "--", REMOTE)
+        found = await self._setting("remote", "get-url", "--", REMOTE)
         return found.out.decode(errors="replace").strip() if found.code == 0 else ""
+
+    async def _setting(self, *words: str) -> Output:
+        """What git answers to a question about its settings; asked once."""
+        if words not in self._settings:
+            self._settings[words] = await self.objects.run(*words)
+        return self._settings[words]
 
     async def newest(self, ref: str) -> str | None:
         """The commit that a ref (`refs/heads/main`) names, at the remote where there is one; None where there is no such ref."""
@@ -73,9 +81,10 @@ class Branches:
 
     async def whole_history(self, ref: str) -> None:
         """Brings the history of a ref that a shallow checkout left out."""
-        asked = await self.objects.run("rev-parse", "--is-shallow-repository")
+        asked = await self._setting("rev-parse", "--is-shallow-repository")
         if asked.out.strip() == b"true" and await self.address():
             output = await self._fetch(ref, "--unshallow")
+            self._settings.clear()
             if output.code != 0:
                 raise _fetch_failed(output, ref, await self.address())
 
@@ -86,21 +95,27 @@ class Branches:
 
     async def check(self, ref: str) -> None:
         """InputError for what cannot be the full name of a ref."""
+        if ref in self._checked:
+            return
         name = ref.removeprefix("refs/heads/")
         if not ref.startswith("refs/") or (await self.objects.run("check-ref-format", ref)).code != 0 or name.startswith("-"):
             raise InputError(f"{name!r} cannot be the name of a branch. Write it as `git branch` shows it")
+        self._checked.add(ref)
 
     async def files(self, commit: str, path: str = "") -> tuple[File, ...]:
         """The regular files of a commit below a path."""
         return await self.objects.files(commit, path)
 
     async def commit(self, change: Change, at: datetime) -> str:
-        """A commit with the files of its first parent but for what changes. Nothing points at it yet. Signed where git is set up so."""
-        tree = await self.tree(change)
-        parents = [word for parent in change.parents for word in ("-p", parent)]
-        sign = ["-S"] if (await self.objects.run("config", "--type=bool", "--get", "commit.gpgSign")).out.strip() == b"true" else []
+        """A commit with the files of its first parent but for what changes. Nothing points at it yet."""
+        return await self.commit_of(await self.tree(change), change.message, change.parents, at)
+
+    async def commit_of(self, tree: str, message: str, parents: Sequence[str], at: datetime) -> str:
+        """A commit of a tree, signed where git is set up so."""
+        words = [word for parent in parents for word in ("-p", parent)]
+        sign = ["-S"] if (await self._setting("config", "--type=bool", "--get", "commit.gpgSign")).out.strip() == b"true" else []
         objects = Clone(self.folder, self.git.with_variables(await self._person(at)))
-        output = await objects.run("commit-tree", *sign, *parents, "-F", "-", tree, stdin=change.message.encode())
+        output = await objects.run("commit-tree", *sign, *words, "-F", "-", tree, stdin=message.encode())
         if output.code != 0 and sign:
             raise Denied(
                 f"signing a commit in {self.folder} failed: {output.complaint}. commit.gpgSign is set, so nothing unsigned is made"
@@ -134,7 +149,7 @@ class Branches:
     async def _person(self, at: datetime) -> dict[str, str]:
         stamp = f"{int(at.timestamp())} +0000"
         found = {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
-        if (await self.objects.run("config", "--get", "user.email")).code != 0:
+        if (await self._setting("config", "--get", "user.email")).code != 0:
             for role in ("AUTHOR", "COMMITTER"):
                 found |= {f"GIT_{role}_NAME": NOBODY[0], f"GIT_{role}_EMAIL": NOBODY[1]}
         return {**found, **self.person}

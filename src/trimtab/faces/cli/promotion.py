@@ -17,7 +17,6 @@ from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, WAITING
 from trimtab.faces.outputs import write_outputs
 from trimtab.promotion.edges import giving_back, receiving
 from trimtab.promotion.outcome import Outcome, Word
-from trimtab.wiring.people import tell
 from trimtab.wiring.promoting import Promoting, Wish
 from trimtab.wiring.repository import Repository, promoting, repository
 from trimtab.wiring.rolling_back import Back, RollingBack
@@ -134,7 +133,7 @@ def rollback_command(
     """
 
     async def work(found: Repository) -> Outcome:
-        async with promoting(found, giving_back, target, dry=dry_run) as (shop, edge, forge):
+        async with promoting(found, giving_back, target, dry=dry_run, spare=True) as (shop, edge, forge):
             return await RollingBack(shop, edge, forge).run(Back(read(evidence), str(evidence or ""), reason, dry_run))
 
     end(asyncio.run(started(repo, work)), output, dotenv)
@@ -146,6 +145,8 @@ async def started(folder: Path, work: Callable[[Repository], Awaitable[Outcome]]
     click.echo(f"in {found}", err=True)
     outcome = await work(found)
     if outcome.word is Word.ROLLED_BACK and outcome.verdict != "inconclusive":
+        from trimtab.wiring.people import tell
+
         for problem in await tell(outcome, os.environ):
             click.echo(f"trimtab: {problem}", err=True)
     return outcome
