@@ -11,6 +11,7 @@ from cluster.opened import canary, config_map, deployment, opened, secret, until
 from cluster.testbed.api import Api, ApiError
 from cluster.testbed.plane import ControlPlane
 from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.kubernetes.companions import address_of, companions_of
 from trimtab.adapters.kubernetes.configs import Configs, digest_key
 from trimtab.adapters.kubernetes.copies import Copies
 from trimtab.adapters.kubernetes.settings import Settings
@@ -272,6 +273,19 @@ async def test_a_canary_that_names_no_provider_has_the_operators(empty: Watching
     await empty.apply(unnamed, canary("named"))
     found = [(await empty.sources.read(CanaryKey(empty.namespace, name))).policy for name in ("unnamed", "named")]
     assert [policy.provider for policy in found if policy] == ["istio", "kubernetes"]
+
+
+async def test_the_address_of_a_chat_is_not_in_the_policy_which_everybody_who_reads_configrollouts_may_read(empty: Watching) -> None:
+    metadata = {"name": "chat"}
+    provider = {"apiVersion": "flagger.app/v1beta1", "kind": "AlertProvider", "metadata": metadata}
+    provider["spec"] = {"type": "slack", "address": "http://chat.example/services/T0KEN"}
+    told = {"interval": "10s", "threshold": 2, "iterations": 3, "alerts": [{"name": "chat", "providerRef": metadata}]}
+    await empty.apply(provider, canary("web", analysis=told))
+    policy = (await empty.sources.read(CanaryKey(empty.namespace, "web"))).policy
+    assert policy is not None and "T0KEN" not in str(policy)
+    (alert,) = policy.alerts
+    assert (alert.provider, alert.problem) == ("chat", "")
+    assert address_of(companions_of(empty.cluster), alert) == "http://chat.example/services/T0KEN"
 
 
 async def test_of_two_canaries_with_one_target_the_older_counts(watching: Watching, namespace: str) -> None:

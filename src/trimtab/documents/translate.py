@@ -231,6 +231,7 @@ def alert(written: CanaryAlert, providers: Mapping[Name, AlertProvider], namespa
         spec.proxy or "",
         spec.secret_ref.name if spec.secret_ref else "",
         where[0],
+        provider=where[1],
     )
 
 

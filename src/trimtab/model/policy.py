@@ -113,12 +113,15 @@ class AlertTarget:
     """`info`, `warn` or `error`: the least that is sent."""
     type: str = ""
     address: str = ""
+    """May hold a token; empty where it is looked up when it is needed, in `provider` or `secret`."""
     channel: str = ""
     username: str = ""
     proxy: str = ""
     secret: str = ""
     namespace: str = ""
     problem: str = ""
+    provider: str = ""
+    """The AlertProvider in `namespace` that says so."""
 
 
 @dataclass(frozen=True, slots=True)

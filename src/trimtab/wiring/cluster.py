@@ -15,6 +15,7 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kubernetes.adoption import Adoption
 from trimtab.adapters.kubernetes.client import Client, Object, connected
 from trimtab.adapters.kubernetes.cluster import Cluster
+from trimtab.adapters.kubernetes.companions import address_of, companions_of
 from trimtab.adapters.kubernetes.configs import Configs, content_of, digest_key
 from trimtab.adapters.kubernetes.connection import connection
 from trimtab.adapters.kubernetes.copies import Copies
@@ -163,7 +164,10 @@ def ports(
         AlertTarget(f"global {chat.type}", "info", chat.type, chat.address, chat.channel, chat.username, chat.proxy)
         for chat in options.chats
     )
-    everywhere = Everywhere(Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name)
+    everywhere = Everywhere(
+        Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name,
+        partial(address_of, companions_of(cluster)),
+    )  # fmt: skip
     teller = HttpTeller(session, clock, read_secret, everywhere)
     cluster.forgetters.append(teller.forget)
     metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider)

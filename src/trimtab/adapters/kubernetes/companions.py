@@ -10,6 +10,7 @@ from trimtab.documents.flagger import AlertProvider, MetricTemplate
 from trimtab.documents.translate import Companions, Name
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.errors import DocumentError, InputError
+from trimtab.model.policy import AlertTarget
 
 T = TypeVar("T", MetricTemplate, AlertProvider, RolloutPolicy)
 
@@ -53,3 +54,9 @@ def companions_of(cluster: Cluster) -> Companions:
         Documents(cluster, ALERT_PROVIDER, AlertProvider),
         Documents(cluster, ROLLOUT_POLICY, RolloutPolicy),
     )
+
+
+def address_of(companions: Companions, alert: AlertTarget) -> str:
+    """The address that an alert's AlertProvider names now; empty where there is none. InputError for one that cannot be read."""
+    found = companions.alerts.get((alert.namespace, alert.provider))
+    return found.spec.address or "" if found is not None else ""

@@ -177,7 +177,9 @@ class ClusterSources:
                 f"RolloutPolicy {name}: spec.onNewerChange is {policy.on_newer}, which works on one machine only: in a cluster "
                 "the target has the new content already. Write supersede, or leave it out."
             )
-        return replace(policy, provider=policy.provider or self._settings.provider), ""
+        # Addresses of chats may hold tokens, and a policy is on record for all who may read ConfigRollouts.
+        alerts = tuple(replace(alert, address="") for alert in policy.alerts)
+        return replace(policy, provider=policy.provider or self._settings.provider, alerts=alerts), ""
 
     def _template(self, key: CanaryKey, canary: Canary, kind: Kind) -> Template:
         """What the target runs. Unknown where there is none, or where it belongs to another Canary."""

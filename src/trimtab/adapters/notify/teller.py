@@ -78,6 +78,8 @@ class Everywhere:
     alerts: tuple[AlertTarget, ...] = ()
     """Where alerts of Canaries go that name no AlertProvider (AL-2)."""
     cluster: str = ""
+    address_of: Callable[[AlertTarget], str] | None = None
+    """Looks up the address of a chat whose policy does not hold it."""
     """Shown in detailed alerts (AL-3)."""
 
 
@@ -228,6 +230,8 @@ class HttpTeller:
             return Reply(False, target.problem)
         try:
             secret = await self.read_secret(target.namespace, target.secret) if target.secret else {}
+            if not target.address and self.everywhere.address_of is not None:
+                target = replace(target, address=self.everywhere.address_of(target))
             url, headers = alerts.address(target, secret)
         except InputError as problem:
             return Reply(False, str(problem))
