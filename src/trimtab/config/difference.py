@@ -1,18 +1,20 @@
 """What changed inside ConfigMaps and Secrets, key by key and path by path; the order of keys and comments do not count.
 
-Called by `observe`, `diff` and the faces. Of a Secret only its keys are named, with keyed fingerprints. Pod templates are compared
+Called by `observe`, `diff` and the faces. Of a Secret only its keys are named, with keyed fingerprints; of what may be a credential in a
+ConfigMap, that it changed. Pod templates are compared
 in the same way.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trimtab.config.amounts import factor, factor_in_text, shown_factor
-from trimtab.config.comparison import ChangeKind, Delta, Path, compare, documents, unequal
+from trimtab.config.comparison import ChangeKind, Delta, Item, Path, compare, documents, unequal
 from trimtab.config.formats import parse
 from trimtab.config.pairs import pairs
 from trimtab.config.showing import cut, shown_pair, shown_path, shown_value
+from trimtab.config.suspects import concealed, holds_private_key
 from trimtab.config.trees import TYPED, Format, Parsed, Scalar, Tree
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigName
@@ -96,7 +98,7 @@ def _of_key(old: Content, new: Content, key: str) -> Iterator[Change]:
         yield from _of_value(name, key, old.data[key], new.data[key])
     elif key not in old.binary and key not in new.binary:
         was, now = old.data.get(key), new.data.get(key)
-        yield Change(name, key, _presence(was, now), "", _summary(was), _summary(now))
+        yield Change(name, key, _presence(was, now), "", _summary(was, key), _summary(now, key))
     else:
         one, two = _binary(old, key), _binary(new, key)
         yield Change(name, key, _presence(one or None, two or None), "", one, two)
@@ -118,15 +120,17 @@ def _binary(content: Content, key: str) -> str:
     return f"{_count(len(content.data[key]), 'byte')} of text" if key in content.data else ""
 
 
-def _summary(value: bytes | None) -> str:
-    """A whole value, if it is one line of text, else how much there is of it."""
+def _summary(value: bytes | None, key: str = "") -> str:
+    """A whole value, if it is one line of text and no credential, else how much there is of it."""
     if value is None:
         return ""
     try:
         text = value.decode().removesuffix("\n")
     except UnicodeDecodeError:
         return _count(len(value), "byte")
-    return _count(text.count("\n") + 1, "line") if "\n" in text else cut(shown_value(text, typed=False))
+    if "\n" in text:
+        return _count(text.count("\n") + 1, "line")
+    return "" if concealed([key], text) else cut(shown_value(text, typed=False))
 
 
 def _of_value(name: str, key: str, was: bytes, now: bytes) -> Iterator[Change]:
@@ -144,6 +148,8 @@ def _of_value(name: str, key: str, was: bytes, now: bytes) -> Iterator[Change]:
         yield Change(name, key, ChangeKind.FORMAT_CHANGED, "", before.format, after.format)
     if "\n" in old.removesuffix("\n") or "\n" in new.removesuffix("\n"):
         yield from _of_lines(name, key, old.split("\n"), new.split("\n"))
+    elif concealed([key], old, new):
+        yield Change(name, key, ChangeKind.CHANGED)
     else:
         yield Change(name, key, ChangeKind.CHANGED, "", *_as_text(old, new), factor(old, new))
 
@@ -156,6 +162,8 @@ def _of_trees(name: str, key: str, before: Parsed, after: Parsed) -> Iterator[Ch
 
 def _of_delta(name: str, key: str, delta: Delta, typed: bool) -> Change:
     path = shown_path(delta.path)
+    if concealed(_names(key, delta.path), delta.old, delta.new):
+        return Change(name, key, delta.kind, path, steps=delta.path)
     old, new = shown_value(delta.old, typed=typed), shown_value(delta.new, typed=typed)
     if delta.kind is ChangeKind.ADDED:
         return Change(name, key, delta.kind, path, "", cut(new), steps=delta.path)
@@ -167,24 +175,40 @@ def _of_delta(name: str, key: str, delta: Delta, typed: bool) -> Change:
     return Change(name, key, delta.kind, path, old, new, times, delta.path)
 
 
+def _names(key: str, path: Path) -> list[str]:
+    """What says what a value is: its own name, the name of an item that it is the value of as in `env`, or its key."""
+    last, before = path[-1] if path else key, path[-2] if len(path) > 1 else None
+    return [name for name in (last, before.label if isinstance(before, Item) else None) if isinstance(name, str)]
+
+
 def _scalar(tree: Tree) -> Scalar:
     return None if isinstance(tree, dict | list) else tree
 
 
 def _of_lines(name: str, key: str, old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
     """Plain text; lines are numbered as they are now, removed ones as they were."""
+    private = any(holds_private_key("\n".join(lines)) for lines in (old, new))
     for a, b, c, d in unequal(old, new):
         if max(b - a, d - c) > LONGEST_BLOCK:
             path = f"lines {c + 1}-{d}" if d > c else f"lines {a + 1}-{b}"
             yield Change(name, key, ChangeKind.CHANGED, path, _count(b - a, "line"), _count(d - c, "line"))
             continue
         both = min(b - a, d - c)
-        for was, now, number in zip(old[a : a + both], new[c : c + both], range(c + 1, c + both + 1), strict=True):
-            yield Change(name, key, ChangeKind.CHANGED, f"line {number}", *_as_text(was, now), factor_in_text(was, now))
-        for index in range(c + both, d):
-            yield Change(name, key, ChangeKind.ADDED, f"line {index + 1}", "", cut(shown_value(new[index], typed=False)))
-        for index in range(a + both, b):
-            yield Change(name, key, ChangeKind.REMOVED, f"line {index + 1}", cut(shown_value(old[index], typed=False)))
+        changes = [_of_line(name, key, c + index + 1, old[a + index], new[c + index]) for index in range(both)]
+        changes += [_of_line(name, key, index + 1, None, new[index]) for index in range(c + both, d)]
+        changes += [_of_line(name, key, index + 1, old[index], None) for index in range(a + both, b)]
+        yield from (replace(change, old="", new="", factor=None) if private else change for change in changes)
+
+
+def _of_line(name: str, key: str, number: int, was: str | None, now: str | None) -> Change:
+    """One line of plain text, changed, added or removed."""
+    path, kind = f"line {number}", _presence(was, now)
+    if concealed((), was, now):
+        return Change(name, key, kind, path)
+    if was is not None and now is not None:
+        return Change(name, key, kind, path, *_as_text(was, now), factor_in_text(was, now))
+    old, new = (cut(shown_value(line, typed=False)) if line is not None else "" for line in (was, now))
+    return Change(name, key, kind, path, old, new)
 
 
 def _as_text(old: str, new: str) -> tuple[str, str]:

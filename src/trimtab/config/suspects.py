@@ -7,7 +7,7 @@ takes more than linear time, and each is tried only where a piece of text that i
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -32,6 +32,7 @@ def _shape(what: str, hints: str, pattern: str) -> Shape:
     return Shape(what, tuple(hints.lower().split()), re.compile(rf"(?<![\w-])(?:{pattern})(?![\w])"))
 
 
+PRIVATE_KEY = "a private key"
 SHAPES = (
     _shape("an AWS access key id", "akia asia", r"(?:AKIA|ASIA)[A-Z2-7]{16}"),
     _shape("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", r"gh[pousr]_[A-Za-z0-9]{36,250}"),
@@ -66,7 +67,7 @@ SHAPES = (
     _shape("a Telegram bot token", ":aa", r"\d{8,10}:AA[\w-]{33}"),
     _shape("an age secret key", "age-secret-key-", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     _shape("a JSON Web Token", "eyj", r"eyJ[\w-]{10,4000}\.eyJ[\w-]{10,8000}\.[\w-]{16,2000}"),
-    Shape("a private key", ("private key",), re.compile(r"-----BEGIN (?:(?:RSA|DSA|EC|OPENSSH|PGP) )?PRIVATE KEY(?: BLOCK)?-----")),
+    Shape(PRIVATE_KEY, ("private key",), re.compile(r"-----BEGIN (?:(?:RSA|DSA|EC|OPENSSH|PGP) )?PRIVATE KEY(?: BLOCK)?-----")),
 )
 
 _URL = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]{1,30}://[^\s:/@\"'<>?#]{0,100}:([^\s@/\"'<>]{3,200})@[^\s/\"'@]")
@@ -81,6 +82,7 @@ _NAMED = re.compile(
     r"(?:\"([^\"\n]{6,400})\"|'([^'\n]{6,400})'|([^\s\"'#,;]{6,400}))"
 )
 _NAME = re.compile(rf"(?i)[\w.-]{{0,200}}?(?:({_PASSWORDS})|{_KEYS})")
+_AMOUNT = re.compile(r"[-+]?[0-9.]{0,12}[A-Za-z%]{0,3}|true|false|null")
 _NAMED_HINTS = ("pass", "pwd", "secret", "token", "key", "credential")
 
 _PLACEHOLDER = re.compile(
@@ -122,9 +124,21 @@ def suspects(text: str) -> Iterator[Suspect]:
         yield from _told("a secret key or token", text, (match for match in named if not match[2] and _is_key(_value(match))), seen)
 
 
-def is_secret_name(name: str) -> bool:
-    """Does a name say that what is under it is a credential?"""
-    return _NAME.fullmatch(name) is not None
+def concealed(names: Iterable[str], *values: object) -> bool:
+    """May one of these values, which stand under these names, be a credential, so that none of them is shown?
+
+    More is concealed than is found: whatever a password is, and any text under a name that says so. Amounts such as `max_tokens` are not.
+    """
+    telling = [found for name in names if (found := _NAME.fullmatch(name)) is not None]
+    texts = [str(value) for value in values if isinstance(value, str | dict | list)]
+    if any(found[1] for found in telling) or (telling and not all(_AMOUNT.fullmatch(text) for text in texts)):
+        return True
+    return any(next(suspects(text), None) is not None for text in texts)
+
+
+def holds_private_key(text: str) -> bool:
+    """Is there one anywhere in it? Its lines do not show it one by one."""
+    return any(shape.pattern.search(text) for shape in SHAPES if shape.what == PRIVATE_KEY)
 
 
 def suspect_under(name: str, value: str) -> Suspect | None:

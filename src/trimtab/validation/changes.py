@@ -10,7 +10,6 @@ from trimtab.config.difference import Change, ChangeKind, difference
 from trimtab.config.formats import parse
 from trimtab.config.positions import line_of
 from trimtab.config.showing import quoted
-from trimtab.config.suspects import is_secret_name, suspects
 from trimtab.config.trees import Format
 from trimtab.model.content import Content, Finding
 from trimtab.validation.catalogue import found
@@ -67,11 +66,10 @@ def _place(change: Change) -> str:
 
 
 def _both(change: Change) -> str:
-    """Before and after, unless one of them may be a credential."""
-    names = [change.key, *(step for step in change.steps if isinstance(step, str))]
-    if any(map(is_secret_name, names)) or any(suspects(f"{change.old}\n{change.new}")):
-        return "not shown, for it may be a credential"
-    return f"{change.old or quoted('')} -> {change.new or quoted('')}"
+    """Before and after, which `difference` leaves out where one of them may be a credential."""
+    return (
+        f"{change.old or quoted('')} -> {change.new or quoted('')}" if change.old or change.new else "not shown, for it may be a credential"
+    )
 
 
 def _line(after: Content, change: Change) -> int:

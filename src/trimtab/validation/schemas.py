@@ -16,7 +16,7 @@ from trimtab.config.comparison import Item
 from trimtab.config.formats import parse
 from trimtab.config.positions import line_of
 from trimtab.config.showing import cut, quoted, shown_path, shown_value
-from trimtab.config.suspects import is_secret_name, suspects
+from trimtab.config.suspects import concealed
 from trimtab.config.trees import Format, Parsed, Tree
 from trimtab.errors import InputError
 from trimtab.model.content import Content, Finding, KeySchema
@@ -140,7 +140,6 @@ def _limit(keyword: str, limit: object) -> str:
 def _seen(key: str, where: tuple[Step, ...], value: object) -> str:
     """A number or a word as it is; anything else, and what may be a credential, by its kind."""
     names = [key, *(step for step in where if isinstance(step, str))]
-    text = value if isinstance(value, str) else ""
-    if not isinstance(value, str | bool | int | float | None) or any(map(is_secret_name, names)) or any(suspects(text)):
+    if not isinstance(value, str | bool | int | float | None) or concealed(names, value):
         return KINDS.get(type(value), "something else")
     return cut(quoted(value) if isinstance(value, str) else shown_value(value))

@@ -219,3 +219,39 @@ def test_a_pod_template_is_compared_by_its_containers_and_fields() -> None:
         "deployment/app: spec.containers[app].env[MODE].name: removed (was MODE)",
         "deployment/app: spec.containers[app].env[MODE].value: removed (was slow)",
     )
+
+
+def test_what_may_be_a_credential_in_a_config_map_is_said_to_have_changed_and_no_more() -> None:
+    key = "-----BEGIN PRIV" + "ATE KEY-----"
+    cases = [
+        ("config.yaml", "db: {password: Zk3v9Qm2}\n", "db: {password: Qm2Zk3v9}\n", "config.yaml: db.password: changed"),
+        ("config.yaml", "a: 1\n", "a: 1\npassword: Zk3v9Qm2\n", "config.yaml: password: added"),
+        ("config.yaml", "password: Zk3v9Qm2\n", "password: [Zk3v9Qm2]\n", "config.yaml: password: type changed"),
+        ("config.yaml", "max_tokens: 4096\n", "max_tokens: 8192\n", "config.yaml: max_tokens: 4096 -> 8192 (x2)"),
+        ("DB_PASSWORD", "Zk3v9Qm2", "Qm2Zk3v9", "DB_PASSWORD: changed"),
+        (
+            "app.conf",
+            "a\nurl=redis://:Zk3v9Qm2@c:1\n",
+            "b\nurl=redis://:Qm2Zk3v9@c:1\n",
+            "app.conf: line 1: a -> b; app.conf: line 2: changed",
+        ),
+        ("app.conf", f"{key}\nZk3v9Qm2\n", f"{key}\nQm2Zk3v9\n", "app.conf: line 2: changed"),
+    ]
+    for name, old, new, said in cases:
+        before, after = (Content(ConfigName(ConfigKind.CONFIG_MAP, "app"), {name: text.encode()}) for text in (old, new))
+        assert "; ".join(lines(difference([before], [after]))) == said
+
+
+def test_a_new_key_that_may_be_a_credential_is_not_shown_either() -> None:
+    before, after = (Content(ConfigName(ConfigKind.CONFIG_MAP, "app"), data) for data in ({}, {"API_TOKEN": b"Zk3v9Qm2", "A": b"1"}))
+    assert lines(difference([before], [after])) == ("A: added 1", "API_TOKEN: added")
+
+
+def test_variables_of_a_template_that_are_called_after_credentials_are_not_shown() -> None:
+    def template(value: str) -> str:
+        env = [{"name": "DB_PASSWORD", "value": value}, {"name": "COLOR", "value": value}]
+        return json.dumps({"spec": {"containers": [{"name": "app", "env": env}]}})
+
+    said = lines(template_difference("deployment/app", template("Zk3v9Qm2"), template("Qm2Zk3v9")))
+    assert [line for line in said if "DB_PASSWORD" in line] == ["deployment/app: spec.containers[app].env[DB_PASSWORD].value: changed"]
+    assert any("COLOR" in line and "Zk3v9Qm2 -> Qm2Zk3v9" in line for line in said)
