@@ -135,9 +135,9 @@ def test_a_backtest_of_several_policies_and_regressions_as_json(recording: Path)
     assert found["metrics"] == ["errors", "slow"] and found["base"][1] == pytest.approx(0.02, rel=0.1)
     cells = {(cell["policy"], cell["regression"]): cell for cell in found["cells"]}
     assert len(cells) == 12 and all(cell["rollouts"] == 50 for cell in cells.values())
-    assert cells["quick", "slow:10x"]["rolled_back"] == 1.0
-    assert cells["quick", "30%@2m"]["until_rollback"] > 120 or cells["quick", "30%@2m"]["until_promotion"] <= 120
-    assert cells["loose", "20x@step2"]["rolled_back"] == 0.0
+    assert cells["quick", "slow:10x"]["rolledBack"] == 1.0
+    assert cells["quick", "30%@2m"]["untilRollback"] > 120 or cells["quick", "30%@2m"]["untilPromotion"] <= 120
+    assert cells["loose", "20x@step2"]["rolledBack"] == 0.0
     assert cells["clock", "none"]["placebo"] is True
 
 
@@ -157,6 +157,14 @@ def test_the_page_of_a_backtest_holds_its_plots_and_loads_nothing(recording: Pat
     assert len(pictures) == 2 and all(ElementTree.fromstring(picture) is not None for picture in pictures)
     assert "a&lt;b" in text and "a<b" not in text
     assert not re.findall(r'(?:src|href)="', text) and "What a backtest cannot show" in text
+
+
+def test_readings_that_lie_years_apart_are_taken_for_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "odd.csv"
+    rows = [f"{at},a,requests,{number}" for number, at in enumerate((0, *(1_700_000_000 + 15 * row for row in range(100))))]
+    file.write_text("\n".join(("time,pod,counter,value", *rows)))
+    result = plan("--csv", file)
+    assert getattr(result.exception, "exit_code", None) == 2 and "lie 19676 days apart, with one every 15 s" in str(result.exception)
 
 
 def test_a_page_that_cannot_be_written_is_named(recording: Path, tmp_path: Path) -> None:
@@ -223,7 +231,7 @@ async def test_both_commands_ask_a_prometheus_for_raw_counters_by_pod() -> None:
         more = ("--regression", "10x", "--weights", "10")
         code, out, err = await command("backtest", *where, "--length", "5m", "--history", "20m", "--rollouts", 40, *more)
         assert code == 0, err
-        assert [cell["rolled_back"] for cell in json.loads(out)["cells"][:3]] == [0, 0, 1]
+        assert [cell["rolledBack"] for cell in json.loads(out)["cells"][:3]] == [0, 0, 1]
     assert {re.sub(r"\[\d+s\]", "", query) for query, _ in server.asked} == {
         'istio_requests_total{reporter="destination", destination_workload_namespace="shop", destination_workload=~"web|web-primary"}'
     }

@@ -59,6 +59,7 @@ def test_several_files_are_one_recording(tmp_path: Path) -> None:
         (HEAD + "15,a,requests,many\n", ":2: value is 'many'; a number is needed"),
         (HEAD + "15,a,requests,-1\n", ":2: value is '-1'; a number that is not negative is needed"),
         (HEAD + "15,a,requests,nan\n", ":2: value is 'nan'; a number that is not negative is needed"),
+        (HEAD + "1700000015000,a,requests,1\n", ":2: time is '1700000015000'; it must be in seconds since 1970, not in milliseconds"),
         (HEAD + "yesterday,a,requests,1\n", ":2: time is 'yesterday'; it must be seconds since 1970 or like 2026-01-02T15:04:05Z"),
         (HEAD + "2026-01-02T15:04:05,a,requests,1\n", ":2: time is '2026-01-02T15:04:05' without a time zone; add Z for UTC"),
         ("time,pod,arm,counter,value\n15,a,both,requests,1\n", ":2: arm is 'both'; it must be canary or primary"),

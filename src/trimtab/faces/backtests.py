@@ -1,6 +1,9 @@
 """A backtest as text. Called by `trimtab backtest`."""
 
+import re
 from datetime import UTC, datetime
+
+from msgspec import to_builtins
 
 from trimtab.analysis.backtest.reporting import Cell, Quarrel, Report
 from trimtab.analysis.planning import percent, span
@@ -21,15 +24,31 @@ def backtest_text(found: Report) -> str:
     return "\n".join(lines)
 
 
+def backtest_json(found: Report) -> object:
+    """All of it, named as in other views."""
+    return camel(to_builtins(found))
+
+
+def camel(value: object) -> object:
+    """Names of fields as JSON has them."""
+    if isinstance(value, dict):
+        return {re.sub("_([a-z])", lambda match: match[1].upper(), str(name)): camel(each) for name, each in value.items()}
+    return [camel(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def heading(found: Report) -> str:
     """What was recorded, and how it was replayed."""
     metrics = ", ".join(f"{metric} {percent(base)}" for metric, base in zip(found.metrics, found.base, strict=True))
     rollouts = found.cells[0].rollouts if found.cells else 0
     played = f"{found.canaries} of {found.pods} pods play the canary" if found.canaries else "requests are split at random"
+    noise = ", ".join(
+        f"{metric} {single:.3g} within a scrape, {lasting:.3g} lasting"
+        for metric, (single, lasting) in zip(found.metrics, found.noise, strict=True)
+    )
     return (
         f"{moment(found.began)} to {moment(found.ended)}: {found.rate:.4g} requests a second of {found.pods} pods, a scrape every "
         f"{found.interval:.3g} s; {metrics}\n"
-        f"{rollouts} rollouts of {span(found.length)}, {played}; noise is learned from {span(found.history)} before each"
+        f"{rollouts} rollouts of {span(found.length)}, {played}; noise is learned from {span(found.history)} before each: {noise}"
     )
 
 

@@ -20,6 +20,9 @@ ERRORS, SLOW = "errors", "slow"
 DEADLINE = 60.0
 """Seconds for a page of samples."""
 
+MOST_SCRAPES = 2_000_000
+"""More is a wrong time in some line."""
+
 Tell = Callable[[float], None]
 
 
@@ -85,11 +88,16 @@ async def first(asked: Asked, name: str, span: tuple[datetime, datetime], tell: 
 
 def differenced(series: Sequence[Series], asked: Asked) -> Binned:
     """Increments in bins of the scrape interval."""
+    where = str(Server(asked.prometheus)) if asked.prometheus else ", ".join(str(file) for file in asked.files)
     interval = measured_interval(series)
-    found = binned(series, interval) if interval is not None else None
-    if found is None:
-        where = asked.prometheus or ", ".join(str(file) for file in asked.files)
+    if interval is None:
         raise InputError(f"every counter in {where} has fewer than three readings; record more")
+    times = [each.times for each in series if each.times.size]
+    apart = max(float(each.max()) for each in times) - min(float(each.min()) for each in times)
+    if apart / interval > MOST_SCRAPES:
+        raise InputError(f"readings in {where} lie {apart / 86400:.0f} days apart, with one every {interval:g} s; look at their times")
+    found = binned(series, interval)
+    assert found is not None  # a source that was read three times can be differenced
     return found
 
 

@@ -24,6 +24,8 @@ ARM, WORKLOAD, PRIMARY = "arm", "workload", "-primary"
 MANY_FALLS = 0.1
 """A counter that falls in so many of its steps is none."""
 FEW = 20
+LATEST = 1e11
+"""Seconds; the year 5138."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -100,8 +102,13 @@ def count(text: str, column: str = "value") -> float:
 
 def seconds(text: str) -> float:
     """A time as seconds since 1970. ValueError in words."""
+    found: float | None = None
     with contextlib.suppress(ValueError):
-        return float(text)
+        found = float(text)
+    if found is not None:
+        if not 0 <= found < LATEST:
+            raise ValueError(f"time is {text!r}; it must be in seconds since 1970, not in milliseconds")
+        return found
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -261,9 +261,9 @@ def decided(stage: Stage, running: Running, call: Places, at: float) -> Places:
     rules = stage.rules
     last = running.step >= len(stage.candidate.weights) - 1
     baked = at - running.began >= max(rules.bake.total_seconds() if stage.candidate.step is None else 0.0, stage.candidate.step or 0.0)
-    late = at - running.began >= rules.step_deadline.total_seconds()
+    late = (at - running.began >= rules.step_deadline.total_seconds()) | (at >= rules.rollout_deadline.total_seconds())
     return np.select(
-        [call == BACK, (call == GO_ON) & last & baked, late & ~((call == GO_ON) & ~last)],
+        [call == BACK, (call == GO_ON) & last & baked, late & (call != GO_ON)],
         [int(End.ROLLED_BACK), int(End.PROMOTED), int(End.UNDECIDED)],
         -1,
     )

@@ -154,7 +154,7 @@ def backtest_command(
       trimtab backtest --prometheus http://localhost:9090 --provider istio -n shop --target web --last 72h --html report.html
     """
     from trimtab.analysis.backtest.reporting import report
-    from trimtab.faces.backtests import backtest_text
+    from trimtab.faces.backtests import backtest_json, backtest_text
 
     wanted = asked(options)
     if wanted is None:
@@ -165,9 +165,7 @@ def backtest_command(
     if html is not None:
         write(html, found)
     if output == "json":
-        from msgspec import to_builtins
-
-        show_json(to_builtins(found))
+        show_json(backtest_json(found))
     else:
         click.echo(backtest_text(found))
 
