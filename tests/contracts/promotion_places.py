@@ -1,10 +1,11 @@
 """A repository with a canary and a stable target of plain manifests, evidence about it, and a forge in memory beside it."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +50,14 @@ spec:
     metadata: {{labels: {{app: app}}}}
     spec: {{containers: [{{name: app, image: app}}]}}
 """
+
+
+TICKS = itertools.count()
+
+
+def later() -> datetime:
+    """A second later each time, so that nothing is the same by accident."""
+    return AT + timedelta(seconds=next(TICKS))
 
 
 def run(work: Coroutine[object, object, T]) -> T:
@@ -100,7 +109,7 @@ class Shop:
         async def paint(at: str, _: App, target: Target) -> Picture:
             return await paint_plain(branches, at, target)
 
-        return Workshop(branches, Journal(branches), paint, lambda: AT, self.run_id, "ci")
+        return Workshop(branches, Journal(branches), paint, later, self.run_id, "ci")
 
     def change(self, target: str, level: str, pool: int, message: str = "a change", **more: str) -> str:
         """Somebody changes a target on main; the commit."""

@@ -53,6 +53,16 @@ def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
     assert git(place.origin, "for-each-ref") == before
 
 
+def test_newer_evidence_for_the_same_content_is_told_and_noted_without_a_new_commit(tmp_path: Path) -> None:
+    place = shop(tmp_path)
+    first = place.promote(place.evidence())
+    place.change("other", "x", 1)
+    again = place.promote(place.evidence())
+    assert (again.commit, again.operation) == (first.commit, "updated") and again.evidence != first.evidence
+    assert again.evidence[:16] in request_of(place).body
+    assert place.kinds() == ["verdict canary", "proposed stable"] * 2
+
+
 def test_newer_content_updates_the_pull_request_in_place_and_keeps_what_people_wrote(tmp_path: Path) -> None:
     place = shop(tmp_path)
     first = place.promote(place.evidence())

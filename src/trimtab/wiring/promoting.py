@@ -201,10 +201,10 @@ class Promoting:
             )
             url, number = (request.url, request.number) if request is not None else ("", 0)
             return replace(self._outcome(Word.FOREIGN, story, said), branch=self.branch, url=url, number=number)
+        link = request.url if request is not None else ""
+        journal = await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, link))
         commit = head if there and head is not None and await self._current(head, story, draft) else None
         if commit is None:
-            link = request.url if request is not None else ""
-            journal = await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, link))
             commit = await self._commit(story, draft, journal)
             await self.shop.branches.publish(self.ref, commit, head)
         shown, operation = await self._shown(forge, request, story)
@@ -223,11 +223,9 @@ class Promoting:
         return self.forge
 
     async def _current(self, head: str, story: Story, draft: Draft) -> bool:
-        """Does the branch bring this content already, and are the files below it still what it was made from?"""
+        """Does the branch bring this content already, into files as they would be now? New evidence for it is no new commit."""
         found = text.trailers_of((await self.shop.between(f"{head}^", head))[0].message)
-        paths = tuple(draft.plan.files)
-        same = (found.get("Content"), found.get("Evidence")) == (story.content, story.evidence)
-        return same and await self.shop.same_files(head, draft.commit, paths) and await self.shop.same_files(f"{head}^", draft.base, paths)
+        return found.get("Content") == story.content and await self.shop.same_files(head, draft.commit, tuple(draft.plan.files))
 
     async def _commit(self, story: Story, draft: Draft, journal: str, actor: str = "") -> str:
         tree = await self.shop.tree_of(draft.commit)

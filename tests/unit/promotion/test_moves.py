@@ -283,3 +283,8 @@ def test_after_a_promotion_there_is_nothing_left_to_promote_and_kept_values_are_
     values = read_yaml(done.files["chart/values-production.yaml"].decode())
     assert (values[0].value if values else {}).get("image") == there.get("image")  # type: ignore[attr-defined]
     assert done.files["chart/values-production.yaml"].startswith(b"# head\n")
+
+
+def test_a_mapping_that_changes_all_its_keys_keeps_the_comment_on_it() -> None:
+    plan = moved(chart("a:\n  c: 2\n"), chart("a:   # why\n  b: 1\nz: 1\n", target="production"), None, "z")
+    assert texts(plan) == {"chart/values-production.yaml": "a:   # why\n  {c: 2}\nz: 1\n"}
