@@ -105,7 +105,7 @@ SAMPLES: dict[str, dict[str, object]] = {
         "validation": {
             "formats": False,
             "factor": 2.5,
-            "schemas": [{"configMap": "app", "key": "a.yaml", "schema": {"title": "A"}}],
+            "schemas": [{"configMap": "app", "key": "a.yaml", "schema": {}}],
             "severities": {"content/deleted": "error"},
         },
         "keepRevisions": 3,
