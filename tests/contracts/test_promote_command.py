@@ -133,6 +133,21 @@ def test_a_dry_run_needs_neither_remote_nor_forge(place: Shop) -> None:
     assert trimtab(place, "promote", "--evidence", proof).returncode == 6
 
 
+def test_no_value_of_a_secret_is_shown_anywhere(place: Shop) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {user: ada, password: %s}\n"
+    reads = "spec: {containers: [{name: app, image: app, envFrom: [{configMapRef: {name: app-config}}, {secretRef: {name: login}}]}]}"
+    spec = DEPLOYMENT.format(replicas=1).replace("spec: {containers: [{name: app, image: app}]}", reads)
+    for target, value in (("canary", "hunter3"), ("stable", "hunter2")):
+        more = {f"{target}/deployment.yaml": spec, f"{target}/secret.yaml": secret % value}
+        place.change(target, "info", 20 if target == "canary" else 10, **more)
+    proof = written(place)
+    said = [trimtab(place, "promote", "--evidence", proof, *more) for more in (("--dry-run",), ("-o", "json"))]
+    assert [one.returncode for one in said] == [0, 0] and "password: changed" in said[0].stdout
+    assert "hunter" not in "".join(one.stdout + one.stderr for one in said) + Path(proof).read_text()
+    assert "hunter" not in git(place.origin, "log", "--format=%B", "main", REF)
+    assert place.at_origin(f"{MAIN}:stable/secret.yaml").endswith("password: hunter3}")
+
+
 @pytest.mark.parametrize("value", ["a\nevil=1", "x\ntrimtab-0\ny", "ghp<<EOF", "a\r\nb", "\x1b[31m"])
 def test_an_output_cannot_become_another_one(tmp_path: Path, value: str) -> None:
     text = github("name", value)

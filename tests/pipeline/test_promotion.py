@@ -12,39 +12,23 @@ from pathlib import Path
 
 import pytest
 
-from cluster.programs import HELM, program
-from cluster.testbed.binaries import build
 from contracts.git_places import PERSON, QUIET, commit, git
+from pipeline.programs import linked
+from pipeline.trees import FOUNDING, MENDS
 from trimtab.promotion.edges import receiving
 from trimtab.promotion.evidence import Evidence, Verdict, Window, encode
 from trimtab.wiring.repository import promoting, repository
 
 pytestmark = pytest.mark.pipeline
-FOUNDING = Path(__file__).parent / "founding"
 AT = datetime(2026, 1, 2, tzinfo=UTC)
-MENDS = {
-    "strategy-1": {"apps/myapp/base/configmap.yaml": ("  namespace: production\n", "")},
-    "strategy-3": {
-        "helm-charts/myapp/templates/configmap.yaml": (
-            '{{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum }}', '{{ .Values.config | toJson | sha256sum }}',
-        ),
-    },
-    "strategy-4": {
-        f"k8s/overlays/production-{target}/kustomization.yaml": ("- configmap.yaml\n", "\npatches:\n- path: configmap.yaml\n")
-        for target in ("canary", "stable")
-    },
-}  # fmt: skip
-"""What keeps these trees from rendering; founding/README.md says why."""
 
 
 @pytest.fixture(scope="session")
-def environment(built: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Kustomize inside of kubectl, and Helm."""
-    folder = tmp_path_factory.mktemp("bin")
-    (folder / "kubectl").symlink_to(build())
-    (folder / "helm").symlink_to(program(HELM))
+    programs = linked(tmp_path_factory.mktemp("bin"), "kubectl", "helm")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_", "TRIMTAB_", "GITLAB_", "GIT_"))}
-    return {**plain, **QUIET, **PERSON, "PATH": f"{folder}:{os.environ['PATH']}"}
+    return {**plain, **QUIET, **PERSON, "PATH": f"{programs}:{os.environ['PATH']}"}
 
 
 def cloned(folder: Path, files: Mapping[str, str]) -> tuple[Path, Path]:
@@ -61,8 +45,8 @@ def cloned(folder: Path, files: Mapping[str, str]) -> tuple[Path, Path]:
 def founding(folder: Path, name: str) -> tuple[Path, Path]:
     """A tree of the founding document, mended so that it renders, and promoted by push."""
     texts = {path.relative_to(FOUNDING / name).as_posix(): path.read_text() for path in (FOUNDING / name).rglob("*") if path.is_file()}
-    for path, (wrong, right) in MENDS[name].items():
-        texts[path] = texts[path].replace(wrong, right)
+    for mend in MENDS[name]:
+        texts[mend.file] = texts[mend.file].replace(mend.old, mend.new)
     texts["trimtab.yaml"] = pushed(texts["trimtab.yaml"])
     return cloned(folder, texts)
 
@@ -218,12 +202,14 @@ def test_generators_with_hashes_move_values_alone_and_secrets_are_never_shown(tm
     edit(clone, "overlays/canary/kustomization.yaml", ("POOL=10", "POOL=20"), ("hunter2", "hunter3"), ("count: 2", "count: 1"))
     edit(clone, "overlays/canary/shop.ini", ("10", "30"))
     proof = judged(clone, environment)
+    planned = trimtab(clone, environment, "promote", "--evidence", proof, "--dry-run")
+    assert "+pool = 30" in str(planned["patch"]) and "kustomization.yaml is not shown: it may hold Secrets" in str(planned["patch"])
     done = trimtab(clone, environment, "promote", "--evidence", proof)
     stable = git(origin, "show", "main:overlays/stable/kustomization.yaml")
     assert "POOL=20" in stable and "password=hunter3" in stable and "count: 2" in stable and "# how much is logged" in stable
     raw = subprocess.run(["git", "show", "main:overlays/stable/shop.ini"], cwd=origin, check=True, capture_output=True).stdout
     assert raw == b"[shop]\r\npool = 30\r\n"
-    everything = json.dumps(done) + Path(proof).read_text() + git(origin, "log", "--format=%B", "main", "refs/trimtab/journal")
+    everything = json.dumps([planned, done]) + Path(proof).read_text() + git(origin, "log", "--format=%B", "main", "refs/trimtab/journal")
     assert "hunter" not in everything
     assert {change["object"].split("/")[0] for change in done["changes"]} == {"configmap", "secret"}  # type: ignore[attr-defined]
 

@@ -77,7 +77,7 @@ class Promoting:
         draft = await shop.draft(base, (edge.app, edge.source, edge.receiver), before, expected)
         story = self._story(proof, draft)
         if wish.dry:
-            patch = await shop.patch(base, draft.commit) if draft.commit else ""
+            patch = await shop.patch(draft)
             said = f"{edge.receiver.name} would get this" if patch else self._has_it()
             return replace(self._outcome(Word.PLANNED, story, said), patch=patch)
         if not draft.commit:

@@ -66,7 +66,7 @@ class RollingBack:
             return self._outcome(Word.NOTHING, story, told)
         if asked.dry:
             done = self._outcome(Word.PLANNED, story, f"{edge.source.name} would get this")
-            return replace(done, patch=await shop.patch(base, draft.commit))
+            return replace(done, patch=await shop.patch(draft))
         return await self._put_back(story, draft, proof, asked)
 
     async def _proof(self, asked: Back) -> Proof | None:

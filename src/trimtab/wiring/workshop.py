@@ -19,12 +19,13 @@ from trimtab.config.difference import difference
 from trimtab.config.digest import DigestKey, canonical_json, fingerprinted
 from trimtab.documents.pipeline import App, Promotion, Target
 from trimtab.errors import InputError, Unavailable
+from trimtab.model.names import ConfigKind
 from trimtab.promotion.asking import Commit
 from trimtab.promotion.content import Judged, judged
 from trimtab.promotion.evidence import Evidence, decode, name_of
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence
 from trimtab.promotion.merging import Move
-from trimtab.promotion.places import KUSTOMIZATIONS
+from trimtab.promotion.places import KUSTOMIZATIONS, places
 from trimtab.promotion.plan import Plan, planned, source_ids
 from trimtab.promotion.proof import Picture, contents, prove_content, prove_nothing_else
 from trimtab.promotion.sides import Rules, Side
@@ -76,6 +77,8 @@ class Draft:
     judged: Judged
     changes: Sequence[Difference] = field(repr=False)
     commit: str = ""
+    hidden: tuple[str, ...] = ()
+    """Files in which Secrets are written: no patch of them is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,8 @@ class Workshop:
         prove_nothing_else(old, new, names)
         if not plan.left:
             prove_content(old, new, given, app.keep, plan.apart)
-        return Draft(base, plan, found, self.changes(old, new), commit)
+        hidden = secretive(theirs, (given, old, new)) | secretive(mine, (given, old, new))
+        return Draft(base, plan, found, self.changes(old, new), commit, tuple(sorted(hidden & {*plan.files})))
 
     def changes(self, old: Picture, new: Picture) -> Sequence[Difference]:
         """What the pods of a target will see, key by key; of Secrets fingerprints where there is a key."""
@@ -169,10 +173,15 @@ class Workshop:
         """Do these files have the same content in two commits?"""
         return (await self.branches.objects.run("diff", "--quiet", one, other, "--", *paths)).code == 0
 
-    async def patch(self, one: str, other: str) -> str:
-        """What changed from one commit to another, as git shows it."""
-        settings = ("--no-color", "--no-ext-diff", "--no-textconv")
-        return (await self.branches.objects.must("diff", *settings, one, other, doing="comparing commits")).decode(errors="replace")
+    async def patch(self, draft: Draft) -> str:
+        """What would be committed, as git shows it; without the files that hold Secrets."""
+        if not draft.commit:
+            return ""
+        shown = [path for path in draft.plan.files if path not in draft.hidden]
+        left_out = "".join(f"the patch of {path} is not shown: it may hold Secrets\n" for path in draft.hidden)
+        words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", draft.base, draft.commit, "--", *shown)
+        found = await self.branches.objects.must(*words, doing="comparing commits") if shown else b""
+        return found.decode(errors="replace") + left_out
 
     async def available(self, commit: str) -> str:
         """A commit that evidence names, fetched where a shallow checkout has left it out. Unavailable where it cannot be had."""
@@ -207,6 +216,13 @@ class Workshop:
 def shared_files(app: App, target: Target) -> frozenset[str]:
     """The values files of a target that other targets of the app use, too: they are nobody's own, and a promotion may change them."""
     return frozenset(file for other in app.targets if other.name != target.name for file in other.values)
+
+
+def secretive(side: Side, pictures: Sequence[Picture]) -> set[str]:
+    """The files of a target in which Secrets may be written: of Helm values all, where the chart makes a Secret that pods read."""
+    if side.rendering == "helm":
+        return {*side.values} if any(key.name.kind is ConfigKind.SECRET for one in pictures for key in one.values) else set()
+    return {side.outside(place.file) for place in places(side) if place.name.kind is ConfigKind.SECRET}
 
 
 @dataclass(frozen=True, slots=True)

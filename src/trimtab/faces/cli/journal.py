@@ -14,6 +14,7 @@ from trimtab.faces.cli.rollouts import show_json
 from trimtab.faces.cli.tables import aligned, cut
 from trimtab.faces.exits import DONE, FAILED
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems
+from trimtab.promotion.text import one_line
 from trimtab.wiring.repository import Repository, repository
 
 
@@ -72,10 +73,10 @@ def show(number: int | None, name: str, output: str) -> None:
     if output == "json":
         show_json({**plain(found.entry), "hash": found.hash, "proof": evidence})
         return
-    rows = [(key, str(value)) for key, value in {**plain(found.entry), "hash": found.hash}.items() if value not in ("", None)]
+    rows = [(key, one_line(str(value))) for key, value in {**plain(found.entry), "hash": found.hash}.items() if value not in ("", None)]
     click.echo(aligned(rows))
     if evidence is not None:
-        click.echo(f"\n{json.dumps(evidence, indent=2, ensure_ascii=False)}")
+        click.echo(f"\n{json.dumps(evidence, indent=2)}")
 
 
 def retry(name: str, reason: str, output: str) -> None:
@@ -118,5 +119,6 @@ def table(entries: Sequence[Entry]) -> str:
     for one in entries:
         at, content = f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}", one.content.rpartition(":")[2][:10]
         name, note = f"{one.app}/{one.target}", cut(one.text or one.request)
-        rows.append((str(one.sequence), at, one.kind, name, one.verdict, content, one.commit[:10], one.actor, note))
+        row = (str(one.sequence), at, one.kind, name, one.verdict, content, one.commit[:10], one.actor, note)
+        rows.append(tuple(one_line(part) for part in row))
     return aligned(rows)
