@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -139,6 +141,39 @@ def test_a_backtest_of_several_policies_and_regressions_as_json(recording: Path)
     assert cells["quick", "30%@2m"]["untilRollback"] > 120 or cells["quick", "30%@2m"]["untilPromotion"] <= 120
     assert cells["loose", "20x@step2"]["rolledBack"] == 0.0
     assert cells["clock", "none"]["placebo"] is True
+
+
+def test_what_was_recorded_without_pods_is_split_at_random_and_bursts_are_looked_for_in_time(recording: Path, tmp_path: Path) -> None:
+    sums: dict[tuple[str, str], int] = {}
+    for line in recording.read_text().splitlines()[1:]:
+        moment, _, counter, bound, value = line.split(",")
+        if not bound:
+            sums[moment, counter] = sums.get((moment, counter), 0) + int(value)
+    file = tmp_path / "gateway.csv"
+    file.write_text("\n".join(("time,counter,value", *(f"{moment},{counter},{value}" for (moment, counter), value in sums.items()))))
+    found = said(backtest("--csv", file, "--length", "5m", "--history", "30m", "--rollouts", 50, "--regression", "20x", "-o", "json"))
+    assert found["canaries"] == 0 and any("split at random" in warning for warning in found["warnings"])
+    placebo, *_ = (cell["rolledBack"] for cell in found["cells"] if cell["policy"] == "trimtab")
+    caught = next(cell["rolledBack"] for cell in found["cells"] if cell["policy"] == "trimtab" and cell["regression"] == "20x")
+    assert placebo == 0 and caught > 0.9
+
+
+def test_without_a_history_no_noise_is_assumed_and_that_is_said(recording: Path) -> None:
+    found = said(backtest("--csv", recording, "--length", "5m", "--history", "0s", "--rollouts", 20, "--canary-pods", 2, "-o", "json"))
+    assert found["noise"] == [[1, 1]] and any("The history before each window is 0 min" in warning for warning in found["warnings"])
+
+
+def test_a_bar_shows_progress_on_a_terminal_and_nowhere_else(recording: Path) -> None:
+    words = (sys.executable, "-m", "trimtab", "backtest", "--csv", str(recording), *SHORT)
+    quiet = subprocess.run(words, capture_output=True, check=True, timeout=60)
+    assert quiet.stderr == b""
+    ours, theirs = os.openpty()
+    try:
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=theirs, check=True, timeout=60, env={**os.environ, "TERM": "xterm"})
+        assert b"replaying" in os.read(ours, 1 << 16)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_the_same_seed_gives_the_same_backtest(recording: Path) -> None:

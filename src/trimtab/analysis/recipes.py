@@ -18,7 +18,9 @@ from trimtab.analysis.ledger import Array
 from trimtab.model.scrapes import Arm
 
 POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
-SOURCE_LABELS = ("job", "instance", "container", "endpoint", "controller_pod")
+PROCESS_LABELS = ("instance", "container", "controller_pod")
+SCRAPER_LABELS = ("job", "endpoint", "prometheus", "prometheus_replica")
+"""Where two jobs, or two servers, scrape one process, these tell its series apart."""
 BOUND = "le"
 
 
@@ -209,7 +211,7 @@ class Sorter:
         if arm is None:
             return None
         pod = self.pod(labels) if self.recipe.by_pod else f"{arm} service"
-        return "/".join((self.pod(labels), *(labels.get(name, "") for name in SOURCE_LABELS))), pod, arm
+        return "/".join((self.pod(labels), *(labels.get(name, "") for name in PROCESS_LABELS))), pod, arm
 
     def part(self, labels: Mapping[str, str]) -> Part:
         """What a counter counts."""
@@ -218,11 +220,31 @@ class Sorter:
         return Part.FAILED if re.fullmatch(self.recipe.bad, labels.get(self.recipe.bad_label, "")) else Part.TOTAL
 
 
+def once(found: Iterable[Found]) -> Iterable[Found]:
+    """Every process as one scraper saw it, the one with most readings: whatever is counted twice would count as evidence twice."""
+    every = list(found)
+    readings: dict[tuple[str, ...], dict[tuple[str, ...], int]] = defaultdict(lambda: defaultdict(int))
+    for each in every:
+        readings[process(each)][scraper(each)] += len(each.times)
+    chosen = {one: min(scrapers, key=lambda which: (-scrapers[which], which)) for one, scrapers in readings.items()}
+    return (each for each in every if not each.labels.get("instance") or scraper(each) == chosen[process(each)])
+
+
+def process(found: Found) -> tuple[str, ...]:
+    """Which process a series is of."""
+    return tuple(found.labels.get(name, "") for name in (*POD_LABELS, *PROCESS_LABELS))
+
+
+def scraper(found: Found) -> tuple[str, ...]:
+    """Who scraped it."""
+    return tuple(found.labels.get(name, "") for name in SCRAPER_LABELS)
+
+
 def counters(found: Iterable[Found], recipe: Recipe, whose: Whose) -> list[Series]:
     """Failed requests out of requests. Series of nobody concerned are left out."""
     sorter = Sorter(recipe, whose)
     made = []
-    for each in found:
+    for each in once(found):
         place = sorter.place(each.labels)
         if place is not None and each.labels.get("__name__", recipe.requests) in recipe.names(latency=False):
             made.append(Series(*place, sorter.part(each.labels), each.times, each.values, created=each.created))
@@ -233,7 +255,7 @@ def histograms(found: Iterable[Found], recipe: Recipe, whose: Whose) -> list[Ser
     """Requests by how long they took. A histogram whose bounds change is one series for each layout."""
     sorter = Sorter(recipe, whose)
     together: dict[tuple[tuple[str, str], ...], list[Found]] = defaultdict(list)
-    for each in found:
+    for each in once(found):
         if BOUND in each.labels and each.labels.get("__name__", "") in (f"{recipe.durations}_bucket", recipe.durations, ""):
             together[tuple(sorted((name, value) for name, value in each.labels.items() if name != BOUND))].append(each)
     made: list[Series] = []

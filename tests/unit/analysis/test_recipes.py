@@ -85,6 +85,25 @@ def test_two_replicas_of_a_gateway_are_two_sources_of_one_service() -> None:
     assert len({each.source for each in made}) == 2 and {each.pod for each in made} == {"primary service"}
 
 
+def test_a_process_that_two_jobs_scrape_is_counted_once() -> None:
+    labels = {"pod": "shop-a1b2c", "instance": "10.0.0.1:8080"}
+    one, short = (found(HTTP.requests, job=job, status="200", **labels) for job in ("annotations", "monitor"))
+    short = replace(short, times=TIMES[1:], values=np.asarray([3.0]))
+    other = found(HTTP.requests, job="monitor", status="200", pod="shop-a1b2c", instance="10.0.0.1:9090")
+    made = counters([short, one, other], HTTP, SHOP)
+    assert [(each.source, len(each.times)) for each in made] == [
+        ("shop-a1b2c/10.0.0.1:8080//", 2), ("shop-a1b2c/10.0.0.1:9090//", 2),
+    ]  # fmt: skip
+
+
+def test_two_services_of_a_gateway_are_not_two_scrapers_of_one() -> None:
+    pair = [
+        found(TRAEFIK.requests, service=f"test-shop-{arm}-80@kubernetescrd", code="200", instance="10.0.0.1:9100")
+        for arm in ("canary", "primary")
+    ]
+    assert {each.arm for each in counters(pair, TRAEFIK, SHOP)} == set(Arm)
+
+
 def test_a_second_counter_holds_the_errors_where_no_label_tells_them() -> None:
     made = counters([found("requests", arm="primary", pod="a"), found("errors", arm="primary", pod="a")], RECORDED, SHOP)
     assert [each.part for each in made] == [Part.TOTAL, Part.BAD]

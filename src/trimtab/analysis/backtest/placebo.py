@@ -68,7 +68,8 @@ def draw(found: Windows, canaries: int, trials: int, chance: np.random.Generator
         raise InputError(f"at most {most} pods of the primary were there at once; {canaries} of them cannot play the canary")
     window = np.asarray(usable[np.arange(trials) % usable.size], dtype=np.int64)
     ranks = chance.random((trials, len(found.recording.pods))) + 2.0 * ~there[window]
-    order = np.asarray(np.argsort(ranks, axis=-1), dtype=np.int64)
+    # Pods come and go over days; only as many columns are needed as were there at once.
+    order = np.asarray(np.argsort(ranks, axis=-1), dtype=np.int64)[:, : int(np.max(np.sum(there, axis=-1)))]
     part = np.take_along_axis(there[window], order, axis=-1)
     return Trials(window, order, part, 0 if alone else canaries, shares(found, (window, order, part), canaries))
 

@@ -159,8 +159,10 @@ def backtest_command(
     wanted = asked(options)
     if wanted is None:
         raise InputError("there is nothing to replay: name --csv, or --prometheus")
-    plan = plan_of(policies, regressions, weights_of(weights), wanted.recipe.by_pod, options)
-    windows = windows_of(recording_of(wanted), options["length"], options["history"])
+    recorded = recording_of(wanted)
+    by_pod = wanted.recipe.by_pod and len(recorded.pods) > 1
+    plan = plan_of(policies, regressions, weights_of(weights), by_pod, options)
+    windows = windows_of(recorded, options["length"], options["history"])
     found = report(windows, plan, runs_of(windows, plan))
     if html is not None:
         write(html, found)
