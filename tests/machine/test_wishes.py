@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from trimtab.faces.cli.tables import history_table
+from trimtab.faces.views import entry_view
 from trimtab.model.commands import Verb
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, HookType
@@ -108,3 +111,12 @@ def test_quirk20_a_canary_that_is_invalid_from_the_start_says_so_once_and_begins
     assert (story.state.rollout, world.pods, story.weights()) == (None, [], [])
     world.policy_problem = ""
     assert story.until_settled().phase is Phase.INITIALIZED
+
+
+@pytest.mark.parametrize(("verified", "says"), [(True, "ann says pause"), (False, "ann (unverified) says pause"), (None, "ann says pause")])
+def test_whose_wish_it_was_is_on_record_with_whether_that_is_certain(told: Tell, verified: bool | None, says: str) -> None:
+    story = told()
+    story.say(Verb.PAUSE, verified=verified)
+    (entry,) = [entry for entry in story.memory.store.entries[story.state.key] if entry.reason == "Pause"]
+    assert (entry.actor, entry.verified) == ("ann", verified) and entry.text.startswith(says)
+    assert entry_view(entry).verified is verified

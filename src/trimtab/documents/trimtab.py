@@ -142,6 +142,10 @@ class TimelineEntry(Fields, frozen=True, kw_only=True):
     weight: int | None = None
     severity: str | None = None
     actor: str | None = None
+    verified: (
+        Annotated[bool, Meta(description="Did the API server make sure that it was this actor? Without its admission policy nobody does.")]
+        | None
+    ) = None
     rollout: Annotated[int, Meta(description="The attempt that it is about, where that is another one.")] | None = None
     results: tuple[CheckResult, ...] = ()
 

@@ -100,6 +100,8 @@ class EntryView(View, frozen=True, kw_only=True):
     text: str
     severity: str
     actor: str
+    verified: bool | None
+    """Did the API server make sure that it was this actor? null where there is none, or no API server."""
     weight: int
     checks: tuple[CheckView, ...]
 
@@ -222,7 +224,7 @@ def entry_view(entry: Entry) -> EntryView:
     """One line."""
     return EntryView(
         at=entry.at, rollout=entry.rollout, phase=entry.phase, reason=entry.reason, text=entry.text, severity=entry.severity,
-        actor=entry.actor, weight=entry.weight, checks=tuple(check_view(result) for result in entry.results),
+        actor=entry.actor, verified=entry.verified, weight=entry.weight, checks=tuple(check_view(result) for result in entry.results),
     )  # fmt: skip
 
 

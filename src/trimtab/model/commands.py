@@ -33,3 +33,5 @@ class Command:
     """For `approve`: the id of the revision that waits. For `undo`: the id to go back to; empty for the previous one."""
     skip_analysis: bool = False
     """For `approve`: promote the pinned content now."""
+    verified: bool | None = None
+    """Is it certain that `actor` wished it? None where nobody but the owner of the state folder can wish anything."""

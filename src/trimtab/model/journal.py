@@ -21,3 +21,5 @@ class Entry:
     weight: int = 0
     results: tuple[Result, ...] = ()
     """The check that led to it, where one did."""
+    verified: bool | None = None
+    """Is it certain that it was `actor`? None where there is none, or nobody else that it could have been."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from trimtab.config.digest import webhook_checksum
+from trimtab.model.commands import Command
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Facts
 from trimtab.model.journal import Entry
@@ -155,12 +156,15 @@ class Turn:
         if kept != self.state.spoken:
             self.state = replace(self.state, spoken=kept)
 
-    def note(self, message: Message, actor: str = "", results: tuple[Result, ...] = ()) -> None:
-        """Journals a message without telling anyone."""
+    def note(self, message: Message, wish: Command | None = None, results: tuple[Result, ...] = ()) -> None:
+        """Journals a message without telling anyone; with whose wish led to it."""
         run = self.state.rollout
         weight = run.steps[run.position - 1].weight if run is not None and run.ended is None and run.position else 0
         number = run.number if run is not None else 0
-        entry = Entry(self.now, number, message.reason, message.text, self.state.phase, message.severity, actor, weight, results)
+        actor, verified = (wish.actor, wish.verified) if wish is not None else ("", None)
+        entry = Entry(
+            self.now, number, message.reason, message.text, self.state.phase, message.severity, actor, weight, results, verified
+        )  # fmt: skip
         self.entries.append(entry)
 
     def reply(self, answer: Answer, remembered: int) -> None:

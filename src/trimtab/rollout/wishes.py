@@ -20,7 +20,7 @@ def obey(turn: Turn) -> None:
     for command in [command for command in turn.facts.commands if command.id not in handled][:REMEMBERED]:
         refusal = stale(turn, command) or VERBS[command.verb](turn, command)
         text = refusal or DONE[command.verb]
-        turn.note(Message(command.verb.capitalize(), said(command, text)), actor=command.actor)
+        turn.note(Message(command.verb.capitalize(), said(command, text)), command)
         turn.reply(Answer(command.id, text, not refusal), REMEMBERED)
         turn.again()
 
@@ -28,7 +28,8 @@ def obey(turn: Turn) -> None:
 def said(command: Command, text: str) -> str:
     """A wish and its answer on one line of the journal."""
     because = f" ({command.reason})" if command.reason else ""
-    return f"{command.actor} says {command.verb}{because}: {text}"
+    doubt = " (unverified)" if command.verified is False else ""
+    return f"{command.actor}{doubt} says {command.verb}{because}: {text}"
 
 
 def stale(turn: Turn, command: Command) -> str:

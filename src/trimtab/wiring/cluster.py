@@ -43,6 +43,7 @@ from trimtab.adapters.kubernetes.routers.router import ClusterRouter
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.adapters.kubernetes.sources import ClusterSources
 from trimtab.adapters.kubernetes.store import ClusterStore
+from trimtab.adapters.kubernetes.vouching import Vouching
 from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
@@ -172,7 +173,7 @@ def ports(
     cluster.forgetters.append(teller.forget)
     metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider)
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
-    store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock)
+    store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock, Vouching(cluster.client))
     return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller, follower
 
 

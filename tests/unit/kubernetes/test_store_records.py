@@ -47,7 +47,7 @@ def state(attempt: Rollout | None = None, **changes: Any) -> CanaryState:
 
 def entry(**changes: Any) -> Entry:
     result = Result("latency", MetricKind.TEMPLATE, Reading.ABOVE, math.inf, None, 0.5, "")
-    made = Entry(NOW, 3, "Halted", "latency inf > 0.5", "Progressing", "warn", "ann", 20, (result,))
+    made = Entry(NOW, 3, "Halted", "latency inf > 0.5", "Progressing", "warn", "ann", 20, (result,), verified=False)
     return replace(made, **changes)
 
 

@@ -5,7 +5,7 @@ Every call has a deadline, and every foreign error becomes one of `trimtab.error
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -106,9 +106,9 @@ class Client:
             # The pages took longer than the API server keeps a version: all at once, then.
             return await self._pages(Request("GET", asked, kind.path(namespace), query, accept=accept))
 
-    async def create(self, kind: Kind, made: Object) -> Object:
-        """Creates it. Conflict: there is one already."""
-        return await self._write("POST", "create", kind, made)
+    async def create(self, kind: Kind, made: Object, *, dry_run: bool = False) -> Object:
+        """Creates it, or with `dry_run` only says what that would come to. Conflict: there is one already."""
+        return await self._write("POST", "create", kind, made, {"dryRun": "All"} if dry_run else {})
 
     async def replace(self, kind: Kind, changed: Object) -> Object:
         """Puts it in the place of what is there. Conflict: that is not what `metadata.resourceVersion` names, or it is gone."""
@@ -185,12 +185,12 @@ class Client:
                 return Listing(tuple(found), str(metadata.get("resourceVersion") or ""))
             page = await self._sent(replace(request, query={**request.query, "continue": str(metadata["continue"])}))
 
-    async def _write(self, method: str, verb: str, kind: Kind, wanted: Object) -> Object:
+    async def _write(self, method: str, verb: str, kind: Kind, wanted: Object, query: Mapping[str, str] = {}) -> Object:
         """Creates or replaces a whole object."""
         namespace, name = place_of(wanted)
         path = kind.path(namespace, "" if method == "POST" else name)
         body = {"apiVersion": kind.api_version, "kind": kind.kind, **wanted}
-        return await self._sent(Request(method, self._asked(verb, kind, namespace, name), path, {"fieldManager": MANAGER}, body))
+        return await self._sent(Request(method, self._asked(verb, kind, namespace, name), path, {"fieldManager": MANAGER, **query}, body))
 
     async def _sent(self, request: Request) -> Object:
         """The object that answers a request."""

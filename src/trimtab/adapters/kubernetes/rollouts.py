@@ -207,6 +207,7 @@ def timeline_entry(line: Entry, number: int) -> Object:
             "weight": line.weight or None,
             "severity": line.severity if line.severity != "info" else None,
             "actor": line.actor or None,
+            "verified": line.verified,
             "rollout": line.rollout if line.rollout != number else None,
             "results": [result_entry(result) for result in line.results] or None,
         }
@@ -226,6 +227,7 @@ def entry_of(line: Mapping[str, object], number: int) -> Entry:
         str(line.get("actor", "")),
         weight if isinstance(weight, int) else 0,
         tuple(result_of(result) for result in items(line.get("results"))),
+        line["verified"] is True if "verified" in line else None,
     )
 
 

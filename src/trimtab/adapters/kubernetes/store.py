@@ -30,6 +30,7 @@ from trimtab.adapters.kubernetes.rollouts import (
     status_of,
 )
 from trimtab.adapters.kubernetes.upkeep import Upkeep
+from trimtab.adapters.kubernetes.vouching import Vouching
 from trimtab.config.references import items
 from trimtab.errors import Conflict, InputError, OutsideError
 from trimtab.model.commands import Command
@@ -78,8 +79,8 @@ class Held:
 class ClusterStore:
     """`ports.Store` over ConfigRollouts and RolloutCommands."""
 
-    def __init__(self, cluster: Cluster, adopt: Adopt, checksum: Checksum, clock: Clock) -> None:
-        self._cluster, self._adopt, self._checksum, self._clock = cluster, adopt, checksum, clock
+    def __init__(self, cluster: Cluster, adopt: Adopt, checksum: Checksum, clock: Clock, vouching: Vouching | None = None) -> None:
+        self._cluster, self._adopt, self._checksum, self._clock, self._vouching = cluster, adopt, checksum, clock, vouching
         self._upkeep = Upkeep(cluster)
         self._held: dict[CanaryKey, Held] = {}
         self._attempts: Links[CanaryKey, CanaryKey] = Links()
@@ -104,6 +105,8 @@ class ClusterStore:
         Vanished where the Canary waits for the garbage collector only.
         """
         await self._refuse_gone(key)
+        if self._vouching is not None:
+            await self._vouching.begin(key.namespace)
         try:
             held = await self._newest(key)
         except NamespaceEnds:
@@ -114,10 +117,14 @@ class ClusterStore:
             raise self._cluster.gone(key) from None
         waiting = [found for found in self._commands(key) if answer_of(found) is None]
         handled = {answer.command for answer in held.state.handled}
-        commands = [command for found in sorted(waiting, key=came) if (command := command_of(found)) is not None]
+        commands = [
+            await self._vouched(found, command)
+            for found in sorted(waiting, key=came)
+            if (command := command_of(found)) is not None and command.id not in handled
+        ]
         await self._follow_up(key, held)
         await self._refuse_gone(key)
-        return Stored(held.state, tuple(command for command in commands if command.id not in handled))
+        return Stored(held.state, tuple(commands))
 
     async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
         """Writes record and journal in one object; status and answers follow from it, at the latest in the next pass."""
@@ -179,6 +186,10 @@ class ClusterStore:
             woken, self._woken = sorted(self._woken), set()
             for key in woken:
                 yield key
+
+    async def _vouched(self, found: Object, command: Command) -> Command:
+        """A command with whether the API server made sure whose it is."""
+        return replace(command, verified=await self._vouching.verified(found)) if self._vouching is not None else command
 
     async def _refuse_gone(self, key: CanaryKey) -> None:
         """One that is deleted and does not wait for us is the garbage collector's, however long others keep it."""
