@@ -4,7 +4,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-cluster check format lock crds deploy docs benchmark-judge benchmark-judge-short
+.PHONY: help setup demo test test-pipeline test-cluster check format lock crds deploy docs benchmark-judge benchmark-judge-short
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
@@ -15,8 +15,11 @@ setup:
 demo: setup  ## a rollout of configuration on this machine, in a minute
 	@$(BIN)/trimtab demo
 
-test: setup  ## all tests but those on a cluster
+test: setup  ## all tests but those on a cluster or with programs built for them
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-pipeline: setup  ## tests with real forges, kustomize and helm (the first run builds them: some minutes, Go or the network)
+	@tools/twice -n 2 --dist loadfile -m pipeline tests/pipeline
 
 test-cluster: setup  ## tests on a real control plane (the first run builds it: some minutes, Go or the network)
 	@tools/twice -n 2 --dist worksteal -m cluster --ignore=tests/cluster/test_conformance.py tests/cluster

@@ -1,6 +1,7 @@
 """Programs that tests run beside the product: built once per machine from their Go modules, and kept by their version."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from cluster.testbed.binaries import CannotBuild, alone, cache, go, run, say
 
 HELM = ("helm.sh/helm/v4/cmd/helm", "v4.3.1")
+KUSTOMIZE = ("sigs.k8s.io/kustomize/kustomize/v5", "v5.8.1")
 LUA = ("github.com/yuin/gopher-lua/cmd/glua", "v1.1.1")
 """The interpreter that Argo CD runs health checks with."""
 
@@ -25,7 +27,8 @@ def program(module: tuple[str, str]) -> Path:
 
 def built(package: str, version: str) -> Path:
     """Its binary, built if it is not there yet. CannotBuild without Go or the network."""
-    name = package.rpartition("/")[2]
+    # A module from its second major version on ends with that: its program is called by the part before.
+    name = re.sub(r"/v\d+$", "", package).rpartition("/")[2]
     found = cache() / f"{name}-{version}"
     with alone(found):
         if not found.exists():

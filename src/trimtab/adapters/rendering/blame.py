@@ -36,7 +36,9 @@ def of_kustomize(request: Request, tree: Tree, said: str) -> InputError:
 
 def of_helm(request: Request, chart: str, said: str) -> InputError:
     """What helm says, at the template or values file that it is about. `chart` is the name of the chart, which helm begins paths with."""
-    problem = _cut(PREFIX.sub("", said).replace(HINT, "").replace(f"{request.root}/", "").strip())
+    whole = PREFIX.sub("", said).replace(HINT, "").replace(f"{request.root}/", "").strip()
+    # What templates include each other, outermost first; the last one is where it happened.
+    problem = _cut(whole.rpartition("error calling include: ")[2])
     if found := AT_VALUES.search(PREFIX.sub("", said)):
         file, line = found["file"].replace(f"{request.root}/", ""), int(found["line"] or 0)
         if file == "values.yaml":
@@ -45,9 +47,11 @@ def of_helm(request: Request, chart: str, said: str) -> InputError:
     if "schema" in problem.split(":")[0]:
         file = request.values[-1] if request.values else f"{request.path}/values.yaml"
         return DocumentError(problem, file=file)
-    for found in AT_TEMPLATE.finditer(problem):
+    mentions = list(AT_TEMPLATE.finditer(whole))[::-1]
+    for found in sorted(mentions, key=lambda mention: mention["line"] is None):
         file = source(request, chart, found["file"])
         if file:
+            # Of what is rendered, but no YAML, helm tells a line that is not the template's.
             written = 0 if "YAML parse error" in problem else int(found["line"] or 0)
             return DocumentError(problem, file=file, line=written)
     return DocumentError(problem, file=f"{request.path}/Chart.yaml")

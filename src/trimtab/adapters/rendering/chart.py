@@ -11,6 +11,8 @@ from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError, InputError
 
 CHART = "Chart.yaml"
+NEAR = "file://"
+"""How a dependency is named that lies beside the chart."""
 MOST = 20_000
 """Files of one chart."""
 
@@ -77,6 +79,14 @@ def files(root: Path, folder: Path) -> Iterator[Path]:
                 yield path
 
 
+def read_by(root: Path, chart: Chart) -> Iterator[Path]:
+    """Every file that a chart is rendered from, those of charts elsewhere in the repository too."""
+    yield from files(root, chart.folder)
+    for one in chart.missing():
+        if one.repository.startswith(NEAR):
+            yield from read_by(root, open_chart(root, chart.folder / one.repository.removeprefix(NEAR), written=one.repository))
+
+
 def completed(request: Request, chart: Chart, to: Path, above: tuple[Path, ...] = ()) -> None:
     """Copies a chart to a folder, with those dependencies put into charts/ that lie elsewhere in the repository.
 
@@ -86,11 +96,11 @@ def completed(request: Request, chart: Chart, to: Path, above: tuple[Path, ...] 
         raise DocumentError("a chart that depends on itself", file=chart.file)
     shutil.copytree(chart.folder, to, symlinks=False)
     for one in chart.missing():
-        if not one.repository.startswith("file://"):
+        if not one.repository.startswith(NEAR):
             if request.network:
                 continue
             raise DocumentError(_unvendored(one, chart, request), file=chart.file, line=one.line)
-        place = chart.folder / one.repository.removeprefix("file://")
+        place = chart.folder / one.repository.removeprefix(NEAR)
         found = open_chart(request.root, place, written=one.repository, file=chart.file, line=one.line)
         completed(request, found, to / "charts" / one.name, (*above, chart.folder))
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Iterator
 from pathlib import Path
 
 from trimtab.adapters.rendering.blame import of_helm, source
-from trimtab.adapters.rendering.chart import Chart, completed, files, open_chart
+from trimtab.adapters.rendering.chart import NEAR, Chart, completed, files, open_chart, read_by
 from trimtab.adapters.rendering.objects import CONFIGS, Written, apart, made, manifests
 from trimtab.adapters.rendering.request import Rendering, Request, inside, read, relative, shown
 from trimtab.adapters.rendering.tool import Output, Tools, run
@@ -47,12 +47,9 @@ async def render(request: Request, tools: Tools) -> Rendering:
         )
     if done.code != 0:
         raise of_helm(request, chart.name, done.errors.replace(str(place), request.path))
-    inputs = [
-        *(relative(request.root, path) for path in files(request.root, chart.folder)),
-        *(relative(request.root, path) for path in values),
-    ]
+    inputs = {relative(request.root, path) for path in (*read_by(request.root, chart), *values)}
     objects = await asyncio.to_thread(lambda: list(_objects(request, chart, done)))
-    return Rendering(version, apart(objects), sorted(set(inputs)), tuple(_warnings(request, chart)))
+    return Rendering(version, apart(objects), sorted(inputs), tuple(_warnings(request, chart)))
 
 
 def _opened(request: Request) -> tuple[Chart, tuple[Path, ...]]:
@@ -82,7 +79,7 @@ async def _complete(request: Request, chart: Chart, home: Path, tools: Tools, pr
     place = home / "chart" / chart.folder.name
     place.parent.mkdir()
     await asyncio.to_thread(completed, request, chart, place)
-    fetched = [one for one in chart.missing() if not one.repository.startswith("file://")]
+    fetched = [one for one in chart.missing() if not one.repository.startswith(NEAR)]
     if fetched:
         environment = tools.variables(home, network=True)
         for number, url in enumerate(sorted({one.repository for one in fetched if one.repository.startswith("http")})):
@@ -94,7 +91,8 @@ async def _complete(request: Request, chart: Chart, home: Path, tools: Tools, pr
 async def _must(request: Request, chart: Chart, running: Awaitable[Output]) -> None:
     done = await running
     if done.code != 0:
-        raise Unavailable(f"{request.label}: fetching what {chart.file} depends on failed: {done.errors.splitlines()[-1:] or 'no message'}")
+        said = (done.errors.splitlines() or ["no message"])[-1]
+        raise Unavailable(f"{request.label}: fetching what {chart.file} depends on failed: {said}")
 
 
 async def _version(program: str, home: Path, tools: Tools) -> str:

@@ -49,14 +49,15 @@ def inside(root: Path, path: Path, *, written: str, file: str = "", line: int = 
     `written` is how somebody wrote it, at `file` and `line`.
     """
     try:
-        found = Path(os.path.realpath(path, strict=True))
-    except OSError as error:
-        problem = "there is no such file or folder" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
-        raise DocumentError(f"{shown(written)}: {problem}", file=file, line=line) from None
-    except ValueError:
+        # What lies outside is refused whether or not it exists: nobody learns that.
+        found = Path(os.path.realpath(path))
+        exists = found.exists()
+    except (OSError, ValueError):
         raise DocumentError(f"{shown(written)} is no path", file=file, line=line) from None
     if found != root and root not in found.parents:
         raise DocumentError(f"{shown(written)} leads out of the repository. Only files of the repository are read", file=file, line=line)
+    if not exists:
+        raise DocumentError(f"{shown(written)}: there is no such file or folder", file=file, line=line)
     return found
 
 

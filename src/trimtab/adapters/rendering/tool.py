@@ -22,7 +22,7 @@ FOR_NETWORK = (
     "SSH_AUTH_SOCK", "GIT_SSH_COMMAND",
 )  # fmt: skip
 """What a tool gets of the user's environment where it may fetch."""
-LOUDEST = 256 * 1024
+LOUDEST = 4 * 1024 * 1024
 """Bytes of error output that are read."""
 
 

@@ -1,0 +1,31 @@
+"""Kustomize, kubectl and helm for the tests of pipelines: each from the cache, built once per machine."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cluster.programs import HELM, KUSTOMIZE, built
+from cluster.testbed import binaries
+from trimtab.adapters.rendering.tool import Tools
+from trimtab.wiring.pipeline import Rules
+
+
+def linked(folder: Path, *names: str) -> str:
+    """A folder with these programs, to be used as PATH; skips the test where one cannot be built, but never where CI is set."""
+    makers = {"kustomize": lambda: built(*KUSTOMIZE), "helm": lambda: built(*HELM), "kubectl": binaries.build}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        try:
+            program = makers[name]()
+        except binaries.CannotBuild as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no {name}: {error}")
+        (folder / name).symlink_to(program)
+    return str(folder)
+
+
+def rules(path: str, *, network: bool = False, deadline: float = 60.0) -> Rules:
+    """Rendering with the programs of one folder only."""
+    return Rules(network=network, deadline=deadline, tools=Tools(path, {**os.environ, "PATH": f"{path}:{os.environ['PATH']}"}))

@@ -1,0 +1,203 @@
+"""Kustomize for real: what is rendered, where it was written, and what is refused before or after the tool runs."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.programs import linked, rules
+from trimtab.adapters.rendering.request import Request
+from trimtab.errors import DocumentError, Unavailable
+from trimtab.model.rendered import Rendered
+from trimtab.wiring.pipeline import Rules, render
+
+pytestmark = pytest.mark.pipeline
+
+DEPLOYMENT = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    metadata: {annotations: {}}
+    spec:
+      containers:
+      - name: app
+        envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: passwords}}]
+"""
+BASE = """resources: [deployment.yaml]
+configMapGenerator:
+- name: settings
+  literals:
+  - LOG=info
+  - MODE=safe
+  files:
+  - config.yaml
+secretGenerator:
+- name: passwords
+  envs: [secret.env]
+"""
+OVERLAY = """resources:
+- ../base
+components:
+- ../extra
+namePrefix: eu-
+nameSuffix: -canary
+configMapGenerator:
+- name: settings
+  behavior: merge
+  literals:
+  - LOG=debug
+replacements:
+- source: {kind: ConfigMap, name: settings, fieldPath: data.MODE}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.metadata.annotations.mode]
+    options: {create: true}
+"""
+
+
+def written(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def every_file(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+
+
+def tree(folder: Path) -> Path:
+    files = {
+        "base/kustomization.yaml": BASE, "base/deployment.yaml": DEPLOYMENT,
+        "base/config.yaml": "pool: 5\n", "base/secret.env": "#x\nPIN=4711\n",
+        "extra/kustomization.yaml": (
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [more.yaml]\n"
+        ),
+        "extra/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata:\n  a: b\n",
+        "canary/kustomization.yaml": OVERLAY,
+    }  # fmt: skip
+    return written(folder, files)
+
+
+async def overlay(root: Path, how: Rules, path: str = "canary", namespace: str = "prod") -> Rendered:
+    return await render(Request(root, "web/canary", path, "canary", namespace), "kustomize", how)
+
+
+async def test_generators_components_and_replacements_render_and_keep_their_logical_names(tmp_path: Path, rendering: Rules) -> None:
+    found = await overlay(tree(tmp_path), rendering)
+    names = {one.logical: one for one in found.objects}
+    assert set(names) == {"web", "settings", "passwords", "more"}
+    assert names["settings"].name.startswith("eu-settings-canary-")
+    assert names["more"].name == "eu-more-canary"
+    assert {use.content.logical for use in found.uses if use.content} == {"settings", "passwords"}
+    assert "'mode': 'safe'" in str(names["web"].tree)
+    assert all(one.namespace == "prod" for one in found.objects)
+
+
+async def test_every_key_is_where_it_was_written_last(tmp_path: Path, rendering: Rules) -> None:
+    names = {one.logical: one for one in (await overlay(tree(tmp_path), rendering)).objects}
+    assert names["settings"].key_places == {
+        "LOG": ("canary/kustomization.yaml", 11),
+        "MODE": ("base/kustomization.yaml", 6),
+        "config.yaml": ("base/config.yaml", 1),
+    }
+    assert names["passwords"].key_places == {"PIN": ("base/secret.env", 2)}
+    assert names["settings"].place == "base/kustomization.yaml:3"
+    assert names["more"].place == "extra/more.yaml:1"
+
+
+async def test_all_files_that_were_read_are_inputs(tmp_path: Path, rendering: Rules) -> None:
+    found = await overlay(tree(tmp_path), rendering)
+    assert found.inputs == tuple(sorted(every_file(tmp_path)))
+
+
+async def test_rendering_twice_gives_the_same(tmp_path: Path, rendering: Rules) -> None:
+    assert await overlay(tree(tmp_path), rendering) == await overlay(tree(tmp_path), rendering)
+
+
+async def test_kustomize_itself_renders_as_kubectl_does(tmp_path: Path, rendering: Rules) -> None:
+    own = rules(linked(tmp_path / "bin", "kustomize", "kubectl"))
+    one, two = await overlay(tree(tmp_path / "repo"), own), await overlay(tree(tmp_path / "repo"), rendering)
+    assert one.tool.startswith("kustomize v") and two.tool.startswith("kubectl v")
+    assert one.objects == two.objects
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "place", "said"),
+    [
+        ("canary/kustomization.yaml", "resources: [../base, gone.yaml]\n", "canary/kustomization.yaml:1", "there is no such file"),
+        ("canary/kustomization.yaml", "resourcez: [../base]\n", "canary/kustomization.yaml:1", "resourcez"),
+        ("canary/kustomization.yaml", "resources:\n- ../canary\n", "canary", "part of itself"),
+        ("base/deployment.yaml", "kind: [\n", "base/deployment.yaml:2", "not YAML"),
+        ("extra/more.yaml", "a: b\n", "extra/more.yaml:1", ""),
+        ("canary/kustomization.yaml", "resources:\n- ../base\nhelmCharts:\n- name: x\n", "canary/kustomization.yaml:3", "run helm"),
+        ("canary/kustomization.yaml", "resources:\n- https://127.0.0.1:1/x.yaml\n", "canary/kustomization.yaml:2", "--network"),
+        ("canary/kustomization.yaml", "resources:\n- github.com/a/b//c?ref=d\n", "canary/kustomization.yaml:2", "--network"),
+        ("canary/kustomization.yaml", "resources:\n- git@example.org:a/b\n", "canary/kustomization.yaml:2", "--network"),
+        ("canary/kustomization.yaml", "resources:\n- ../../../../../../../etc\n", "canary/kustomization.yaml:2", "out of the repository"),
+        ("canary/kustomization.yaml", "patches:\n- path: --upload-pack=x\n", "canary/kustomization.yaml:2", "there is no such file"),
+        (
+            "canary/kustomization.yaml", "configMapGenerator:\n- name: x\n  files:\n  - a=/etc/hostname\n",
+            "canary/kustomization.yaml:4", "out of the repository",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_is_told_at_its_file_and_line(
+    file: str, text: str, place: str, said: str, tmp_path: Path, rendering: Rules
+) -> None:
+    root = written(tree(tmp_path), {file: text})
+    with pytest.raises(DocumentError) as refused:
+        await overlay(root, rendering)
+    assert str(refused.value).startswith(f"{place}: ")
+    assert said in str(refused.value)
+    assert str(tmp_path) not in str(refused.value)
+
+
+async def test_a_plugin_config_cannot_have_something_fetched(tmp_path: Path, rendering: Rules) -> None:
+    plugin = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: x}\nfiles:\n- a=http://127.0.0.1:1/x\n"
+    root = written(tmp_path, {"canary/kustomization.yaml": "generators: [p.yaml]\n", "canary/p.yaml": plugin.replace("a=", "")})
+    with pytest.raises(DocumentError, match=r"canary/p\.yaml:5: .*--network"):
+        await overlay(root, rendering)
+
+
+async def test_an_exec_plugin_does_not_run(tmp_path: Path, rendering: Rules) -> None:
+    plugin = """apiVersion: x/v1
+kind: Mine
+metadata:
+  name: x
+  annotations:
+    config.kubernetes.io/function: |
+      exec:
+        path: ./run.sh
+"""
+    files = {"canary/kustomization.yaml": "generators: [p.yaml]\n", "canary/p.yaml": plugin}
+    script = {"canary/run.sh": f"#!/bin/sh\ntouch {tmp_path}/ran\n"}
+    root = written(tmp_path, files | script)
+    (root / "canary/run.sh").chmod(0o755)
+    with pytest.raises(DocumentError):
+        await overlay(root, rendering)
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_a_link_out_of_the_repository_is_refused(tmp_path: Path, rendering: Rules) -> None:
+    outside = written(tmp_path / "outside", {"kustomization.yaml": "configMapGenerator: [{name: stolen, literals: [a=b]}]\n"})
+    root = written(tmp_path / "repo", {"canary/kustomization.yaml": "resources:\n- linked\n"})
+    (root / "canary/linked").symlink_to(outside)
+    with pytest.raises(DocumentError, match=r"canary/kustomization\.yaml:2: 'linked' leads out of the repository"):
+        await overlay(root, rendering)
+
+
+async def test_a_literal_of_a_secret_is_not_in_the_complaint_about_it(tmp_path: Path, rendering: Rules) -> None:
+    root = written(tmp_path, {"canary/kustomization.yaml": "secretGenerator:\n- name: x\n  literals: [hunter2hunter2]\n"})
+    with pytest.raises(DocumentError) as refused:
+        await overlay(root, rendering)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_tool_that_does_not_end_is_stopped(tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "kustomize"
+    written(tmp_path, {"bin/kustomize": "#!/bin/sh\nwhile :; do :; done\n"})
+    program.chmod(0o755)
+    with pytest.raises(Unavailable, match=r"kustomize did not finish within 0\.3 s"):
+        await overlay(tree(tmp_path / "repo"), rules(str(program.parent), deadline=0.3))
