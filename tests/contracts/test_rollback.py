@@ -116,6 +116,8 @@ def test_where_main_is_protected_from_us_a_pull_request_asks_people(tmp_path: Pa
     protect(place)
     done = place.roll_back(proof)
     assert (done.word, done.branch, done.operation) == (Word.WAITING, "trimtab/shop/canary", "created")
+    assert place.forge is not None
+    assert "`canary` was judged, and goes back to what `stable` has." in place.forge.hub.threads[done.number].body
     again = place.roll_back(proof)
     assert (again.number, again.operation) == (done.number, "updated")
     assert place.at_origin("trimtab/shop/canary:canary/config.yaml") + "\n" == CONFIG.format(level="info", pool=10)

@@ -56,10 +56,9 @@ class RollingBack:
         before = await self._judged(proof, base)
         draft = await shop.draft(base, (edge.app, edge.receiver, edge.source), before, Expected(Move.ROLL_BACK, lambda _: None))
         content = proof.evidence.content if proof is not None else (await self._present(base))
-        said = proof.evidence if proof is not None else None
-        story = Story(
-            edge.app.name, edge.receiver.name, edge.source.name, content, proof.name if proof is not None else "", said, draft.changes
-        )
+        lead = f"`{edge.source.name}` was judged, and goes back to what `{edge.receiver.name}` has."
+        name, evidence = (proof.name, proof.evidence) if proof is not None else ("", None)
+        story = Story(edge.app.name, edge.receiver.name, edge.source.name, content, name, evidence, draft.changes, (), lead)
         if not draft.commit:
             told = f"{edge.source.name} has what {edge.receiver.name} has already; there is nothing to roll back"
             told += f", and newer changes stay: {listed(draft.plan.left)}" if draft.plan.left else ""
