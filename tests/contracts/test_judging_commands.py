@@ -131,14 +131,14 @@ def test_a_backtest_of_several_policies_and_regressions_as_json(recording: Path)
         backtest(
             "--csv", recording, *SHORT, "-o", "json", "--slo", "500ms",
             "--policy", "quick:weights=10-50,bake=0s", "--policy", "clock:step=1m", "--policy", "loose:limit=50%,failures=2",
-            "--regression", "slow:10x", "--regression", "30%@2m", "--regression", "20x@step2",
+            "--regression", "slow:10x", "--regression", "30%@2m@pod", "--regression", "20x@step2",
         )
     )  # fmt: skip
     assert found["metrics"] == ["errors", "slow"] and found["base"][1] == pytest.approx(0.02, rel=0.1)
     cells = {(cell["policy"], cell["regression"]): cell for cell in found["cells"]}
     assert len(cells) == 12 and all(cell["rollouts"] == 50 for cell in cells.values())
     assert cells["quick", "slow:10x"]["rolledBack"] == 1.0
-    assert cells["quick", "30%@2m"]["untilRollback"] > 120 or cells["quick", "30%@2m"]["untilPromotion"] <= 120
+    assert cells["quick", "30%@2m@pod"]["untilRollback"] > 120 or cells["quick", "30%@2m@pod"]["untilPromotion"] <= 120
     assert cells["loose", "20x@step2"]["rolledBack"] == 0.0
     assert cells["clock", "none"]["placebo"] is True
 

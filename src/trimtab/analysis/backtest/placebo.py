@@ -29,6 +29,13 @@ class Regression:
     """Seconds from the start."""
     from_step: int = 0
     """The step with which it begins, counted from 0: a fault that needs load."""
+    one_pod: bool = False
+    """Only one of the canary's pods has it: a bad node, not a bad configuration."""
+
+    @property
+    def pods(self) -> slice:
+        """The pod groups that have it."""
+        return slice(0, 1) if self.one_pod else slice(None)
 
     @property
     def none(self) -> bool:
@@ -137,15 +144,16 @@ def thinned(values: Array, kept: Array, chance: np.random.Generator) -> Array:
     return found
 
 
-def worsened(canary: Array, place: int, chances: Array, chance: np.random.Generator) -> tuple[Array, Array]:
-    """Good requests of one metric fail with these chances (trials,); says how many did."""
+def worsened(canary: Array, place: int, chances: Array, pods: slice, chance: np.random.Generator) -> tuple[Array, Array]:
+    """Good requests of one metric in some pod groups fail with these chances (trials,); says how many did."""
     some = np.flatnonzero(chances > 0)
     added = np.zeros(len(canary))
     if not some.size:
         return canary, added
     found = canary.copy()
-    good = (canary[some, place, :, 1] - canary[some, place, :, 0]).astype(np.int64)
+    part = canary[some, place, pods]
+    good = (part[..., 1] - part[..., 0]).astype(np.int64)
     failed = chance.binomial(good, np.minimum(chances[some], 1.0)[:, None])
-    found[some, place, :, 0] += failed
+    found[some, place, pods, 0] += failed
     added[some] = np.sum(failed, axis=-1)
     return found, added

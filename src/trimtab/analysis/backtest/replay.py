@@ -215,7 +215,7 @@ def shown(stage: Stage, running: Running, scrape: int) -> Moment:
     weight = np.asarray(stage.candidate.weights)[running.step]
     canary, primary = weighted(natural(recording, starts, running.trials, groups), running.trials, weight, stage.chance)
     bad = (running.step >= stage.regression.from_step) & (scrape * recording.interval >= stage.regression.after)
-    canary, added = worsened(canary, stage.place, np.where(bad, stage.chances, 0.0), stage.chance)
+    canary, added = worsened(canary, stage.place, np.where(bad, stage.chances, 0.0), stage.regression.pods, stage.chance)
     return Moment(canary, primary, added)
 
 

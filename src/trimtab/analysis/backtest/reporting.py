@@ -25,6 +25,7 @@ LIMITS = (
     "The canary was played by pods of the primary, with the primary's configuration: load that a change moves or adds does not show.",
     "Requests were dropped at random to bring the canary to its weight. Clumps of errors got smaller by that.",
     "Regressions were spread evenly over the canary's good requests. Real ones may come in bursts, or hit some users only.",
+    "Of latency only the requests slower than the objective are judged. The judge itself looks at the whole distribution as well.",
     "Pods drawn anew from the same window are not independent: the limit by windows is the one to believe.",
     "A policy that was chosen by this recording has to be tried on another one.",
 )

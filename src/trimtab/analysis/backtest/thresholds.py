@@ -43,11 +43,11 @@ def held_against_thresholds(
     sums = np.zeros((number, len(recording.metrics), 2))
     for scrape in range(windows.scrapes):
         starts = np.asarray(windows.starts)[trials.window] + scrape
-        canary, _ = weighted(natural(recording, starts, trials, 1), trials, weights[state.step], chance)
+        canary, _ = weighted(natural(recording, starts, trials, max(1, trials.canaries)), trials, weights[state.step], chance)
         bad = (state.step >= regression.from_step) & (scrape * recording.interval >= regression.after)
-        canary, added = worsened(canary, place, np.where(bad, chances, 0.0), chance)
+        canary, added = worsened(canary, place, np.where(bad, chances, 0.0), regression.pods, chance)
         ended.hurt[:] += np.where(state.over, 0.0, added)
-        sums += canary[:, :, 0]
+        sums += np.sum(canary, axis=2)
         if (scrape + 1) % every == 0:
             check(state, sums, limits, len(weights), (scrape + 1) * recording.interval)
             sums[:] = 0

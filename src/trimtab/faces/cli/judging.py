@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,6 @@ def plan_command(weights: str, step: timedelta | None, knobs: Sequence[str], sti
 
 def traffic_of(options: dict[str, Any], rules: "JudgeRules", sticky: bool) -> tuple["Traffic", tuple[str, ...]]:
     """Traffic as given, or else as measured; and what the judge cannot do there."""
-    from dataclasses import replace
-
     from trimtab.analysis.cautions import cautions
     from trimtab.analysis.planning import Traffic
     from trimtab.model.evidence import Calibration
@@ -128,8 +127,8 @@ def progress(words: str, total: float) -> Iterator[Any]:
     "  [default: trimtab and flagger]",
 )  # fmt: skip
 @click.option(
-    "--regression", "regressions", multiple=True, metavar="[METRIC:]SIZE[@WHEN]",
-    help="What to add to the canary's failures: 5x, 2%, 5x@10m, 5x@step3, slow:3x.  [default: 2x, 5x, 10x]",
+    "--regression", "regressions", multiple=True, metavar="[METRIC:]SIZE[@WHERE]",
+    help="What to add to the canary's failures: 5x, 2%, 5x@10m, 5x@step3, 5x@pod, slow:3x.  [default: 2x, 5x, 10x]",
 )  # fmt: skip
 @click.option("--weights", default=WEIGHTS, show_default=True, help="The canary's steps in percent, where a policy names none.")
 @click.option("--length", callback=spell, default="30m", show_default=True, help="How long one rollout is followed.")
@@ -250,23 +249,26 @@ def whole(text: str, what: str) -> int:
 
 
 def regression(text: str) -> "Regression":
-    """`[METRIC:]SIZE[@WHEN]`."""
+    """`[METRIC:]SIZE[@WHERE]...`."""
     from trimtab.analysis.backtest.placebo import Regression
     from trimtab.documents.durations import parse_duration
 
-    size, _, when = text.partition("@")
+    size, *places = text.split("@")
     metric, _, size = size.rpartition(":")
-    after, step = 0.0, 0
-    if when.startswith("step"):
-        step = whole(when.removeprefix("step"), f"--regression {text}: the step") - 1
-    elif when:
-        after = parse_duration(when).total_seconds()
+    found = Regression(text, metric)
+    for place in places:
+        if place == "pod":
+            found = replace(found, one_pod=True)
+        elif place.startswith("step"):
+            found = replace(found, from_step=whole(place.removeprefix("step"), f"--regression {text}: the step") - 1)
+        else:
+            found = replace(found, after=parse_duration(place).total_seconds())
     if size.endswith("%"):
-        return Regression(text, metric, share=share(size, f"--regression {text}"), after=after, from_step=step)
+        return replace(found, share=share(size, f"--regression {text}"))
     try:
         ratio = float(size.removesuffix("x"))
     except ValueError:
         ratio = 0.0
     if not size.endswith("x") or ratio <= 1:
         raise InputError(f"--regression {text}: the size must be like 5x, more than 1x, or like 2%")
-    return Regression(text, metric, ratio=ratio, after=after, from_step=step)
+    return replace(found, ratio=ratio)

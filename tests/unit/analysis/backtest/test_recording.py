@@ -115,7 +115,7 @@ def test_thinning_keeps_the_share_of_bad_requests() -> None:
 
 def test_a_regression_makes_good_requests_fail_and_says_how_many() -> None:
     canary = np.full((100, 1, 2, 2), (1.0, 1001.0))
-    found, added = worsened(canary, 0, np.full(100, 0.02), np.random.default_rng(1))
+    found, added = worsened(canary, 0, np.full(100, 0.02), slice(None), np.random.default_rng(1))
     assert np.array_equal(np.sum(found[:, 0, :, 0], axis=-1), 2 + added)
     assert np.mean(added) == pytest.approx(40, rel=0.05)
     assert np.array_equal(found[..., 1], canary[..., 1])
