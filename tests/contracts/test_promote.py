@@ -1,6 +1,7 @@
 """The story of a promotion: real git, a forge in memory, people who interfere."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,6 +293,36 @@ def test_an_approval_does_not_count_for_content_that_came_later(tmp_path: Path) 
     assert place.forge.hub.threads[first.number].state is RequestState.CLOSED
     place.forge.hub.end(place.forge.hub.threads[second.number])
     assert place.promote().word is Word.DECLINED
+
+
+def test_an_approval_does_not_count_for_content_that_somebody_wrote_into_the_issue_later(tmp_path: Path) -> None:
+    place = shop(tmp_path, promotion=Promotion(by="issue", approvers=("ann",)))
+    first = place.promote(place.evidence())
+    assert place.forge is not None
+    hub = place.forge.hub
+    issue = hub.threads[first.number]
+    hub.comment(issue, "/approve", "ann")
+    place.change("canary", "debug", 30)
+    proof = place.evidence()
+    content = json.loads(proof)["content"]
+    hub.threads[first.number] = replace(issue, body=issue.body.replace(first.content, content))
+    done = place.promote(proof)
+    assert (done.word, done.operation) == (Word.WAITING, "created") and done.number != first.number
+    assert place.at_origin(f"{MAIN}:stable/config.yaml") + "\n" != PROMOTED.replace("20", "30")
+
+
+def test_an_issue_that_somebody_else_opened_is_not_asked_in(tmp_path: Path) -> None:
+    place = shop(tmp_path, promotion=Promotion(by="issue", approvers=("ann",)))
+    asked = place.promote(place.evidence())
+    (tmp_path / "other").mkdir()
+    other = shop(tmp_path / "other", promotion=Promotion(by="issue", approvers=("ann",)))
+    assert place.forge is not None and other.forge is not None
+    body = "Only a typo is mended.\n" + place.forge.hub.threads[asked.number].body
+    eve = MemoryForge(other.forge.hub, login="eve")
+    theirs = run(eve.open_issue("Promote?", body, ["trimtab/promotion"]))
+    other.forge.hub.comment(theirs, "/approve", "ann")
+    done = other.promote(other.evidence())
+    assert (done.word, done.operation) == (Word.WAITING, "created") and done.number != theirs.number
 
 
 def test_a_dry_run_shows_the_patch_and_touches_nothing(tmp_path: Path) -> None:

@@ -12,10 +12,8 @@ from trimtab.promotion.content import blob_id
 from trimtab.promotion.manifests import move_manifests
 from trimtab.promotion.merging import Move
 from trimtab.promotion.places import KUSTOMIZATIONS, places
-from trimtab.promotion.sides import Edited, Rules, Side, Step
+from trimtab.promotion.sides import Edited, Rules, Side, Step, listed
 from trimtab.promotion.values import kept_apart, move_values
-
-SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ def planned(source: Side, receiver: Side, base: Side | None, rules: Rules, move:
 
 
 def _conflict(edited: Edited, source: Side, receiver: Side, move: Move) -> str:
-    where = "; ".join(f"{step.file}: {step.what}" for step in edited.conflicts[:SHOWN])
+    where = named(edited.conflicts)
     if move is Move.PROMOTE:
         return (
             f"{receiver.target} was changed by hand since the last promotion, and {source.target} was not judged with that: {where}. "
@@ -74,7 +72,6 @@ def source_ids(side: Side, shared: Collection[str] = (), algorithm: str = "sha1"
     return {path: blob_id(side.files[path], algorithm) for path in files}
 
 
-def listed(steps: Sequence[Step]) -> str:
+def named(steps: Sequence[Step]) -> str:
     """Steps in a line."""
-    more = f" and {len(steps) - SHOWN} more" if len(steps) > SHOWN else ""
-    return "; ".join(f"{step.file}: {step.what}" for step in steps[:SHOWN]) + more
+    return listed([f"{step.file}: {step.what}" for step in steps])

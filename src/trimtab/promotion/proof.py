@@ -10,10 +10,9 @@ from trimtab.model.content import Content
 from trimtab.model.names import ConfigName
 from trimtab.promotion.content import Key, Values, differing
 from trimtab.promotion.merging import same
-from trimtab.promotion.sides import Keep
+from trimtab.promotion.sides import Keep, listed
 
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{32,128}")
-SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def prove_content(before: Picture, after: Picture, source: Picture, keep: Sequen
     wrong = [str(key) for key in wanted if not (apart and _only_apart(key, before, after, source))]
     if wrong:
         raise InputError(
-            f"the edit would not bring the judged content over: {_listed(wrong)} would still differ. The values come from files that "
+            f"the edit would not bring the judged content over: {listed(wrong)} would still differ. The values come from files that "
             "the two targets do not have in common: bring them in line by hand, or name what may differ under `keep` in trimtab.yaml"
         )
 
@@ -49,7 +48,7 @@ def prove_nothing_else(before: Picture, after: Picture, names: Collection[Config
     strange += _others(before, after)
     if strange:
         raise InputError(
-            f"the edit would change more than what was judged: {_listed(strange)}. Only content of ConfigMaps and Secrets is promoted: "
+            f"the edit would change more than what was judged: {listed(strange)}. Only content of ConfigMaps and Secrets is promoted: "
             "change the rest by hand, or name the values behind it under `keep` in trimtab.yaml"
         )
 
@@ -88,8 +87,3 @@ def settled(tree: object, *, digests: bool = False) -> object:
     if isinstance(tree, list):
         return [settled(item) for item in tree]
     return "(digest)" if digests and isinstance(tree, str) and _DIGEST.fullmatch(tree) else tree
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

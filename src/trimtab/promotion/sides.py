@@ -1,7 +1,7 @@
 """One target at one moment: its files, and how they are rendered. Handed in by `wiring`; read by `values`, `manifests`, `plan`."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -84,6 +84,16 @@ def split(path: str) -> tuple[str, ...]:
 def joined(path: Iterable[str | int]) -> str:
     """A path for people, and as `keep` has it."""
     return ".".join(str(part).replace(".", "\\.") for part in path)
+
+
+SHOWN = 5
+"""How many names a message lists."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a line; printable, since whoever writes a key or a file chooses them."""
+    shown = ["".join(sign if sign.isprintable() else "?" for sign in name) for name in names[:SHOWN]]
+    return ", ".join(shown) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def text_of(side: Side, path: str) -> str:

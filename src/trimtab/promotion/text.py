@@ -14,6 +14,8 @@ END = "<!-- trimtab:end -->"
 _BEGIN = re.compile(r"<!-- trimtab:begin (?P<app>\S+)/(?P<target>\S+) content=(?P<content>\S+) evidence=(?P<evidence>\S*) -->")
 _REGION = re.compile(_BEGIN.pattern + r".*?" + re.escape(END), re.DOTALL)
 TRAILERS = re.compile(r"^Trimtab-([A-Za-z-]+): (.*?)\s*$", re.MULTILINE)
+MOST_FIGURES = 50
+LONGEST_TITLE = 200
 ROOM = 2000
 """Characters that a body leaves for people's own text and for what forges add."""
 
@@ -50,6 +52,7 @@ def title(story: Story) -> str:
     """Of a pull request, an issue, a commit."""
     names = list(dict.fromkeys(change.name.partition("/")[2] for change in story.changes))
     what = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    what = one_line(what)[: LONGEST_TITLE - len(story.app) - len(story.target)]
     return f"Promote {story.app} to {story.target}: {what or 'content'} ({story.short})"
 
 
@@ -87,7 +90,7 @@ def body(story: Story, how: str, longest: int) -> str:
     """What Trimtab says in a pull request or issue, between its marks. The list of changes is cut so that all fits."""
     lead = story.lead or f"The content that `{story.source}` runs and that was judged there, for `{story.target}`."
     head = [marker(story), lead, "", *_verdict(story)]
-    tail = ["", *(f"- {note}" for note in story.notes), *([""] if story.notes else []), how, END]
+    tail = ["", *(f"- {cell(note)}" for note in story.notes), *([""] if story.notes else []), how, END]
     room = longest - ROOM - len("\n".join([*head, *tail]))
     return "\n".join([*head, *_changes(story.changes, room), *tail])
 
@@ -129,7 +132,7 @@ def _verdict(story: Story) -> list[str]:
     ]
     if proof.verdict.figures:
         lines += ["", f"| Metric | {story.source} | {story.target} | |", "| --- | --- | --- | --- |"]
-        for figure in proof.verdict.figures:
+        for figure in proof.verdict.figures[:MOST_FIGURES]:
             said = f"{figure.judgement} {figure.text}".strip()
             lines.append(f"| {cell(figure.metric)} | {cell(figure.canary)} | {cell(figure.stable)} | {cell(said)} |")
     return lines

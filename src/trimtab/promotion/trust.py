@@ -10,8 +10,7 @@ from trimtab.errors import InputError
 from trimtab.promotion.content import Judged, moved
 from trimtab.promotion.evidence import Evidence, name_of
 from trimtab.promotion.journal import Record, find_evidence
-
-SHOWN = 5
+from trimtab.promotion.sides import listed
 
 
 def accepted(text: bytes, evidence: Evidence, records: Sequence[Record], run: str) -> None:
@@ -37,18 +36,13 @@ def matching(evidence: Evidence, now: Judged) -> None:
     files = moved(evidence.source, now.source)
     if files:
         raise InputError(
-            f"{_listed(files)} changed since commit {evidence.commit[:10]} was judged. What is promoted is what was judged: "
+            f"{listed(files)} changed since commit {evidence.commit[:10]} was judged. What is promoted is what was judged: "
             "run `trimtab monitor` on what is there now"
         )
     if evidence.content != now.content:
         keys = moved(evidence.keys, now.keys) if evidence.keys else ()
-        what = _listed(keys) if keys else "what the pods read"
+        what = listed(keys) if keys else "what the pods read"
         raise InputError(
             f"{what} renders to other bytes than when commit {evidence.commit[:10]} was judged, although the target's own files are the "
             "same: something below them changed. Run `trimtab monitor` on what is there now"
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

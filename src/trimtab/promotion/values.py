@@ -10,7 +10,7 @@ from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError
 from trimtab.promotion.edits import Spot, removed, written
 from trimtab.promotion.merging import Move, merge, same
-from trimtab.promotion.sides import Edited, Keep, Side, Step, joined, text_of
+from trimtab.promotion.sides import Edited, Keep, Side, Step, joined, listed, text_of
 from trimtab.promotion.spans import Mapping as Node
 
 Path = tuple[str, ...]
@@ -139,9 +139,7 @@ def _check(source: Side, receiver: Side, text: str, kept: Keep, left: set[Path])
     wanted = moving(source, kept)
     wrong = [path for path in {*now, *wanted} - left if not same(now.get(path), wanted.get(path)) and now.get(path, {}) != {}]
     if wrong:
-        raise InputError(
-            f"{own}: {', '.join(sorted(map(joined, wrong)))} cannot be brought over by an edit of this file. Change it by hand"
-        )
+        raise InputError(f"{own}: {listed(sorted(map(joined, wrong)))} cannot be brought over by an edit of this file. Change it by hand")
 
 
 def _steps(file: str, paths: Sequence[Path]) -> tuple[Step, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from trimtab.errors import Conflict, Denied, InputError, Unavailable
-from trimtab.model.forge import CommitStatus, Edit, Issue, NewPullRequest, PullRequest, RequestState, StatusState, Thread
+from trimtab.model.forge import CommitStatus, Edit, Issue, NewPullRequest, PullRequest, RequestState, StatusState, Thread, same_person
 from trimtab.ports import Forge
 from trimtab.promotion import asking, text, trust
 from trimtab.promotion.journal import Entry, Kind, Record, about, held, newest_evidence
@@ -86,7 +86,7 @@ class Promoting:
             case "push":
                 return await self._pushed(story, draft, proof, NO_MORE)
             case "issue":
-                return await self._asked(story, draft, proof)
+                return await self._asked(story, draft, proof, records)
         return await self._requested(story, draft, proof)
 
     def _proof(self, wish: Wish, records: Sequence[Record]) -> Proof:
@@ -128,7 +128,7 @@ class Promoting:
 
     def _story(self, proof: Proof, draft: Draft) -> Story:
         edge, plan = self.edge, draft.plan
-        notes = [f"stays as it is in {edge.receiver.name}: `{name}`" for name in plan.apart]
+        notes = [f"stays as it is in {edge.receiver.name}: {text.one_line(name)}" for name in plan.apart]
         return Story(
             edge.app.name, edge.source.name, edge.receiver.name, draft.judged.content, proof.name, proof.evidence, draft.changes, notes
         )
@@ -150,7 +150,9 @@ class Promoting:
 
         def there(records: Sequence[Record]) -> bool:
             found = about(records, story.app, story.target)
-            return bool(found) and (found[-1].kind, found[-1].content, found[-1].evidence) == (kind, story.content, story.evidence)
+            last = found[-1] if found else entry
+            same = (last.kind, last.content, last.evidence) == (kind, story.content, story.evidence)
+            return bool(found) and same and about_it.request in ("", last.request)
 
         records = await self.shop.noted(entry, proof, there)
         return records[-1].hash
@@ -201,8 +203,7 @@ class Promoting:
             )
             url, number = (request.url, request.number) if request is not None else ("", 0)
             return replace(self._outcome(Word.FOREIGN, story, said), branch=self.branch, url=url, number=number)
-        link = request.url if request is not None else ""
-        journal = await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, link))
+        journal = await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit))
         commit = head if there and head is not None and await self._current(head, story, draft) else None
         if commit is None:
             commit = await self._commit(story, draft, journal)
@@ -282,7 +283,7 @@ class Promoting:
         done = self._outcome(Word.PROMOTED, story, f"{story.target} has it now, by commit {commit[:10]} on {self.edge.branch}")
         return replace(done, branch=self.edge.branch, commit=commit)
 
-    async def _asked(self, story: Story, draft: Draft, proof: Proof) -> Outcome:
+    async def _asked(self, story: Story, draft: Draft, proof: Proof, records: Sequence[Record]) -> Outcome:
         """An issue asks; the approval of somebody who may give it, seen by a later run, starts the promotion."""
         forge, promotion = self._forge(), self.edge.promotion
         marker = f"trimtab:begin {story.app}/{story.target} content="
@@ -291,8 +292,9 @@ class Promoting:
             await self._note(Kind.DECLINED, story, None, About(request=issue.url))
             said = f"{issue.url} was closed: this content was declined. Reopen it, or change the content"
             return replace(self._outcome(Word.DECLINED, story, said), url=issue.url, number=issue.number)
-        if issue is None or text.content_in(issue.body) != story.content or issue.state is not RequestState.OPEN:
+        if issue is None or not await self._ours(forge, issue, story, records):
             return await self._ask(forge, issue, story, proof)
+        await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, issue.url))
         login = await self._approval(forge, issue)
         if login is None:
             who = f"one of {', '.join(promotion.approvers)}" if promotion.approvers else "somebody who may write"
@@ -303,13 +305,20 @@ class Promoting:
         await forge.edit(issue, Edit(body=text.settled(issue.body), close=True))
         return replace(done, url=issue.url, number=issue.number, operation="closed")
 
+    async def _ours(self, forge: Forge, issue: Issue, story: Story, records: Sequence[Record]) -> bool:
+        """Is this the open issue in which we asked about this content? By the journal, since whoever may write can change its body."""
+        asked = {entry.content for entry in about(records, story.app, story.target) if entry.request == issue.url}
+        mine = bool(asked) or same_person(issue.author, await forge.me())
+        says = text.content_in(issue.body) == story.content and issue.state is RequestState.OPEN
+        return says and mine and asked <= {story.content}
+
     async def _ask(self, forge: Forge, old: Issue | None, story: Story, proof: Proof) -> Outcome:
         """A new issue; one about other content, which an approval of must not count for this, is closed."""
         promotion = self.edge.promotion
-        await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit))
         how = f"Comment `{asking.WORD}`, or set the label `{asking.APPROVED}`, to promote exactly this; close to decline it."
         labels = tuple(dict.fromkeys((asking.ASKED, *promotion.labels)))
         issue = await forge.open_issue(text.title(story), text.merged_body("", text.body(story, how, forge.longest_body)), labels)
+        await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, issue.url))
         if old is not None and old.state is RequestState.OPEN:
             await forge.say(old, f"Other content was judged since; {issue.url} asks for that.")
             await forge.edit(old, Edit(body=text.settled(old.body), close=True))

@@ -16,8 +16,8 @@ from trimtab.promotion.evidence import Evidence
 from trimtab.promotion.journal import Entry, Kind, about, newest_evidence
 from trimtab.promotion.merging import Move
 from trimtab.promotion.outcome import Outcome, Word
-from trimtab.promotion.plan import listed, source_ids
-from trimtab.promotion.sides import Side
+from trimtab.promotion.plan import named, source_ids
+from trimtab.promotion.sides import Side, listed
 from trimtab.promotion.text import Story
 from trimtab.wiring.promoting import TRIES
 from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, shared_files
@@ -61,7 +61,7 @@ class RollingBack:
         story = Story(edge.app.name, edge.receiver.name, edge.source.name, content, name, evidence, draft.changes, (), lead)
         if not draft.commit:
             told = f"{edge.source.name} has what {edge.receiver.name} has already; there is nothing to roll back"
-            told += f", and newer changes stay: {listed(draft.plan.left)}" if draft.plan.left else ""
+            told += f", and newer changes stay: {named(draft.plan.left)}" if draft.plan.left else ""
             return self._outcome(Word.NOTHING, story, told)
         if asked.dry:
             done = self._outcome(Word.PLANNED, story, f"{edge.source.name} would get this")
@@ -118,7 +118,7 @@ class RollingBack:
         }  # fmt: skip
         first = f"Roll back {story.app}/{story.target}: {reason}"
         commit = await shop.branches.commit_of(tree, text.message(first, story, trailers), (draft.base,), shop.now())
-        left = (f"newer changes stay: {listed(draft.plan.left)}",) if draft.plan.left else ()
+        left = (f"newer changes stay: {named(draft.plan.left)}",) if draft.plan.left else ()
         try:
             await shop.branches.publish(self.edge.ref, commit, draft.base)
         except Denied as denied:
@@ -155,4 +155,4 @@ def _same_source(evidence: Evidence, found: Mapping[str, str]) -> None:
     """The commit that evidence names must have the files that it names. InputError otherwise."""
     wrong = sorted(name for name in {*found, *evidence.source} if found.get(name) != evidence.source.get(name))
     if wrong:
-        raise InputError(f"the evidence names commit {evidence.commit[:10]} but other contents of {', '.join(wrong[:5])} than it has")
+        raise InputError(f"the evidence names commit {evidence.commit[:10]} but other contents of {listed(wrong)} than it has")
