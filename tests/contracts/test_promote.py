@@ -149,6 +149,21 @@ def test_a_merge_ends_it_and_is_noted_and_the_next_promotion_starts_from_there(t
         place.promote(place.evidence())
 
 
+def test_a_squash_under_another_message_is_a_promotion_all_the_same(tmp_path: Path) -> None:
+    place = shop(tmp_path)
+    place.promote(place.evidence())
+    place.change("stable", "info", 20, "Squashed (#1)")
+    assert place.forge is not None
+    hub, request = place.forge.hub, request_of(place)
+    hub.threads[request.number] = replace(request, state=RequestState.MERGED, merge_commit=git(place.origin, "rev-parse", MAIN))
+    assert place.promote().word is Word.NOTHING
+    assert place.kinds()[-1] == "promoted stable"
+    place.change("stable", "warn", 20, "a hotfix")
+    place.change("canary", "info", 40)
+    with pytest.raises(InputError, match=r"stable was changed by hand since the last promotion.*level"):
+        place.promote(place.evidence())
+
+
 def test_an_open_pull_request_without_a_purpose_is_closed_and_its_branch_goes(tmp_path: Path) -> None:
     place = shop(tmp_path)
     place.promote(place.evidence())
@@ -185,7 +200,7 @@ def test_content_that_moved_since_it_was_judged_is_refused_and_named(tmp_path: P
 
 @pytest.mark.parametrize(("judgement", "word"), [("fail", Word.FAILED), ("inconclusive", Word.INCONCLUSIVE), ("no-data", Word.NO_DATA)])
 def test_only_a_pass_promotes(tmp_path: Path, judgement: str, word: Word) -> None:
-    place = shop(tmp_path)
+    place = shop(tmp_path, forge=False)
     before = git(place.origin, "for-each-ref")
     assert place.promote(place.evidence(judgement)).word is word
     assert git(place.origin, "for-each-ref") == before

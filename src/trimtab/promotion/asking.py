@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from trimtab.model.forge import Comment, Labelling, Permission, PullRequest, RequestState, Thread, same_person
 from trimtab.promotion.text import content_in, trailers_of
@@ -32,9 +33,9 @@ def declined(request: Thread | None, content: str) -> bool:
     return request is not None and request.state is RequestState.CLOSED and content_in(request.body) == content
 
 
-def merged(request: Thread | None, content: str) -> bool:
+def merged(request: PullRequest | None, content: str) -> TypeGuard[PullRequest]:
     """Was it merged with this content?"""
-    return isinstance(request, PullRequest) and request.state is RequestState.MERGED and content_in(request.body) == content
+    return request is not None and request.state is RequestState.MERGED and content_in(request.body) == content
 
 
 def those_who_asked(comments: Sequence[Comment], labels: Sequence[Labelling], bot: str) -> tuple[str, ...]:

@@ -65,13 +65,14 @@ class Promoting:
         shop, edge = self.shop, self.edge
         base = (await shop.branches.objects.commit("HEAD") if wish.dry else None) or await shop.head(edge.ref)
         records = await (shop.journal.known() if wish.dry else shop.journal.read())
+        request = await self._request(wish)
         if not wish.dry:
-            await self._settled(records, base)
+            await self._settled(records, base, request)
         proof = self._proof(wish, records)
         refused = self._refused(proof, records)
         if refused is not None:
             return refused
-        last = await self._last_promotion(base)
+        last = await self._last_promotion(base, request)
         before = await shop.side(last, edge.app, edge.receiver) if last is not None else None
         expected = Expected(Move.PROMOTE, lambda found: trust.matching(proof.evidence, found))
         draft = await shop.draft(base, (edge.app, edge.source, edge.receiver), before, expected)
@@ -81,13 +82,19 @@ class Promoting:
             said = f"{edge.receiver.name} would get this" if patch else self._has_it()
             return replace(self._outcome(Word.PLANNED, story, said), patch=patch)
         if not draft.commit:
-            return await self._nothing(story, base)
+            return await self._nothing(story, base, request)
         match edge.promotion.by:
             case "push":
                 return await self._pushed(story, draft, proof, NO_MORE)
             case "issue":
                 return await self._asked(story, draft, proof, records)
-        return await self._requested(story, draft, proof)
+        return await self._requested(story, draft, proof, request)
+
+    async def _request(self, wish: Wish) -> PullRequest | None:
+        """The pull request that is open, else the newest that ended."""
+        if wish.dry or self.forge is None or self.edge.promotion.by != "pull-request":
+            return None
+        return await self.forge.pull_request(self.branch, self.edge.branch)
 
     def _proof(self, wish: Wish, records: Sequence[Record]) -> Proof:
         edge = self.edge
@@ -122,9 +129,17 @@ class Promoting:
         )
         return Outcome(Word.HELD, told, edge.app.name, edge.receiver.name, said.content, proof.name, said.verdict.judgement)
 
-    async def _last_promotion(self, base: str) -> str | None:
+    async def _last_promotion(self, base: str, request: PullRequest | None) -> str | None:
+        """The commit that brought the last promotion: the newest with our trailer, or what the forge made of our pull request.
+
+        A forge may be set up to squash under a message of its own, without trailers.
+        """
         await self.shop.branches.whole_history(self.edge.ref)
-        return await self.shop.last_with(base, f"Trimtab-Promotion: {self.edge.app.name}/{self.edge.receiver.name}")
+        found = await self.shop.last_with(base, f"Trimtab-Promotion: {self.edge.app.name}/{self.edge.receiver.name}")
+        merged = request.merge_commit if request is not None and request.state is RequestState.MERGED else ""
+        if not merged or not await self.shop.within(merged, base):
+            return found
+        return merged if found is None or await self.shop.within(found, merged) else found
 
     def _story(self, proof: Proof, draft: Draft) -> Story:
         edge, plan = self.edge, draft.plan
@@ -157,25 +172,22 @@ class Promoting:
         records = await self.shop.noted(entry, proof, there)
         return records[-1].hash
 
-    async def _settled(self, records: Sequence[Record], base: str) -> None:
+    async def _settled(self, records: Sequence[Record], base: str, request: PullRequest | None) -> None:
         """Notes a promotion that people merged since the last run."""
         entries = about(records, self.edge.app.name, self.edge.receiver.name)
         last = entries[-1] if entries else None
         if last is None or last.kind not in (Kind.PROPOSED, Kind.APPROVED):
             return
-        commit = await self._last_promotion(base)
+        commit = await self._last_promotion(base, request)
         carried = await self.shop.last_with(base, f"Trimtab-Content: {last.content}") if commit is not None else None
-        if commit is not None and commit == carried:
+        if commit is not None and (commit == carried or (asking.merged(request, last.content) and request.merge_commit == commit)):
             story = Story(last.app, self.edge.source.name, last.target, last.content, last.evidence, None, ())
             await self._note(Kind.PROMOTED, story, None, About(commit=commit))
 
-    async def _nothing(self, story: Story, base: str) -> Outcome:
+    async def _nothing(self, story: Story, base: str, request: PullRequest | None) -> Outcome:
         """The receiver has the content: a pull request that is still open has no purpose any more."""
         done = self._outcome(Word.NOTHING, story, self._has_it())
-        if self.forge is None or self.edge.promotion.by != "pull-request":
-            return done
-        request = await self.forge.pull_request(self.branch, self.edge.branch)
-        if request is None or request.state is not RequestState.OPEN:
+        if self.forge is None or request is None or request.state is not RequestState.OPEN:
             return done
         head = await self.shop.branches.newest(self.ref)
         if head is not None and asking.foreign(await self.shop.between(base, head)):
@@ -186,10 +198,9 @@ class Promoting:
             await self.shop.branches.publish(self.ref, None, head)
         return replace(done, url=request.url, number=request.number, operation="closed")
 
-    async def _requested(self, story: Story, draft: Draft, proof: Proof) -> Outcome:
+    async def _requested(self, story: Story, draft: Draft, proof: Proof, request: PullRequest | None) -> Outcome:
         """One pull request for each app and target, made anew from the base each time, so that creating and updating come to the same."""
         forge = self._forge()
-        request = await forge.pull_request(self.branch, self.edge.branch)
         if request is not None and asking.declined(request, story.content):
             await self._note(Kind.DECLINED, story, None, About(request=request.url))
             said = f"{request.url} was closed: this content was declined. Reopen it, or change the content"

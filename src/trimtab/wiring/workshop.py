@@ -158,6 +158,10 @@ class Workshop:
         listing = await self.branches.objects.must("log", "-1", "--format=%H", f"--grep=^{trailer}$", commit, doing="reading the history")
         return listing.decode().strip() or None
 
+    async def within(self, older: str, newer: str) -> bool:
+        """Is a commit in the history of another?"""
+        return (await self.branches.objects.run("merge-base", "--is-ancestor", older, newer)).code == 0
+
     async def between(self, base: str, head: str) -> tuple[Commit, ...]:
         """The commits that a branch has and its base has not."""
         shape = "--format=%H%x00%T%x00%B%x01"
