@@ -67,7 +67,13 @@ SHAPES = (
     _shape("a Telegram bot token", ":aa", r"\d{8,10}:AA[\w-]{33}"),
     _shape("an age secret key", "age-secret-key-", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
     _shape("a JSON Web Token", "eyj", r"eyJ[\w-]{10,4000}\.eyJ[\w-]{10,8000}\.[\w-]{16,2000}"),
-    Shape(PRIVATE_KEY, ("private key",), re.compile(r"-----BEGIN (?:(?:RSA|DSA|EC|OPENSSH|PGP) )?PRIVATE KEY(?: BLOCK)?-----")),
+    Shape(
+        PRIVATE_KEY,
+        ("private key",),
+        re.compile(
+            r"-----BEGIN (?:(?:RSA|DSA|EC|OPENSSH|PGP) )?PRIVATE KEY(?: BLOCK)?-----(?!(?:\\n|\s){0,9}(?:X{3}|\.{3}|<|\$|\{\{|REDACTED))"
+        ),
+    ),
 )
 
 _URL = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]{1,30}://[^\s:/@\"'<>?#]{0,100}:([^\s@/\"'<>]{3,200})@[^\s/\"'@]")
@@ -78,8 +84,8 @@ _HEADER = re.compile(
 _PASSWORDS = r"passwords?|passwd|passphrase|pwd"
 _KEYS = r"secrets?|tokens?|api[_-]?keys?|(?:access|secret|private|signing|encryption|auth|account)[_-]?keys?|credentials?"
 _NAMED = re.compile(
-    rf"(?i)(?<![\w.-])([\w.-]{{0,60}}?(?:({_PASSWORDS})|{_KEYS}))[\"']?[ \t]{{0,8}}[:=][ \t]{{0,8}}"
-    r"(?:\"([^\"\n]{6,400})\"|'([^'\n]{6,400})'|([^\s\"'#,;]{6,400}))"
+    rf"(?i)(?<![\w./:-])([\w.-]{{0,60}}?(?:({_PASSWORDS})|{_KEYS}))[\"']?[ \t]{{0,8}}[:=][ \t]{{0,8}}"
+    r"(?:\"([^\"\n]{6,400})\"|'([^'\n]{6,400})'|([^\s\"'#,;`{}\[\]]{6,400}))"
 )
 _NAME = re.compile(rf"(?i)[\w.-]{{0,200}}?(?:({_PASSWORDS})|{_KEYS})")
 _AMOUNT = re.compile(r"[-+]?[0-9.]{0,12}[A-Za-z%]{0,3}|true|false|null")
@@ -89,7 +95,7 @@ _PLACEHOLDER = re.compile(
     r"(?i)^[=$(\[{<%&*|>!/.~@`]|\$\{|\$\(|\{\{|<[^>]{0,60}>|\(.{0,100}\)|%\(|x{4,}|\*{3,}|\.{3,}|1234|change.?me|change.?it|example|placeholder"
     r"|redacted|dummy|sample|replace|^your|^enter|^insert|^test|^fake|^https?://|^vault:|^ref\+|^env:|^file:|^secret:|^arn:|^projects/"
 )
-_KNOWN = re.compile(r"(?i)pass(?:word)?|pwd|pw|secret|user|admin|root|postgres|mysql|guest|[0-9]{1,5}")
+_KNOWN = re.compile(r"(?i)pass(?:word)?|pwd|pw|secret|user|admin|root|postgres|mysql|guest|token|[0-9]{1,5}|(?-i:[A-Z_]+)")
 """Passwords that everybody knows, and ports."""
 _CALL = re.compile(r"\w[(\[]")
 _IDENTIFIER = re.compile(r"[A-Za-z_]+(?:[-_./:@]{1,3}[A-Za-z0-9_]+)*[-_./:]?")
@@ -177,14 +183,14 @@ def _is_stand_in(value: str) -> bool:
 
 def _is_password(value: str) -> bool:
     """A literal that nobody would write for anything else: letters with digits or signs, no words in a row."""
-    if _is_stand_in(value) or " " in value or _IDENTIFIER.fullmatch(value):
+    if _is_stand_in(value) or not value.isascii() or " " in value or _IDENTIFIER.fullmatch(value):
         return False
     return any(c.isalpha() for c in value) and any(not c.isalpha() for c in value)
 
 
 def _is_key(value: str) -> bool:
     """Long and random."""
-    if len(value) < _LEAST_KEY or " " in value or _is_stand_in(value) or _IDENTIFIER.fullmatch(value):
+    if len(value) < _LEAST_KEY or not value.isascii() or " " in value or _is_stand_in(value) or _IDENTIFIER.fullmatch(value):
         return False
     return any(c.isdigit() for c in value) and any(c.isalpha() for c in value) and entropy(value) >= _LEAST_ENTROPY
 

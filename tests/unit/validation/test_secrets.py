@@ -76,6 +76,9 @@ TRUE = {
 }  # fmt: skip
 
 FALSE = [
+    "reads: secret/app-token=3930f0692c2295eb", '"password": "\u5bc6\u78bc\u4e0d\u80fd\u70ba\u7a7a"', "see `--change-password=false`;",
+    "arn: arn:aws:secretsmanager:eu-west-1:1:secret:Database1-d4e5f6", "{username: user, password: pass}}",
+    "push: http://USER:TOKEN@127.0.0.1:3000/ORG/REPO.git", "key=\"-----BEGIN PRIV" + "ATE KEY-----\\nXXXX\\nXXXX\"",
     "image: ghcr.io/acme/app@sha256:9b2a1f5e4c3d2b1a0f9e8d7c6b5a49382716f5e4d3c2b1a0f9e8d7c6b5a49382",
     "commit: 4f1c2b3a4d5e6f708192a3b4c5d6e7f809192a3b",
     "id: 123e4567-e89b-12d3-a456-426614174000",
