@@ -6,8 +6,9 @@ in the same way.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from trimtab.config.amounts import factor, factor_in_text, shown_factor
 from trimtab.config.comparison import ChangeKind, Delta, Item, Path, compare, documents, unequal
@@ -19,7 +20,7 @@ from trimtab.config.trees import TYPED, Format, Parsed, Scalar, Tree
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigName
 
-__all__ = ["Change", "ChangeKind", "difference", "line", "lines", "template_difference"]
+__all__ = ["Change", "ChangeKind", "difference", "line", "lines", "template_difference", "tree_difference"]
 
 LONGEST_BLOCK = 200
 """Lines of plain text that are told one by one; of a longer block only where it is."""
@@ -51,7 +52,12 @@ def difference(before: Sequence[Content], after: Sequence[Content]) -> tuple[Cha
 
 def template_difference(name: str, before: str, after: str) -> tuple[Change, ...]:
     """What changed in the pod template of a workload; `before` and `after` are JSON, `name` is for example `deployment/app`."""
-    return tuple(_of_delta(name, "", delta, typed=True) for delta in compare(json.loads(before), json.loads(after)))
+    return tree_difference(name, json.loads(before), json.loads(after))
+
+
+def tree_difference(name: str, before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Change, ...]:
+    """What changed from one object to another, both as JSON has them; `name` is for example `service/app`."""
+    return tuple(_of_delta(name, "", delta, typed=True) for delta in compare(cast(Tree, before), cast(Tree, after)))
 
 
 def line(change: Change) -> str:

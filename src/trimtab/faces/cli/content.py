@@ -1,6 +1,8 @@
-"""`trimtab diff`: what changed inside ConfigMaps, Secrets and pod templates between two moments. Loaded by `main` when called."""
+"""`trimtab diff` and `trimtab render`: what targets render to, and what changed in it. Loaded by `main` when called."""
 
 import asyncio
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,53 +10,118 @@ import click
 import msgspec
 
 from trimtab.config.difference import Change, difference, line, template_difference
+from trimtab.config.renderings import Comparison
 from trimtab.errors import InputError
+from trimtab.faces import comparison
 from trimtab.faces.cli.options import output_option, state_option
 from trimtab.faces.cli.rollouts import show_json
-from trimtab.wiring import local
-from trimtab.wiring import state as state_of
-from trimtab.wiring.local import Moment, Snapshot
+from trimtab.faces.rendering import documents, view
+from trimtab.model.rendered import Rendered
+from trimtab.promotion.text import one_line
+from trimtab.wiring.comparing import Asked, comparisons, targets
+from trimtab.wiring.local import Moment, Snapshot, snapshots
+from trimtab.wiring.pipeline import Rules, find, rendered
+from trimtab.wiring.repository import fingerprint_key
+from trimtab.wiring.state import state_folder
 
-
-class ChangeView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One change. `old` and `new` are shortened for people; of a Secret they are keyed fingerprints."""
-
-    namespace: str
-    object: str
-    key: str
-    path: str
-    kind: str
-    old: str
-    new: str
-    factor: float | None
+network_option = click.option("--network", is_flag=True, help="Let Kustomize and Helm fetch what is not in the repository.")
+repo_option = click.option(
+    "--repo", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The repository.  [default: the one around here]"
+)
 
 
 @click.command("diff")
 @click.argument("before")
-@click.argument("after")
-@click.option("--repo", type=click.Path(path_type=Path), help="The repository that commits are of.  [default: the one around here]")
-@click.option("--path", default="", help="The folder of the repository that holds the manifests.")
+@click.argument("after", default="")
+@repo_option
+@click.option("--path", default="", help="The folder with plain manifests to compare commits of, without rendering anything.")
+@click.option("--chart", default="", help="A Helm chart: BEFORE and AFTER are then values files of it, several with commas between them.")
+@click.option("--values", "-f", multiple=True, help="A values file that charts get in any case; may be given several times.")
+@network_option
 @state_option
-@output_option
-def diff_command(before: str, after: str, repo: Path | None, path: str, state: Path | None, output: str) -> None:
-    """What changed from BEFORE to AFTER, key by key, inside ConfigMaps, Secrets and pod templates.
+@click.option("-o", "--output", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True, help="How it is shown.")
+def diff_command(
+    before: str,
+    after: str,
+    repo: Path | None,
+    path: str,
+    chart: str,
+    values: tuple[str, ...],
+    network: bool,
+    state: Path | None,
+    output: str,
+) -> None:
+    """What changed from BEFORE to AFTER: rendered objects, then key by key inside ConfigMaps and Secrets, and which workloads notice.
 
-    Both are commits, branches or tags of the repository, or revisions that `status` and `show` name. The order of keys and comments
-    do not count. Of Secrets only fingerprints are shown.
+    Each of the two is a target of trimtab.yaml (APP/TARGET), a folder, overlay or chart, or one of these at a revision (NAME@REVISION);
+    or a revision, for all targets of trimtab.yaml. Without AFTER it is the work tree. Where there is no trimtab.yaml, plain manifests of
+    commits are compared, and revisions that `status` and `show` name.
+
+    The order of keys and comments do not count. Of Secrets fingerprints are shown where TRIMTAB_FINGERPRINT_KEY is set, else only that
+    they changed.
 
     \b
     Example:
+      trimtab diff web/stable web/canary
+      trimtab diff web/canary@main
+      trimtab diff origin/main HEAD -o markdown
+      trimtab diff overlays/stable overlays/canary
+      trimtab diff values-stable.yaml values-canary.yaml --chart charts/web
       trimtab diff main HEAD --path deploy
-      trimtab diff 492e801b5c 96a2a83e88
-    """
-    moment = Moment(state_of.state_folder(state), repo, path)
-    snapshots = asyncio.run(local.snapshots((before, after), moment))
-    views = [view(namespace, change) for namespace, change in compared(*snapshots)]
+    """  # fmt: skip
+    asked = Asked(repo or Path.cwd(), chart, values, Rules(network=network))
+    if path and (chart or values):
+        raise InputError("--path is for plain manifests, --chart and --values are for charts: give one of them")
+    if not path:
+        say_where(asked.folder)
+        found = asyncio.run(comparisons(before, after, asked, fingerprint_key(os.environ)))
+        if found is not None:
+            return show(found[:2], found[2], output)
+    if chart or not after:
+        raise InputError(_unknown(before, after, asked))
+    sides = asyncio.run(snapshots((before, after), Moment(state_folder(state), repo, path)))
+    show_plain(sides[0], sides[1], output)
+
+
+def say_where(folder: Path) -> None:
+    """The first line of what is said: where the command looks."""
+    file = find(folder)
+    click.echo(f"in {file}" if file is not None else f"in {folder.resolve()}, which has no trimtab.yaml above it", err=True)
+
+
+def show(names: tuple[str, str], found: Sequence[Comparison], output: str) -> None:
+    """Rendered comparisons."""
     if output == "json":
-        show_json({"before": snapshots[0].name, "after": snapshots[1].name, "changes": msgspec.to_builtins(views)})
+        views = [comparison.view(one) for one in found if one.objects]
+        show_json({"before": names[0], "after": names[1], "comparisons": msgspec.to_builtins(views)})
         return
-    click.echo(f"{snapshots[0].name} -> {snapshots[1].name}", err=True)
-    click.echo("\n".join(blocks(compared(*snapshots))) or "nothing changed")
+    for text in dict.fromkeys(text for one in found for text in comparison.warnings(one)):
+        click.echo(f"warning: {one_line(text)}", err=True)
+    if output == "markdown":
+        click.echo(comparison.markdown(names, found))
+        return
+    click.echo(f"{names[0]} -> {names[1]}", err=True)
+    click.echo(comparison.text(found))
+
+
+def show_plain(before: Snapshot, after: Snapshot, output: str) -> None:
+    """Plain manifests and recorded revisions."""
+    changes = compared(before, after)
+    if output == "json":
+        views = [comparison.change_view(namespace, change) for namespace, change in changes]
+        show_json({"before": before.name, "after": after.name, "changes": msgspec.to_builtins(views)})
+        return
+    if output == "markdown":
+        raise InputError("Markdown is made of what trimtab.yaml, folders and charts render to, not of plain manifests and revisions")
+    click.echo(f"{before.name} -> {after.name}", err=True)
+    click.echo("\n".join(blocks(changes)) or "nothing changed")
+
+
+def _unknown(before: str, after: str, asked: Asked) -> str:
+    what = f"{before} or {after}" if after else before
+    if asked.chart:
+        return f"{what} is no values file below {asked.folder}"
+    return f"{what} is neither a target of trimtab.yaml, nor a folder, nor a commit of a repository with a trimtab.yaml"
 
 
 def compared(before: Snapshot, after: Snapshot) -> list[tuple[str, Change]]:
@@ -83,9 +150,38 @@ def blocks(changes: Sequence[tuple[str, Change]]) -> list[str]:
     return lines
 
 
-def view(namespace: str, change: Change) -> ChangeView:
-    """A change as JSON."""
-    return ChangeView(
-        namespace=namespace, object=change.name, key=change.key, path=change.path, kind=change.kind, old=change.old, new=change.new,
-        factor=change.factor,
-    )  # fmt: skip
+@click.command("render")
+@click.argument("target", default="", metavar="[APP[/TARGET]]")
+@click.option("--at", "revision", default="", help="A commit, branch or tag.  [default: the work tree]")
+@repo_option
+@network_option
+@output_option
+def render_command(target: str, revision: str, repo: Path | None, network: bool, output: str) -> None:
+    """What targets of trimtab.yaml render to: each object with the file and line where it is written.
+
+    Values of Secrets are not shown; with TRIMTAB_FINGERPRINT_KEY set, their fingerprints are. Nothing is fetched from the network.
+
+    \b
+    Example:
+      trimtab render
+      trimtab render web/canary
+      trimtab render web --at main -o json
+    """
+    asked = Asked(repo or Path.cwd(), rules=Rules(network=network))
+    place, found = asyncio.run(all_rendered(target, revision, asked))
+    click.echo(f"in {place}", err=True)
+    secret = fingerprint_key(os.environ)
+    if output == "json":
+        click.echo(json.dumps({"targets": [msgspec.to_builtins(view(one, secret)) for one in found]}, indent=2, ensure_ascii=True))
+        return
+    for one in found:
+        click.echo(f"{one.name}: {len(one.objects)} objects by {one.tool}", err=True)
+        for text in one.warnings:
+            click.echo(f"warning: {one_line(text)}", err=True)
+        click.echo(documents(one, secret), nl=False)
+
+
+async def all_rendered(target: str, revision: str, asked: Asked) -> tuple[str, list[Rendered]]:
+    """Where it was looked, and what each target renders to."""
+    async with targets(target, revision, asked) as (project, chosen):
+        return project.place, [await rendered(project, app, each, asked.rules) for app, each in chosen]

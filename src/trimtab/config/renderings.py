@@ -1,0 +1,172 @@
+"""What differs between two renderings: object by object, then key by key, and which workloads notice. Called by the faces for `diff`.
+
+Names are compared without what overlays and releases put around them, so a change is told as one, and two targets of an app can be
+compared. Turned round, the same is told with old and new exchanged.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from trimtab.config.consumers import pod_template
+from trimtab.config.difference import Change, ChangeKind, difference, tree_difference
+from trimtab.config.digest import DigestKey, fingerprinted
+from trimtab.config.references import mapping
+from trimtab.model.content import Content
+from trimtab.model.names import ConfigName
+from trimtab.model.rendered import Rendered, RenderedObject
+
+CONTENT = ("data", "binaryData", "stringData")
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+Key = tuple[str, str, str, str]
+"""API group, kind, namespace (empty where it does not matter), logical name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """One object that differs. `old` or `new` is None where there is none."""
+
+    name: str
+    """`configmap/app-config`, by its logical name."""
+    kind: ChangeKind
+    old: RenderedObject | None = field(repr=False)
+    new: RenderedObject | None = field(repr=False)
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where it is written, in the newer rendering if it is there: the first key that differs, else the object."""
+        there = self.new or self.old
+        if there is None:
+            return ""
+        keys = [there.key_places[change.key] for change in self.changes if change.key in there.key_places]
+        return f"{keys[0][0]}:{keys[0][1]}" if keys else there.place
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A workload that reads something that differs, or differs itself."""
+
+    name: str
+    namespace: str
+    replicas: int | None
+    """None where the number is not written: one pod on each node, or left to others."""
+    restarts: bool | None
+    """Do its pods start anew? None where that cannot be said, between two different workloads."""
+    reads: tuple[str, ...] = ()
+    """What of it differs, by logical names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two renderings of one target, or of two. One of them is None where there is no such target."""
+
+    before: Rendered | None
+    after: Rendered | None
+    objects: tuple[Differing, ...]
+    affected: tuple[Affected, ...]
+
+    @property
+    def title(self) -> str:
+        """What was compared, for people."""
+        names = [one.name for one in (self.before, self.after) if one is not None]
+        return " -> ".join(dict.fromkeys(names))
+
+
+def compared(before: Rendered | None, after: Rendered | None, secret: DigestKey | None = None) -> Comparison:
+    """Everything that differs. Of Secrets fingerprints are told where there is a key for them, else only that they changed."""
+    old, new = _keyed(_objects(before), _objects(after)), _keyed(_objects(after), _objects(before))
+    names = _logical_names(before), _logical_names(after)
+    found = [_differing(old.get(key), new.get(key), names, secret) for key in [*new, *(key for key in old if key not in new)]]
+    objects = tuple(sorted((one for one in found if one is not None), key=lambda one: (_order(one), one.name)))
+    return Comparison(before, after, objects, tuple(_affected(before, after, objects)))
+
+
+def _objects(rendered: Rendered | None) -> tuple[RenderedObject, ...]:
+    return rendered.objects if rendered is not None else ()
+
+
+def _keyed(objects: Sequence[RenderedObject], others: Sequence[RenderedObject]) -> dict[Key, RenderedObject]:
+    """Objects by what they are recognised by. The namespace counts only where one of the sides has two of a name."""
+    often = Counter(_key(one, "") for one in objects) | Counter(_key(one, "") for one in others)
+    return {_key(one, one.namespace if often[_key(one, "")] > 1 else ""): one for one in objects}
+
+
+def _key(one: RenderedObject, namespace: str) -> Key:
+    group = one.api_version.rpartition("/")[0]
+    return group, one.kind, namespace, one.logical
+
+
+def _logical_names(rendered: Rendered | None) -> Mapping[str, str]:
+    return {one.name: one.logical for one in _objects(rendered)}
+
+
+def _order(one: Differing) -> int:
+    """Content first, then workloads, then the rest."""
+    there = one.new or one.old
+    if there is None or there.content is not None:
+        return 0
+    return 1 if pod_template(there.tree) is not None else 2
+
+
+def _differing(
+    old: RenderedObject | None, new: RenderedObject | None, names: tuple[Mapping[str, str], Mapping[str, str]], secret: DigestKey | None
+) -> Differing | None:
+    there = new or old
+    if there is None:
+        return None
+    name = f"{there.kind.lower()}/{there.logical}"
+    contents = [[_shown(one.content, there.logical, secret)] if one is not None and one.content is not None else [] for one in (old, new)]
+    changes = difference(*contents) if any(contents) else ()
+    if old is None or new is None:
+        kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED
+        return Differing(name, kind, old, new, changes or (Change(name, "", kind),))
+    if not changes and old.tree == new.tree and old.name == new.name:
+        return None
+    changes += tree_difference(name, _comparable(old, names[0]), _comparable(new, names[1]))
+    return Differing(name, ChangeKind.CHANGED, old, new, changes) if changes else None
+
+
+def _shown(content: Content, logical: str, secret: DigestKey | None) -> Content:
+    found = replace(content, name=ConfigName(content.name.kind, logical))
+    return fingerprinted(found, secret) if secret is not None else found
+
+
+def _comparable(one: RenderedObject, names: Mapping[str, str]) -> dict[str, object]:
+    """The tree without content, which is compared by its keys, and under logical names."""
+    tree = {key: value for key, value in one.tree.items() if one.content is None or key not in CONTENT}
+    metadata = {**mapping(tree.get("metadata")), "name": one.logical, **({"namespace": one.namespace} if one.namespace else {})}
+    if isinstance(annotations := metadata.get("annotations"), dict):
+        # It repeats the whole object, of a Secret too.
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
+    return dict(mapping(_renamed({**tree, "metadata": metadata}, names)))
+
+
+def _renamed(tree: object, names: Mapping[str, str]) -> object:
+    if isinstance(tree, dict):
+        return {key: _renamed(item, names) for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [_renamed(item, names) for item in tree]
+    return names.get(tree, tree) if isinstance(tree, str) else tree
+
+
+def _affected(before: Rendered | None, after: Rendered | None, objects: Sequence[Differing]) -> Iterator[Affected]:
+    same = before is not None and after is not None and before.name == after.name
+    there = after if after is not None else before
+    differing = {id(one.new if one.new is not None else one.old): one for one in objects}
+    workloads = [one for one in _objects(there) if pod_template(one.tree) is not None]
+    earlier = {_key(one, one.namespace): one for one in _objects(before)}
+    for one in workloads:
+        used = [use for use in (there.uses if there is not None else ()) if use.reader is one]
+        reads = [differing[id(use.content)].name for use in used if use.content is not None and id(use.content) in differing]
+        reads += [str(use.name) for use in used if use.content is None and after is there and _gone(use.name, objects)]
+        old = earlier.get(_key(one, one.namespace))
+        if reads or id(one) in differing or (same and old is not None and pod_template(old.tree) != pod_template(one.tree)):
+            restarts = pod_template(old.tree) != pod_template(one.tree) if same and old is not None else None
+            replicas = mapping(one.tree.get("spec")).get("replicas", None if one.kind in ("DaemonSet", "CronJob", "Job") else 1)
+            number = replicas if isinstance(replicas, int) else None
+            yield Affected(f"{one.kind.lower()}/{one.name}", one.namespace, number, restarts, tuple(dict.fromkeys(reads)))
+
+
+def _gone(name: ConfigName, objects: Sequence[Differing]) -> bool:
+    return any(one.new is None and one.old is not None and one.old.content is not None and one.old.content.name == name for one in objects)

@@ -1,0 +1,188 @@
+"""What people name on both sides of `trimtab diff`, rendered: targets, folders, values files, commits. Called by the faces.
+
+A side is `APP/TARGET`, a folder, or values files of a chart, each also as `NAME@REVISION`; or a revision, or the work tree, with all the
+targets that its trimtab.yaml names.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trimtab.adapters.git.clone import Clone
+from trimtab.adapters.git.location import Local, locate
+from trimtab.adapters.git.process import Git
+from trimtab.adapters.rendering.request import Request
+from trimtab.config.digest import DigestKey
+from trimtab.config.renderings import Comparison, compared
+from trimtab.documents.pipeline import App, Target
+from trimtab.errors import InputError
+from trimtab.model.rendered import Rendered
+from trimtab.wiring.pipeline import Project, Rules, exported, find, load, load_at, render, rendered, repository_root
+
+WORK_TREE = "the work tree"
+RELEASE = "release"
+"""The name of the release of a chart that no trimtab.yaml names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side: its name for people, and what it renders to. With `several` the targets of both sides are matched by their names."""
+
+    name: str
+    rendered: tuple[Rendered, ...] = field(repr=False)
+    several: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where to look, and how sides are meant."""
+
+    folder: Path
+    chart: str = ""
+    """Sides are values files of this chart, several separated by commas."""
+    values: tuple[str, ...] = ()
+    """Values files that charts get in any case, before those of a side."""
+    rules: Rules = field(default_factory=Rules)
+
+
+class Sides:
+    """Finds and renders sides. What commits hold stays there until the stack is closed."""
+
+    def __init__(self, asked: Asked, stack: AsyncExitStack) -> None:
+        self._asked, self._stack = asked, stack
+        self.project = load(asked.folder) if find(asked.folder) is not None else None
+        self._projects: dict[str, Project] = {}
+
+    async def of(self, word: str) -> Side | None:
+        """What a word names; None where it is neither a target, nor there on disk, nor a commit of a repository with a trimtab.yaml."""
+        name, _, revision = word.rpartition("@")
+        if name and revision and (found := await self._named(name, revision)) is not None:
+            return found
+        if (found := await self._named(word, "")) is not None:
+            return found
+        return await self._all(word) if self.project is not None and await self._commit(word) else None
+
+    async def work_tree(self) -> Side:
+        """Every target as it is on disk. InputError without a trimtab.yaml."""
+        project = self.project or load(self._asked.folder)
+        return Side(WORK_TREE, await self._targets(project), several=True)
+
+    async def _named(self, name: str, revision: str) -> Side | None:
+        """A target, a folder or values files. A branch goes before a folder of the same name, unless that is written with a slash."""
+        if self._asked.chart:
+            return await self._files(name, revision)
+        if (chosen := _target(self.project, name)) is not None:
+            project = await self._at(revision)
+            app, target = project.app(chosen[0]), project.target(*chosen)
+            return _single(word_of(f"{app.name}/{target.name}", revision), await rendered(project, app, target, self._asked.rules))
+        here = self._asked.folder / name
+        if not here.exists() or (not revision and "/" not in name and await self._commit(name)):
+            return None
+        return _single(word_of(name, revision), await self._folder(name, revision))
+
+    async def _files(self, name: str, revision: str) -> Side | None:
+        names = [part for part in name.split(",") if part]
+        if not revision and not all((self._asked.folder / part).is_file() for part in names):
+            return None
+        where, root = await self._place(self._asked.chart, revision)
+        values = [await self._place(part, revision) for part in (*self._asked.values, *names)]
+        request = Request(root, word_of(name, revision), where, release=RELEASE, values=tuple(path for path, _ in values))
+        return _single(word_of(name, revision), await render(request, "helm", self._asked.rules, revision))
+
+    async def _folder(self, name: str, revision: str) -> Rendered:
+        where, root = await self._place(name, revision)
+        values = [await self._place(part, revision) for part in self._asked.values]
+        request = Request(root, name, where, Path(name).name, release=RELEASE, values=tuple(path for path, _ in values))
+        return await render(request, "", self._asked.rules, revision)
+
+    async def _place(self, name: str, revision: str) -> tuple[str, Path]:
+        """A path from the root of the repository, and the root. Without a repository the folder that it lies in is the root."""
+        path = (self._asked.folder.resolve() / name).absolute()
+        base = repository_root(self._asked.folder)
+        if base is None:
+            found = path.resolve()
+            return (".", found) if found.is_dir() else (found.name, found.parent)
+        if path != base and base not in path.parents:
+            path = path.resolve()
+        if path != base and base not in path.parents:
+            raise InputError(f"{name} lies outside of the repository {base}")
+        root = base if not revision else (await self._stack.enter_async_context(exported(base, revision)))[0]
+        return path.relative_to(base).as_posix(), root
+
+    async def _all(self, revision: str) -> Side:
+        return Side(revision, await self._targets(await self._at(revision)), several=True)
+
+    async def _targets(self, project: Project) -> tuple[Rendered, ...]:
+        return tuple([await rendered(project, app, target, self._asked.rules) for app, target in project.chosen("")])
+
+    async def _at(self, revision: str) -> Project:
+        if revision not in self._projects:
+            folder = self._asked.folder
+            at = load(folder) if not revision else await self._stack.enter_async_context(load_at(folder, revision))
+            self._projects[revision] = at
+        return self._projects[revision]
+
+    async def _commit(self, name: str) -> bool:
+        location = await locate(str(self._asked.folder), "", Git())
+        return isinstance(location, Local) and await Clone(location.own, Git()).commit(name) is not None
+
+
+async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey | None) -> tuple[str, str, tuple[Comparison, ...]] | None:
+    """The names of both sides and what differs, target by target; None where a word is none of what is named above.
+
+    Without `after`, the work tree: all of it, or the same target or folder. InputError where the two sides cannot be compared.
+    """
+    async with AsyncExitStack() as stack:
+        sides = Sides(asked, stack)
+        one = await sides.of(before)
+        if one is None:
+            return None
+        other = await sides.of(after or _here(before, one)) if after or not one.several else await sides.work_tree()
+        if other is None:
+            return None
+        return one.name, other.name, tuple(_pairs(one, other, secret))
+
+
+@asynccontextmanager
+async def targets(name: str, revision: str, asked: Asked) -> AsyncIterator[tuple[Project, Sequence[tuple[App, Target]]]]:
+    """The targets that `APP`, `APP/TARGET` or nothing at all stands for, in the work tree or at a revision."""
+    async with AsyncExitStack() as stack:
+        project = await stack.enter_async_context(load_at(asked.folder, revision)) if revision else load(asked.folder)
+        yield project, project.chosen(name)
+
+
+def word_of(name: str, revision: str) -> str:
+    """A side as people write it."""
+    return f"{name}@{revision}" if revision else name
+
+
+def _here(word: str, side: Side) -> str:
+    name, found, _ = word.rpartition("@")
+    if not found or side.name != word:
+        raise InputError(f"what should {word} be compared with? Name a second side, or the first one at a revision: {word}@main")
+    return name
+
+
+def _target(project: Project | None, name: str) -> tuple[str, str] | None:
+    """An app and a target of these names; an app alone if it has but one target."""
+    app, _, target = name.partition("/")
+    for known in project.document.spec.apps if project is not None else ():
+        names = [one.name for one in known.targets]
+        if known.name == app and (target in names or (not target and len(names) == 1)):
+            return app, target or names[0]
+    return None
+
+
+def _single(name: str, found: Rendered) -> Side:
+    return Side(name, (found,))
+
+
+def _pairs(one: Side, other: Side, secret: DigestKey | None) -> Sequence[Comparison]:
+    if one.several != other.several:
+        several, single = (one, other) if one.several else (other, one)
+        raise InputError(f"{several.name} has all targets and {single.name} is one: compare {single.name}@{several.name} with it instead")
+    if not one.several:
+        return [compared(one.rendered[0], other.rendered[0], secret)]
+    old, new = ({found.name: found for found in side.rendered} for side in (one, other))
+    return [compared(old.get(name), new.get(name), secret) for name in [*new, *(name for name in old if name not in new)]]
