@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from trimtab.analysis.backtest.placebo import Regression
-from trimtab.analysis.backtest.recording import Recording, windows
+from trimtab.analysis.backtest.recording import Recorded, Recording, windows
 from trimtab.analysis.backtest.reporting import report
 from trimtab.analysis.backtest.runs import Plan, run
 from trimtab.analysis.backtest.trialled import Candidate, Thresholds
@@ -28,13 +28,12 @@ WEIGHTS = (0.01, 0.05, 0.1, 0.25, 0.5)
 def recording() -> Recording:
     """500 requests in a second, of which one in 1000 fails, in scrapes of 15 s."""
     chance = np.random.default_rng(1)
-    total = chance.poisson(500 * 15 / 20, (5760, 1, 20))
+    total = chance.poisson(500 * 15 / 20, (5760, 20))
     bad = chance.binomial(total, 0.001)
     ends = 15.0 * (100_000_000 + np.arange(5760))
     names = tuple(f"pod-{place}" for place in range(20))
-    return Recording(
-        ("errors",), 15.0, ends, names, np.stack((bad, total), axis=-1).astype(np.float64), np.ones((5760, 20), dtype=np.bool_)
-    )
+    errors = Recorded("errors", np.stack((total - bad, bad), axis=-1).astype(np.float64))
+    return Recording((errors,), 15.0, ends, names, np.ones((5760, 20), dtype=np.bool_))
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ from trimtab.adapters.metrics.prometheus import Server, with_credentials
 from trimtab.adapters.metrics.prometheus_samples import samples
 from trimtab.adapters.metrics.recorded import read
 from trimtab.adapters.outgoing import outgoing_session
-from trimtab.analysis.backtest.recording import Recording, recorded, slow
+from trimtab.analysis.backtest.recording import Recording, recorded
 from trimtab.analysis.increments import Binned, Part, Series, binned, measured_interval
 from trimtab.analysis.recipes import Found, Recipe, Whose, counters, histograms
 from trimtab.errors import InputError
 from trimtab.model.scrapes import Arm
 
-ERRORS, SLOW = "errors", "slow"
+ERRORS, LATENCY = "errors", "latency"
 DEADLINE = 60.0
 """Seconds for a page of samples."""
 
@@ -38,7 +38,7 @@ class Asked:
     last: timedelta = timedelta(hours=24)
     """How far back a Prometheus is asked."""
     objective: float | None = None
-    """Seconds; then requests slower than this are a second metric."""
+    """Seconds; then latency is a second metric."""
 
 
 async def recording(asked: Asked, tell: Tell | None = None) -> Recording:
@@ -52,8 +52,8 @@ async def recording(asked: Asked, tell: Tell | None = None) -> Recording:
         durations = as_primary(histograms(found, asked.recipe, asked.whose))
         if not durations:
             raise InputError(nothing(asked, found, f"{asked.recipe.names(latency=True)[0]} with the label le"))
-        metrics[SLOW] = slow(differenced(durations, asked), asked.objective)
-    return recorded(metrics)
+        metrics[LATENCY] = differenced(durations, asked)
+    return recorded(metrics, asked.objective)
 
 
 async def everything(asked: Asked, tell: Tell | None) -> list[Found]:

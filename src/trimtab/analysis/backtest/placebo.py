@@ -7,12 +7,14 @@ remains. Thinning makes clumps of errors smaller than they were, which is said i
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trimtab.analysis.backtest.recording import Recording, Windows, present
+from trimtab.analysis.backtest.recording import Recorded, Windows, present
 from trimtab.analysis.ledger import Array, Flags
 from trimtab.errors import InputError
 
-Places = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Places = NDArray[np.int64]
+Counted = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Regression:
     """So many times the primary's usual rate."""
     share: float = 0.0
     """So large a share of the canary's requests besides."""
+    slower: float = 0.0
+    """Of a histogram: every request takes so much longer, as a fraction."""
     after: float = 0.0
     """Seconds from the start."""
     from_step: int = 0
@@ -40,7 +44,7 @@ class Regression:
     @property
     def none(self) -> bool:
         """Is this an A/A test?"""
-        return self.ratio == 1.0 and self.share == 0.0
+        return self.ratio == 1.0 and self.share == 0.0 and self.slower == 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,38 +88,28 @@ def draw(found: Windows, canaries: int, trials: int, chance: np.random.Generator
 def shares(found: Windows, drawn: tuple[Places, Places, Flags], canaries: int) -> Array:
     """(trials,): of all requests of those that take part."""
     window, order, part = drawn
-    each = np.stack([np.sum(found.recording.values[start : start + found.scrapes, 0, :, 1], axis=0) for start in found.starts])
+    each = np.stack([np.sum(found.recording.metrics[0].values[start : start + found.scrapes], axis=(0, 2)) for start in found.starts])
     requests = np.take_along_axis(each[window], order, axis=-1) * part
     total = np.sum(requests, axis=-1)
     return np.asarray(np.sum(requests[:, :canaries], axis=-1) / np.where(total > 0, total, 1.0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Moment:
-    """One scrape of many trials: bad and total, (trials, metrics, pod groups, 2)."""
-
-    canary: Array
-    primary: Array
-    added: Array
-    """(trials,): failures of the canary that were put there."""
-
-
 def grouped(values: Array, groups: int) -> Array:
-    """(trials, metrics, groups, 2) from (trials, metrics, pods, 2), pod i in group i modulo their number."""
-    found = np.zeros((*values.shape[:-2], groups, 2))
-    for first in range(0, values.shape[-2], groups):
-        part = values[..., first : first + groups, :]
-        found[..., : part.shape[-2], :] += part
+    """(trials, groups, columns) from (trials, pods, columns), pod i in group i modulo their number."""
+    found = np.zeros((values.shape[0], groups, values.shape[-1]))
+    for first in range(0, values.shape[1], groups):
+        part = values[:, first : first + groups]
+        found[:, : part.shape[1]] += part
     return found
 
 
-def natural(recording: Recording, scrape: Places, trials: Trials, groups: int) -> tuple[Array, Array]:
-    """Both arms of each trial as they were at these scrapes."""
-    values = np.take_along_axis(recording.values[scrape], trials.order[:, None, :, None], axis=2) * trials.part[:, None, :, None]
+def natural(metric: Recorded, scrape: Places, trials: Trials, groups: int) -> tuple[Array, Array]:
+    """Both arms of each trial as they were at these scrapes: (trials, pod groups, columns)."""
+    values = metric.values[scrape[:, None], trials.order] * trials.part[..., None]
     if trials.canaries == 0:
         both = grouped(values, groups)
         return both, both
-    return grouped(values[:, :, : trials.canaries], groups), grouped(values[:, :, trials.canaries :], groups)
+    return grouped(values[:, : trials.canaries], groups), grouped(values[:, trials.canaries :], groups)
 
 
 def weighted(arms: tuple[Array, Array], trials: Trials, weight: Array, chance: np.random.Generator) -> tuple[Array, Array]:
@@ -136,24 +130,37 @@ def thinned(values: Array, kept: Array, chance: np.random.Generator) -> Array:
     if not some.size:
         return values
     found = values.copy()
-    part = values[some]
-    odds = kept[some][:, None, None]
-    bad = chance.binomial(part[..., 0].astype(np.int64), odds)
-    good = chance.binomial((part[..., 1] - part[..., 0]).astype(np.int64), odds)
-    found[some] = np.stack((bad, bad + good), axis=-1)
+    found[some] = chance.binomial(values[some].astype(np.int64), kept[some][:, None, None])
     return found
 
 
-def worsened(canary: Array, place: int, chances: Array, pods: slice, chance: np.random.Generator) -> tuple[Array, Array]:
-    """Good requests of one metric in some pod groups fail with these chances (trials,); says how many did."""
-    some = np.flatnonzero(chances > 0)
-    added = np.zeros(len(canary))
-    if not some.size:
+def worsened(canary: Array, which: Flags, metric: Recorded, regression: Regression, chance: np.random.Generator) -> tuple[Array, Array]:
+    """With the regression, in these trials; says in each how many requests turned bad."""
+    some, added = np.flatnonzero(which), np.zeros(len(canary))
+    if not some.size or regression.none:
         return canary, added
+    part = canary[some, regression.pods].astype(np.int64)
+    before = np.sum(part[..., metric.bad_from :], axis=(1, 2))
+    if regression.slower:
+        part = slowed(part, metric.bounds, 1 + regression.slower, chance)
+    turned = chance.binomial(part[..., : metric.bad_from], failing(metric, regression))
+    part[..., : metric.bad_from] -= turned
+    part[..., metric.bad_from] += np.sum(turned, axis=-1)
     found = canary.copy()
-    part = canary[some, place, pods]
-    good = (part[..., 1] - part[..., 0]).astype(np.int64)
-    failed = chance.binomial(good, np.minimum(chances[some], 1.0)[:, None])
-    found[some, place, pods, 0] += failed
-    added[some] = np.sum(failed, axis=-1)
+    found[some, regression.pods] = part
+    added[some] = np.sum(part[..., metric.bad_from :], axis=(1, 2)) - before
     return found, added
+
+
+def failing(metric: Recorded, regression: Regression) -> float:
+    """The chance that a good request of the canary turns bad."""
+    return min(1.0, (metric.base * (regression.ratio - 1) + regression.share) / (1 - metric.base))
+
+
+def slowed(buckets: Counted, bounds: tuple[float, ...], factor: float, chance: np.random.Generator) -> Counted:
+    """Every request takes `factor` times as long; inside a bucket they lie evenly in the logarithm of time."""
+    edges = np.log(np.asarray([bounds[0] / 2, *bounds, bounds[-1] * 2]))
+    low, high = edges[:-1, None] + np.log(factor), edges[1:, None] + np.log(factor)
+    below = np.clip((edges[None, 1:-1] - low) / (high - low), 0.0, 1.0)
+    moves = np.diff(np.concatenate((np.zeros((len(below), 1)), below, np.ones((len(below), 1))), axis=1), axis=1)
+    return sum((chance.multinomial(buckets[..., place], moves[place]) for place in range(len(moves))), np.zeros_like(buckets))

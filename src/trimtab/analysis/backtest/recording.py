@@ -18,17 +18,36 @@ LEAST_PRESENT = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recording:
-    """Bad and total of the primary's pods. Scrapes are complete ones; what was missed is in the next."""
+class Recorded:
+    """One metric. Its requests are in columns: good and bad ones; or one for each bucket of a histogram."""
 
-    metrics: tuple[str, ...]
+    name: str
+    values: Array
+    """(scrapes, pods, columns)"""
+    bad_from: int = 1
+    """Columns from this one on are bad: of a histogram those above its objective."""
+    bounds: tuple[float, ...] = ()
+    """Of a histogram: upper bounds of all columns but the last, in seconds."""
+    objective: float | None = None
+    """Of a histogram, in seconds."""
+
+    @property
+    def base(self) -> float:
+        """The share of bad requests; never 0, because they may only be too rare for this recording."""
+        columns = np.sum(self.values, axis=(0, 1))
+        return float((np.sum(columns[self.bad_from :]) + 0.5) / (np.sum(columns) + 1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """Requests of the primary's pods. Scrapes are complete ones; what was missed is in the next."""
+
+    metrics: tuple[Recorded, ...]
     interval: float
     """Seconds between scrapes."""
     ends: Array
     """(scrapes,): seconds since 1970."""
     pods: tuple[str, ...]
-    values: Array
-    """(scrapes, metrics, pods, 2)"""
     seen: Flags
     """(scrapes, pods)"""
 
@@ -38,15 +57,16 @@ class Recording:
         return float(self.ends[-1] - self.ends[0]) + self.interval
 
     @property
-    def base(self) -> Array:
-        """(metrics,): the share of bad requests; never 0, because it may only be too rare for this recording."""
-        bad, total = np.moveaxis(np.sum(self.values, axis=(0, 2)), -1, 0)
-        return np.asarray((bad + 0.5) / (total + 1))
-
-    @property
     def rate(self) -> float:
         """Requests in a second."""
-        return float(np.sum(self.values[:, 0, :, 1])) / self.seconds
+        return float(np.sum(self.metrics[0].values)) / self.seconds
+
+    def place(self, name: str) -> int:
+        """Of a metric; InputError for one that was not recorded."""
+        names = [metric.name for metric in self.metrics]
+        if name not in names:
+            raise InputError(f"{name} was not recorded; there are: {', '.join(names)}")
+        return names.index(name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +81,11 @@ class Windows:
     """Scrapes before it."""
 
 
-def recorded(found: dict[str, Binned], completeness: Completeness = USUAL) -> Recording:
-    """From the counters of each metric, which must be of one workload. InputError where nothing can be replayed."""
+def recorded(found: dict[str, Binned], objective: float | None = None, completeness: Completeness = USUAL) -> Recording:
+    """From the counters of each metric, which must be of one workload; `objective` (seconds) is that of histograms.
+
+    InputError where nothing can be replayed.
+    """
     if not found:
         raise InputError("nothing was recorded")
     intervals = {each.interval for each in found.values()}
@@ -75,17 +98,35 @@ def recorded(found: dict[str, Binned], completeness: Completeness = USUAL) -> Re
     ends = sorted(set.intersection(*(set(each) for each in complete_ones.values())))
     if not ends:
         raise InputError("there is no moment at which all metrics of the primary were seen")
-    values = np.zeros((len(ends), len(found), len(pods), 2))
     seen = np.zeros((len(ends), len(pods)), dtype=np.bool_)
-    for place, (name, each) in enumerate(found.items()):
-        mine = [(column, pods.index(pod)) for column, (arm, pod) in enumerate(each.pods) if arm is Arm.PRIMARY]
-        columns, to = [column for column, _ in mine], [row for _, row in mine]
+    metrics = []
+    for name, each in found.items():
+        columns, to = columns_of(each, pods)
+        values = np.zeros((len(ends), len(pods), each.values.shape[-1]))
         for row, end in enumerate(ends):
             scrape = complete_ones[name][end]
-            values[row, place, to] = scrape.values[columns]
+            values[row, to] = scrape.values[columns]
             seen[row, to] |= scrape.seen[columns]
+        metrics.append(made(name, values, each.bounds, objective))
     interval = next(iter(intervals))
-    return Recording(tuple(found), interval, np.asarray(ends) * interval, tuple(pods), values, seen)
+    return Recording(tuple(metrics), interval, np.asarray(ends) * interval, tuple(pods), seen)
+
+
+def columns_of(found: Binned, pods: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Places of the primary's pods in `found`, and in `pods`."""
+    mine = [(column, pods.index(pod)) for column, (arm, pod) in enumerate(found.pods) if arm is Arm.PRIMARY]
+    return [column for column, _ in mine], [row for _, row in mine]
+
+
+def made(name: str, values: Array, bounds: tuple[float, ...], objective: float | None) -> Recorded:
+    """One metric from bad and total, or from its buckets."""
+    if not bounds:
+        return Recorded(name, np.stack((values[..., 1] - values[..., 0], values[..., 0]), axis=-1))
+    above = [place for place, bound in enumerate(bounds) if objective is None or bound >= objective]
+    if not above:
+        known = ", ".join(f"{bound:g}" for bound in bounds)
+        raise InputError(f"no bucket of the histogram ends at {objective:g} s or above; its bounds in seconds are: {known}")
+    return Recorded(name, values, above[0] + 1, bounds, objective)
 
 
 def by_end(found: Binned, metric: str, completeness: Completeness) -> dict[int, Complete]:
@@ -113,22 +154,3 @@ def present(found: Windows) -> Flags:
     """(windows, pods): who may take part in each."""
     shares = [np.mean(found.recording.seen[start : start + found.scrapes], axis=0) for start in found.starts]
     return np.stack(shares) >= LEAST_PRESENT
-
-
-def slow(found: Binned, objective: float) -> Binned:
-    """A histogram as bad out of total: requests slower than the smallest bound that is not below the objective, in seconds."""
-    places = [place for place, bound in enumerate(found.bounds) if bound >= objective]
-    if not places:
-        known = ", ".join(f"{bound:g}" for bound in found.bounds) or "none"
-        raise InputError(f"no bucket of the histogram ends at {objective:g} s or above; its bounds in seconds are: {known}")
-    total = np.sum(found.values, axis=-1)
-    bad = np.sum(found.values[..., places[0] + 1 :], axis=-1)
-    return Binned(found.interval, found.first, found.pods, np.stack((bad, total), axis=-1), found.seen)
-
-
-def chosen(found: Sequence[str], recording: Recording) -> list[int]:
-    """Places of these metrics; InputError for one that was not recorded."""
-    for name in found:
-        if name not in recording.metrics:
-            raise InputError(f"{name} was not recorded; there are: {', '.join(recording.metrics)}")
-    return [recording.metrics.index(name) for name in found]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from trimtab.analysis.backtest.lines import calibrated
 from trimtab.analysis.backtest.placebo import draw
 from trimtab.analysis.backtest.proportions import upper
 from trimtab.analysis.backtest.recording import Windows
-from trimtab.analysis.backtest.replay import known
 from trimtab.analysis.backtest.runs import Plan, Run
 from trimtab.analysis.backtest.trialled import End
 from trimtab.analysis.cautions import of_pods
@@ -25,7 +25,6 @@ LIMITS = (
     "The canary was played by pods of the primary, with the primary's configuration: load that a change moves or adds does not show.",
     "Requests were dropped at random to bring the canary to its weight. Clumps of errors got smaller by that.",
     "Regressions were spread evenly over the canary's good requests. Real ones may come in bursts, or hit some users only.",
-    "Of latency only the requests slower than the objective are judged. The judge itself looks at the whole distribution as well.",
     "Pods drawn anew from the same window are not independent: the limit by windows is the one to believe.",
     "A policy that was chosen by this recording has to be tried on another one.",
 )
@@ -118,10 +117,10 @@ class Report:
 def report(windows: Windows, plan: Plan, runs: Sequence[Run]) -> Report:
     """What these runs say."""
     recording = windows.recording
-    noise = known(windows, JudgeRules())
+    noise = np.asarray([noise_before(windows, start) for start in windows.starts])
     drawn = draw(windows, plan.canaries, len(windows.starts), np.random.default_rng(plan.seed))
     found = Report(
-        recording.metrics,
+        tuple(metric.name for metric in recording.metrics),
         float(recording.ends[0]) - recording.interval,
         float(recording.ends[-1]),
         recording.interval,
@@ -129,8 +128,8 @@ def report(windows: Windows, plan: Plan, runs: Sequence[Run]) -> Report:
         drawn.canaries,
         min(traffic(float(np.mean(drawn.share)), weight) for each in plan.candidates for weight in each.weights) if drawn.canaries else 1.0,
         recording.rate,
-        tuple(float(each) for each in recording.base),
-        tuple(zip(median(noise.single), median(noise.lasting), strict=True)),
+        tuple(metric.base for metric in recording.metrics),
+        tuple((float(single), float(lasting)) for single, lasting in np.median(noise, axis=0)),
         windows.scrapes * recording.interval,
         windows.history * recording.interval,
         tuple(cell(each, windows) for each in runs),
@@ -145,9 +144,10 @@ def traffic(share: float, weight: float) -> float:
     return min((1 - share) / (1 - weight) if weight < 1 else 0.0, share / weight) if weight > 0 else 1.0
 
 
-def median(values: Array) -> list[float]:
-    """Of each metric over the windows."""
-    return [float(each) for each in np.median(values, axis=0)]
+def noise_before(windows: Windows, start: int) -> list[tuple[float, float]]:
+    """Of each metric before one window; that of independent requests where there is no history. Of latency that of its ranks."""
+    known = calibrated(windows, start, JudgeRules())
+    return [(known.of(metric.name).noise.single, known.of(metric.name).noise.lasting) for metric in windows.recording.metrics]
 
 
 def cell(found: Run, windows: Windows) -> Cell:

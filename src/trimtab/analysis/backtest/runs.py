@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trimtab.analysis.backtest.lines import Judged, judged
 from trimtab.analysis.backtest.placebo import Regression, Trials, draw
 from trimtab.analysis.backtest.recording import Windows
-from trimtab.analysis.backtest.replay import known, replayed
+from trimtab.analysis.backtest.replay import replayed
 from trimtab.analysis.backtest.thresholds import held_against_thresholds
 from trimtab.analysis.backtest.trialled import Candidate, Ended
-from trimtab.analysis.counts import Known
+from trimtab.errors import InputError
 
 BATCH = 1000
 """Trials at once: enough for arrays to pay, few enough to stay in the cache."""
@@ -38,9 +39,16 @@ class Run:
 
 
 def run(windows: Windows, plan: Plan) -> Iterator[Run]:
-    """Each policy against each regression, one after the other. The trials are the same for all of them."""
+    """Each policy against each regression, one after the other. The trials are the same for all of them.
+
+    InputError where a regression is of something that was not recorded.
+    """
+    for regression in plan.regressions:
+        metric = windows.recording.metrics[windows.recording.place(regression.metric) if regression.metric else 0]
+        if regression.slower and not metric.bounds:
+            raise InputError(f"{regression.name}: only a histogram can get slower, and {metric.name} is none")
     drawn = draw(windows, plan.canaries, plan.rollouts, np.random.default_rng(plan.seed))
-    about = [known(windows, each.rules) if each.rules is not None else None for each in plan.candidates]
+    about = [judged(windows, each.rules) if each.rules is not None else None for each in plan.candidates]
     for regression in plan.regressions:
         for candidate, before in zip(plan.candidates, about, strict=True):
             parts = [
@@ -50,7 +58,7 @@ def run(windows: Windows, plan: Plan) -> Iterator[Run]:
             yield Run(candidate, regression, joined(parts))
 
 
-def tried(windows: Windows, before: Known | None, some: Trials, pair: tuple[Candidate, Regression], chance: np.random.Generator) -> Ended:
+def tried(windows: Windows, before: Judged | None, some: Trials, pair: tuple[Candidate, Regression], chance: np.random.Generator) -> Ended:
     """One batch; `before` is what is known of each window where the rule is to judge."""
     if before is None:
         return held_against_thresholds(windows, some, *pair, chance)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trimtab.analysis.backtest.placebo import Places, Regression, Trials, natural, weighted, worsened
-from trimtab.analysis.backtest.recording import Windows, chosen
-from trimtab.analysis.backtest.replay import failing
+from trimtab.analysis.backtest.recording import Windows
 from trimtab.analysis.backtest.trialled import Candidate, End, Ended, Thresholds
 from trimtab.analysis.ledger import Array, Flags
 
@@ -32,8 +31,7 @@ def held_against_thresholds(
     limits, recording = candidate.thresholds, windows.recording
     assert limits is not None
     number, weights = len(trials.window), np.asarray(candidate.weights)
-    (place,) = chosen([regression.metric or recording.metrics[0]], recording)
-    chances = failing(recording, regression, place)
+    place = recording.place(regression.metric) if regression.metric else 0
     zero = np.zeros(number, dtype=np.int64)
     ended = Ended(
         zero.copy(), np.full(number, windows.scrapes * recording.interval), np.full(number, np.inf), np.zeros(number), trials.window
@@ -43,11 +41,14 @@ def held_against_thresholds(
     sums = np.zeros((number, len(recording.metrics), 2))
     for scrape in range(windows.scrapes):
         starts = np.asarray(windows.starts)[trials.window] + scrape
-        canary, _ = weighted(natural(recording, starts, trials, max(1, trials.canaries)), trials, weights[state.step], chance)
         bad = (state.step >= regression.from_step) & (scrape * recording.interval >= regression.after)
-        canary, added = worsened(canary, place, np.where(bad, chances, 0.0), regression.pods, chance)
-        ended.hurt[:] += np.where(state.over, 0.0, added)
-        sums += np.sum(canary, axis=2)
+        for row, metric in enumerate(recording.metrics):
+            arms = natural(metric, starts, trials, max(1, trials.canaries))
+            canary, _ = weighted(arms, trials, weights[state.step], chance)
+            if row == place:
+                canary, added = worsened(canary, bad, metric, regression, chance)
+                ended.hurt[:] += np.where(state.over, 0.0, added)
+            sums[:, row] += np.stack((np.sum(canary[..., metric.bad_from :], axis=(1, 2)), np.sum(canary, axis=(1, 2))), axis=-1)
         if (scrape + 1) % every == 0:
             check(state, sums, limits, len(weights), (scrape + 1) * recording.interval)
             sums[:] = 0

@@ -89,15 +89,19 @@ def from_recording(found: "Recording", rules: "JudgeRules") -> tuple["Traffic", 
     """Traffic as it was recorded, and what is known of it by that."""
     from datetime import UTC, datetime
 
+    import numpy as np
+
     from trimtab.analysis.calibration import WINDOW, noise_of
     from trimtab.analysis.planning import Traffic
     from trimtab.model.evidence import Calibration, MetricCalibration
 
-    noise = noise_of(found.values[:, 0], max(1, round(found.seconds / WINDOW)), False, rules)
+    errors = found.metrics[0]
+    counted = np.stack((errors.values[..., 1], errors.values.sum(axis=-1)), axis=-1)
+    noise = noise_of(counted, max(1, round(found.seconds / WINDOW)), False, rules)
     began, ended = (datetime.fromtimestamp(float(each), UTC) for each in (found.ends[0], found.ends[-1]))
     history = Calibration((MetricCalibration("errors", noise, scrapes=len(found.ends), pods=len(found.pods), began=began, ended=ended),))
     pods = round(float(found.seen.sum(axis=-1).mean()))
-    return Traffic(found.rate, float(found.base[0]), noise, found.interval, pods), history
+    return Traffic(found.rate, errors.base, noise, found.interval, pods), history
 
 
 def recording_of(wanted: Any) -> "Recording":
@@ -128,7 +132,7 @@ def progress(words: str, total: float) -> Iterator[Any]:
 )  # fmt: skip
 @click.option(
     "--regression", "regressions", multiple=True, metavar="[METRIC:]SIZE[@WHERE]",
-    help="What to add to the canary's failures: 5x, 2%, 5x@10m, 5x@step3, 5x@pod, slow:3x.  [default: 2x, 5x, 10x]",
+    help="What to add to the canary's failures: 5x, 2%, 5x@10m, 5x@step3, 5x@pod, latency:3x, +25%.  [default: 2x, 5x, 10x]",
 )  # fmt: skip
 @click.option("--weights", default=WEIGHTS, show_default=True, help="The canary's steps in percent, where a policy names none.")
 @click.option("--length", callback=spell, default="30m", show_default=True, help="How long one rollout is followed.")
@@ -263,6 +267,8 @@ def regression(text: str) -> "Regression":
             found = replace(found, from_step=whole(place.removeprefix("step"), f"--regression {text}: the step") - 1)
         else:
             found = replace(found, after=parse_duration(place).total_seconds())
+    if size.startswith("+") and size.endswith("%"):
+        return replace(found, metric=metric or "latency", slower=share(size[1:], f"--regression {text}"))
     if size.endswith("%"):
         return replace(found, share=share(size, f"--regression {text}"))
     try:
@@ -270,5 +276,5 @@ def regression(text: str) -> "Regression":
     except ValueError:
         ratio = 0.0
     if not size.endswith("x") or ratio <= 1:
-        raise InputError(f"--regression {text}: the size must be like 5x, more than 1x, or like 2%")
+        raise InputError(f"--regression {text}: the size must be like 5x, more than 1x, or like 2% or +25%")
     return replace(found, ratio=ratio)

@@ -33,7 +33,7 @@ def traffic_options(command: Command) -> Command:
             click.option("--errors", default="", help="A counter of failed requests, where no label tells them."),
             click.option("--bad", default="", metavar="LABEL=PATTERN", help="What says that a request failed."),
             click.option("--durations", default="", help="Another histogram of durations."),
-            click.option("--slo", callback=spell, default="", help="Requests slower than this are a second metric."),
+            click.option("--slo", callback=spell, default="", help="Judge latency too; requests slower than this are bad ones."),
         )
     ):
         command = option(command)

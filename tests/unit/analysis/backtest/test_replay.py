@@ -1,5 +1,6 @@
 """Thousands of rollouts at once end as each would have ended by itself."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from trimtab.analysis.backtest.lines import judged
 from trimtab.analysis.backtest.placebo import Regression, draw
 from trimtab.analysis.backtest.proportions import upper
-from trimtab.analysis.backtest.recording import Recording, Windows, windows
-from trimtab.analysis.backtest.replay import known, replayed
+from trimtab.analysis.backtest.recording import Recorded, Recording, Windows, windows
+from trimtab.analysis.backtest.replay import replayed
 from trimtab.analysis.backtest.reporting import report
 from trimtab.analysis.backtest.runs import Plan, Run, run
 from trimtab.analysis.backtest.thresholds import held_against_thresholds
@@ -18,9 +20,9 @@ from trimtab.analysis.backtest.trialled import Candidate, End, Ended, Thresholds
 from trimtab.analysis.calibration import calibrate
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.verdicts import decide
-from trimtab.model.judging import JudgeRules, JudgeStep, MetricRule
+from trimtab.model.judging import JudgeRules, JudgeStep, Measured, MetricRule
 from trimtab.model.ruling import Outcome
-from trimtab.model.scrapes import Arm, PodCounts, Scrape
+from trimtab.model.scrapes import Arm, PodBuckets, PodCounts, Scrape
 
 EVERY = 15.0
 FIRST = 100_000_000
@@ -34,35 +36,46 @@ def made(scrapes: int = 480, pods: int = 8, rps: float = 500, errors: float = 0.
     bad = chance.binomial(total.astype(int), errors).astype(float)
     ends = (FIRST + np.arange(scrapes)) * EVERY
     names = tuple(f"p{place}" for place in range(pods))
-    return Recording(("errors",), EVERY, ends, names, np.stack((bad, total), axis=-1), np.ones((scrapes, pods), dtype=bool))
+    values = np.stack((total - bad, bad), axis=-1)[:, 0]
+    return Recording((Recorded("errors", values),), EVERY, ends, names, np.ones((scrapes, pods), dtype=bool))
+
+
+def changed(recording: Recording, values: np.ndarray) -> Recording:
+    return replace(recording, metrics=(replace(recording.metrics[0], values=values),))
 
 
 def tried(found: Windows, candidate: Candidate, regression: Regression = NOTHING, trials: int = 200, canaries: int = 3) -> Ended:
     drawn = draw(found, canaries, trials, np.random.default_rng(3))
     if candidate.rules is None:
         return held_against_thresholds(found, drawn, candidate, regression, np.random.default_rng(4))
-    return replayed(found, known(found, candidate.rules), drawn, candidate, regression, np.random.default_rng(4))
+    return replayed(found, judged(found, candidate.rules), drawn, candidate, regression, np.random.default_rng(4))
 
 
-def scrape(recording: Recording, row: int, canaries: set[int]) -> Scrape:
-    """As the judge would have been fed it."""
-    pods = tuple(
-        PodCounts(pod, Arm.CANARY if place in canaries else Arm.PRIMARY, *(int(value) for value in recording.values[row, 0, place]))
-        for place, pod in enumerate(recording.pods)
-    )
-    return Scrape("errors", datetime.fromtimestamp(recording.ends[row], UTC), counts=pods, length=timedelta(seconds=EVERY))
+def scrapes(recording: Recording, row: int, canaries: set[int]) -> Iterator[Scrape]:
+    """As the judge would have been fed them."""
+    ended, length = datetime.fromtimestamp(recording.ends[row], UTC), timedelta(seconds=EVERY)
+    arms = [(pod, Arm.CANARY if place in canaries else Arm.PRIMARY) for place, pod in enumerate(recording.pods)]
+    for metric in recording.metrics:
+        columns = [tuple(int(value) for value in metric.values[row, place]) for place in range(len(arms))]
+        if metric.bounds:
+            buckets = tuple(PodBuckets(*pod, found) for pod, found in zip(arms, columns, strict=True))
+            yield Scrape(metric.name, ended, buckets=buckets, bounds=metric.bounds, length=length)
+        else:
+            counts = tuple(PodCounts(*pod, bad, good + bad) for pod, (good, bad) in zip(arms, columns, strict=True))
+            yield Scrape(metric.name, ended, counts=counts, length=length)
 
 
 def one_by_one(found: Windows, start: int, canaries: set[int], rules: JudgeRules) -> tuple[End, float]:
     """How a rollout in two steps of one weight ends by the judge's own functions, and after how many seconds."""
     recording, interval = found.recording, timedelta(seconds=EVERY)
-    calibration = calibrate((scrape(recording, row, set()) for row in range(start - found.history, start)), rules)
+    history = (each for row in range(start - found.history, start) for each in scrapes(recording, row, set()))
+    calibration = calibrate(history, rules)
     began = datetime.fromtimestamp(recording.ends[start], UTC) - interval
     evidence, step = begin(began), JudgeStep(0, 0.375, 0.375, began)
     for row in range(found.scrapes):
-        each = scrape(recording, start + row, canaries)
-        evidence = update(evidence, [each], rules, calibration, step)
-        now = each.ended + interval
+        seen = list(scrapes(recording, start + row, canaries))
+        evidence = update(evidence, seen, rules, calibration, step)
+        now = seen[0].ended + interval
         outcome = decide(evidence, rules, calibration, step, now).outcome
         if outcome is Outcome.GO_ON and not step.last:
             step = JudgeStep(1, 0.375, 1.0, now)
@@ -81,12 +94,12 @@ def one_by_one(found: Windows, start: int, canaries: set[int], rules: JudgeRules
 def test_a_replayed_rollout_ends_as_the_judge_ends_it_by_itself(rps: float, worse: float, ends: set[End]) -> None:
     rules = replace(RULES, grace=timedelta(minutes=4), least_scrapes=8)
     recording = made(rps=rps)
-    values, chance = recording.values.copy(), np.random.default_rng(5)
-    values[360:420, 0, :3, 0] += chance.binomial(values[360:420, 0, :3, 1].astype(int), worse)
-    found = windows(replace(recording, values=values), 900, 1800)
+    values, chance = recording.metrics[0].values.copy(), np.random.default_rng(5)
+    values[360:420, :3, 1] += chance.binomial(values[360:420, :3, 0].astype(int), worse)
+    found = windows(changed(recording, values), 900, 1800)
     trials = replace(draw(found, 3, 12, np.random.default_rng(6)), share=np.full(12, 0.375))
     trials.order[trials.window == 4] = np.arange(8)
-    ended = replayed(found, known(found, rules), trials, Candidate("two", (0.375, 0.375), rules), NOTHING, np.random.default_rng(7))
+    ended = replayed(found, judged(found, rules), trials, Candidate("two", (0.375, 0.375), rules), NOTHING, np.random.default_rng(7))
     for number in range(12):
         start, canaries = found.starts[trials.window[number]], {int(place) for place in trials.order[number, :3]}
         end, at = one_by_one(found, start, canaries, rules)
@@ -94,6 +107,42 @@ def test_a_replayed_rollout_ends_as_the_judge_ends_it_by_itself(rps: float, wors
             assert (ended.end[number], ended.at[number]) == (end, min(at, 900)), number
     assert set(ended.end) == ends
     assert np.any(np.isfinite(ended.doubted[ended.end == End.PROMOTED])) or rps < 1000
+
+
+def timed(rps: float, seed: int = 2) -> Recording:
+    """With how long requests took: most below 0.1 s, one in 50 above 0.5 s."""
+    recording, chance = made(rps=rps), np.random.default_rng(seed)
+    requests = recording.metrics[0].values.sum(axis=-1).astype(int)
+    buckets = chance.multinomial(requests, (0.3, 0.4, 0.2, 0.08, 0.02)).astype(float)
+    return replace(recording, metrics=(*recording.metrics, Recorded("latency", buckets, 4, (0.02, 0.05, 0.1, 0.5), 0.5)))
+
+
+def test_a_replayed_rollout_ends_as_the_judge_ends_it_by_itself_with_histograms_too() -> None:
+    rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("latency", Measured.LATENCY, slo=0.5)))
+    recording = timed(150)
+    errors, latency = recording.metrics
+    values = latency.values.copy()
+    moved = np.random.default_rng(5).binomial(values[360:420, :3, 2].astype(int), 0.3)
+    values[360:420, :3, 2] -= moved
+    values[360:420, :3, 4] += moved
+    found = windows(replace(recording, metrics=(errors, replace(latency, values=values))), 900, 1800)
+    trials = replace(draw(found, 3, 6, np.random.default_rng(6)), share=np.full(6, 0.375))
+    trials.order[trials.window == 4] = np.arange(8)
+    ended = replayed(found, judged(found, RULES), trials, Candidate("two", (0.375, 0.375), RULES), NOTHING, np.random.default_rng(7))
+    for number in range(6):
+        start, canaries = found.starts[trials.window[number]], {int(place) for place in trials.order[number, :3]}
+        end, at = one_by_one(found, start, canaries, rules)
+        if ended.end[number] != End.UNDECIDED or end is not End.UNDECIDED:
+            assert (ended.end[number], ended.at[number]) == (end, min(at, 900)), number
+    assert {End.ROLLED_BACK, End.PROMOTED} <= set(ended.end)
+
+
+def test_a_slower_canary_is_rolled_back_and_a_little_slower_one_is_not() -> None:
+    found, fixed = windows(timed(500), 600, 2400), Candidate("fixed", (0.1,), RULES)
+    assert np.mean(tried(found, fixed, trials=100).end == End.ROLLED_BACK) <= 0.02
+    slower, little = (tried(found, fixed, Regression("slower", "latency", slower=by), trials=100) for by in (0.5, 0.05))
+    assert np.mean(slower.end == End.ROLLED_BACK) >= 0.95 and np.median(slower.at) <= 120
+    assert np.mean(little.end == End.ROLLED_BACK) <= 0.02
 
 
 def test_a_regression_is_rolled_back_and_an_equal_canary_is_not() -> None:
@@ -150,9 +199,9 @@ def test_the_last_step_of_a_ramp_lasts_as_long_as_it_is_to_bake() -> None:
 
 def test_a_noisy_history_makes_the_replay_patient() -> None:
     recording = made()
-    values = recording.values.copy()
-    values[:160, 0, ::2, 0] *= 10
-    quiet, noisy = windows(recording, 600, 2400), windows(replace(recording, values=values), 600, 2400)
+    values = recording.metrics[0].values.copy()
+    values[:160, ::2, 1] *= 10
+    quiet, noisy = windows(recording, 600, 2400), windows(changed(recording, values), 600, 2400)
     fixed, worse = Candidate("fixed", (0.1,), RULES), Regression("5x", ratio=5)
     assert np.median(tried(noisy, fixed, worse).at) > 2 * np.median(tried(quiet, fixed, worse).at)
 
@@ -178,14 +227,14 @@ def test_flagger_promotes_what_is_worse_but_below_its_threshold() -> None:
 
 def test_no_requests_are_a_failed_check() -> None:
     recording = made()
-    silent = replace(recording, values=recording.values * (np.arange(480) < 160)[:, None, None, None])
+    silent = changed(recording, recording.metrics[0].values * (np.arange(480) < 160)[:, None, None])
     ended = tried(windows(silent, 600, 2400), Candidate("flagger", (0.1,), thresholds=Thresholds()))
     assert set(ended.end) == {End.ROLLED_BACK}
 
 
 def test_several_metrics_are_weighed_together_and_each_must_be_cleared() -> None:
     one = made()
-    both = replace(one, metrics=("errors", "slow"), values=np.concatenate((one.values, made(errors=0.01, seed=9).values), axis=1))
+    both = replace(one, metrics=(*one.metrics, replace(made(errors=0.01, seed=9).metrics[0], name="slow")))
     rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("slow")))
     found, fixed = windows(both, 600, 2400), Candidate("fixed", (0.1,), rules)
     assert np.mean(tried(found, fixed, Regression("slow", "slow", ratio=5)).end == End.ROLLED_BACK) >= 0.95
@@ -246,9 +295,9 @@ def test_a_short_history_is_warned_about() -> None:
 
 def test_windows_in_which_policies_disagree_are_named() -> None:
     recording = made()
-    values = recording.values.copy()
-    values[200:240, 0, :, 0] += 60  # an incident that every pod has
-    found = windows(replace(recording, values=values), 600, 2400)
+    values = recording.metrics[0].values.copy()
+    values[200:240, :, 1] += 60  # an incident that every pod has
+    found = windows(changed(recording, values), 600, 2400)
     (quarrel,) = report(found, PLAN, runs(found)).quarrels
     assert quarrel.began == recording.ends[200] - EVERY
     assert dict(quarrel.ends) == {"fixed": 0.0, "flagger": 1.0}
