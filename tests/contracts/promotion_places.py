@@ -17,11 +17,10 @@ from trimtab.documents.decode import read_documents
 from trimtab.documents.pipeline import App, Promotion, Target
 from trimtab.model.content import Content
 from trimtab.model.forge import BranchCommit
-from trimtab.promotion.content import Key, judged
+from trimtab.promotion.content import Key
 from trimtab.promotion.evidence import Evidence, Figure, Run, Verdict, Window, encode
 from trimtab.promotion.journal import Record, problems
 from trimtab.promotion.outcome import Outcome
-from trimtab.promotion.plan import source_ids
 from trimtab.promotion.proof import Picture
 from trimtab.testing.forge import Hub, MemoryForge
 from trimtab.wiring.promoting import Promoting, Wish
@@ -125,8 +124,7 @@ class Shop:
         async def made() -> bytes:
             shop, edge = self.workshop, self.edge
             head = at or await shop.head(MAIN)
-            picture = await shop.paint(head, edge.app, edge.source)
-            found = judged(picture.values, source_ids(await shop.side(head, edge.app, edge.source)), None)
+            found = await shop.judged(head, edge.app, edge.source)
             figures = (Figure(metric="request-success-rate", judgement="pass", canary="99.95 %", stable="99.94 %"),)
             verdict = Verdict(judgement=judgement, text="errors as before", figures=figures)  # type: ignore[arg-type]
             return encode(

@@ -157,3 +157,30 @@ def test_an_output_cannot_become_another_one(tmp_path: Path, value: str) -> None
     dotenv = tmp_path / "env"
     write_outputs({"url": value, "commit": "c"}, {}, dotenv)
     assert [line.split("=")[0] for line in dotenv.read_text().splitlines()] == ["TRIMTAB_URL", "TRIMTAB_COMMIT"]
+
+
+def test_a_pipeline_in_a_folder_of_a_larger_repository_is_found_from_there(place: Shop) -> None:
+    git(place.clone, "mv", "trimtab.yaml", "canary/trimtab.yaml")
+    commit(place.clone, "elsewhere", {})
+    git(place.clone, "push", "--quiet", "origin", "main")
+    proof = written(place)
+    assert trimtab(place, "promote", "--evidence", proof).returncode == 2
+    found = trimtab(place, "promote", "--repo", "canary", "--evidence", proof)
+    assert found.returncode == 0 and "pool: 10 -> 20" in found.stdout
+
+
+def test_a_repository_with_other_object_ids_works_the_same(tmp_path: Path) -> None:
+    origin, clone = tmp_path / "origin.git", tmp_path / "clone"
+    git(tmp_path, "init", "--quiet", "--bare", "--object-format=sha256", "--initial-branch=main", str(origin))
+    git(tmp_path, "init", "--quiet", "--object-format=sha256", "--initial-branch=main", str(clone))
+    git(clone, "remote", "add", "origin", str(origin))
+    place = Shop(origin, clone, None, run_id="100")
+    spec = DEPLOYMENT.format(replicas=1)
+    files = {"trimtab.yaml": PIPELINE, "canary/deployment.yaml": spec, "stable/deployment.yaml": spec}
+    pools = {"canary/config.yaml": CONFIG.format(level="info", pool=20), "stable/config.yaml": CONFIG.format(level="info", pool=10)}
+    commit(clone, "the beginning", {**files, **pools})
+    git(clone, "push", "--quiet", "origin", "main")
+    proof = written(place)
+    assert git(clone, "rev-parse", "main:canary/config.yaml") in Path(proof).read_text()
+    assert trimtab(place, "promote", "--evidence", proof).returncode == 0
+    assert trimtab(place, "history", "--in", "repo", "--verify").returncode == 0

@@ -20,7 +20,7 @@ from trimtab.promotion.plan import named, source_ids
 from trimtab.promotion.sides import Side, listed
 from trimtab.promotion.text import Story
 from trimtab.wiring.promoting import TRIES
-from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, shared_files
+from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, algorithm, shared_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class RollingBack:
         commit = await self.shop.available(proof.evidence.commit) if proof is not None else base
         side = await self.shop.side(commit, edge.app, edge.source)
         if proof is not None:
-            _same_source(proof.evidence, source_ids(side, shared_files(edge.app, edge.source)))
+            _same_source(proof.evidence, source_ids(side, shared_files(edge.app, edge.source), algorithm(commit)))
         return side
 
     async def _present(self, base: str) -> str:

@@ -125,14 +125,14 @@ class Workshop:
     async def judged(self, commit: str, app: App, target: Target) -> Judged:
         """What a target is at a commit, in digests: what evidence about it names."""
         side, picture = await asyncio.gather(self.side(commit, app, target), self.paint(commit, app, target))
-        return judged(picture.values, source_ids(side, shared_files(app, target)), self.secret)
+        return judged(picture.values, source_ids(side, shared_files(app, target), algorithm(commit)), self.secret)
 
     async def draft(self, base: str, edge: tuple[App, Target, Target], before: Side | None, expected: "Expected") -> Draft:
         """Plans, renders and proves an edit on top of a commit. InputError where it cannot or must not be made."""
         app, source, receiver = edge
         theirs, mine = await self.side(base, app, source), await self.side(base, app, receiver)
         given, old = await asyncio.gather(self.paint(base, app, source), self.paint(base, app, receiver))
-        found = judged(given.values, source_ids(theirs, shared_files(app, source)), self.secret)
+        found = judged(given.values, source_ids(theirs, shared_files(app, source), algorithm(base)), self.secret)
         expected.check(found)
         names = frozenset(key.name for key in ({*given.values} | {*old.values} if expected.move is Move.ROLL_BACK else {*given.values}))
         plan = planned(theirs, mine, before, Rules(app.keep, names), expected.move)
@@ -191,7 +191,9 @@ class Workshop:
         """A commit that evidence names, fetched where a shallow checkout has left it out. Unavailable where it cannot be had."""
         found = await self.branches.objects.commit(commit)
         if found is None and await self.branches.address():
-            await self.branches.objects.run("fetch", "--quiet", "--no-tags", "--", "origin", commit, deadline=self.branches.deadline)
+            await self.branches.objects.run(
+                "fetch", "--quiet", "--refmap=", "--no-tags", "--", "origin", commit, deadline=self.branches.deadline
+            )
             found = await self.branches.objects.commit(commit)
         if found is None:
             raise Unavailable(f"the judged commit {commit[:10]} is not in this repository any more and cannot be fetched")
@@ -220,6 +222,11 @@ class Workshop:
 def shared_files(app: App, target: Target) -> frozenset[str]:
     """The values files of a target that other targets of the app use, too: they are nobody's own, and a promotion may change them."""
     return frozenset(file for other in app.targets if other.name != target.name for file in other.values)
+
+
+def algorithm(commit: str) -> str:
+    """With what a repository makes its ids, by the length of one."""
+    return "sha256" if len(commit) == 64 else "sha1"
 
 
 def secretive(side: Side, pictures: Sequence[Picture]) -> set[str]:

@@ -1,7 +1,8 @@
 """Commits on branches of somebody's repository, made beside their work tree and pushed with a lease. Called by `wiring`, `journal`.
 
-Objects are written into the repository, refs only below `refs/trimtab`; its index, work tree and branches stay as they are. Without a
-remote, what would be pushed is a ref of the repository itself, replaced by compare-and-swap.
+Objects are written into the repository, refs only below `refs/trimtab`, but for the remote-tracking branches that a push moves; its
+index, work tree and own branches stay as they are. Without a remote, what would be pushed is a ref of the repository itself, replaced
+by compare-and-swap.
 """
 
 import tempfile
@@ -90,7 +91,7 @@ class Branches:
 
     async def _fetch(self, ref: str, *options: str) -> Output:
         wanted = f"+{ref}:{_seen(ref)}"
-        settings = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
+        settings = ("--quiet", "--refmap=", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
         return await self.objects.run("fetch", *settings, *options, "--", REMOTE, wanted, deadline=self.deadline)
 
     async def check(self, ref: str) -> None:
