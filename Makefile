@@ -4,7 +4,7 @@ export PYTHON
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pipeline test-cluster check format lock crds deploy docs benchmark-judge benchmark-judge-short
+.PHONY: help setup demo test test-pipeline test-cluster check format lock crds schemas deploy docs benchmark-judge benchmark-judge-short
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
@@ -37,6 +37,7 @@ check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python tools/write_crds.py --check
+	@$(BIN)/python tools/write_schemas.py --check
 	@$(BIN)/python tools/write_modules.py --check
 	@$(BIN)/python tools/write_deploy.py --check
 
@@ -46,6 +47,9 @@ format: setup  ## lay out the code
 
 crds: setup  ## write crds/ from the types
 	@$(BIN)/python tools/write_crds.py
+
+schemas: setup  ## write schemas/ for editors from the types
+	@$(BIN)/python tools/write_schemas.py
 
 deploy: setup  ## copy deploy/base and the CRDs into the chart and the package
 	@$(BIN)/python tools/write_deploy.py
