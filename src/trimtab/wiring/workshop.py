@@ -130,8 +130,9 @@ class Workshop:
     async def draft(self, base: str, edge: tuple[App, Target, Target], before: Side | None, expected: "Expected") -> Draft:
         """Plans, renders and proves an edit on top of a commit. InputError where it cannot or must not be made."""
         app, source, receiver = edge
-        theirs, mine = await self.side(base, app, source), await self.side(base, app, receiver)
-        given, old = await asyncio.gather(self.paint(base, app, source), self.paint(base, app, receiver))
+        theirs, mine, given, old = await asyncio.gather(
+            self.side(base, app, source), self.side(base, app, receiver), self.paint(base, app, source), self.paint(base, app, receiver)
+        )
         found = judged(given.values, source_ids(theirs, shared_files(app, source), algorithm(base)), self.secret)
         expected.check(found)
         names = frozenset(key.name for key in ({*given.values} | {*old.values} if expected.move is Move.ROLL_BACK else {*given.values}))

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from trimtab.errors import InputError
-from trimtab.faces.cli.rollouts import show_json
+from trimtab.faces.cli.options import show_json
 from trimtab.faces.cli.tables import aligned, cut
 from trimtab.faces.exits import DONE, FAILED
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems

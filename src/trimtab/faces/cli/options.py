@@ -1,10 +1,12 @@
 """Options that several commands share."""
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import click
+import msgspec
 from click.shell_completion import CompletionItem
 
 from trimtab.errors import InputError, TrimtabError
@@ -39,6 +41,11 @@ def duration(context: click.Context, parameter: click.Parameter, value: str) -> 
         return parse_duration(value) if value else None
     except InputError as problem:
         raise click.BadParameter(str(problem)) from None
+
+
+def show_json(value: object) -> None:
+    """A view on standard output, as JSON."""
+    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 
 canary_argument = click.argument("canary", required=False, shell_complete=canaries)

@@ -11,8 +11,7 @@ import msgspec
 
 from trimtab.config.difference import line
 from trimtab.errors import InputError
-from trimtab.faces.cli.options import output_option
-from trimtab.faces.cli.rollouts import show_json
+from trimtab.faces.cli.options import output_option, show_json
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, WAITING
 from trimtab.faces.outputs import write_outputs
 from trimtab.promotion.edges import giving_back, receiving

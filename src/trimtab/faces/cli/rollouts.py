@@ -12,6 +12,7 @@ import msgspec
 from trimtab.errors import InputError
 from trimtab.faces.cli import tables
 from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option
+from trimtab.faces.cli.options import show_json as show_json
 from trimtab.faces.cli.places import Asked, Place, at_place, in_repository, place_options
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
 from trimtab.faces.views import show_view, status_view
@@ -36,11 +37,6 @@ def chosen(keys: Sequence[CanaryKey], name: str | None) -> CanaryKey:
             f"there is no Canary {name!r}. There are: {there}" if not found else f"{name!r} could be any of: {', '.join(map(str, found))}"
         )
     return found[0]
-
-
-def show_json(value: object) -> None:
-    """A view on standard output, as JSON."""
-    click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 
 @click.command("status")
