@@ -120,3 +120,16 @@ def test_whose_wish_it_was_is_on_record_with_whether_that_is_certain(told: Tell,
     (entry,) = [entry for entry in story.memory.store.entries[story.state.key] if entry.reason == "Pause"]
     assert (entry.actor, entry.verified) == ("ann", verified) and entry.text.startswith(says)
     assert entry_view(entry).verified is verified
+
+
+def test_an_uncertain_actor_is_said_to_be_so_wherever_the_name_stands(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    assert story.go_on(until=lambda state: state.phase is Phase.PROGRESSING)
+    story.say(Verb.PAUSE, verified=False)
+    assert story.state.rollout is not None and story.state.rollout.paused is not None
+    assert story.state.rollout.paused.actor == "ann (unverified)"
+    story.say(Verb.ABORT, verified=False)
+    state = story.until_settled()
+    assert state.rollout is not None and state.rollout.actor == "ann (unverified)"
+    assert any("aborted by ann (unverified)" in text for text in story.said())

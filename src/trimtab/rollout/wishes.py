@@ -28,8 +28,12 @@ def obey(turn: Turn) -> None:
 def said(command: Command, text: str) -> str:
     """A wish and its answer on one line of the journal."""
     because = f" ({command.reason})" if command.reason else ""
-    doubt = " (unverified)" if command.verified is False else ""
-    return f"{command.actor}{doubt} says {command.verb}{because}: {text}"
+    return f"{who(command)} says {command.verb}{because}: {text}"
+
+
+def who(command: Command) -> str:
+    """Whose wish it is, and that this is not certain where it is not."""
+    return f"{command.actor} (unverified)" if command.verified is False else command.actor
 
 
 def stale(turn: Turn, command: Command) -> str:
@@ -53,7 +57,7 @@ def approve(turn: Turn, command: Command) -> str:
         return skip_analysis(turn, command)
     if run.gate is None or (command.gate and command.gate != run.gate.type):
         return f"{TOO_LATE}: the rollout does not wait at {command.gate or 'a gate'}; nothing was changed"
-    open_gate(turn, run.gate.type, command.actor)
+    open_gate(turn, run.gate.type, who(command))
     return ""
 
 
@@ -61,7 +65,7 @@ def skip_analysis(turn: Turn, command: Command) -> str:
     """Promotes the pinned content as soon as the canary is ready."""
     if turn.state.phase not in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
         return f"analysis can be skipped while a rollout progresses; it is {turn.state.phase}"
-    turn.alter(skip=True, actor=command.actor, paused=None)
+    turn.alter(skip=True, actor=who(command), paused=None)
     return ""
 
 
@@ -81,7 +85,7 @@ def pause(turn: Turn, command: Command) -> str:
         return f"{TOO_LATE}: nothing grows that could be paused"
     if run.paused is not None:
         return f"it is paused already, by {run.paused.actor}"
-    turn.alter(paused=Pause(command.actor, command.reason, turn.now))
+    turn.alter(paused=Pause(who(command), command.reason, turn.now))
     return ""
 
 
@@ -103,7 +107,7 @@ def abort(turn: Turn, command: Command) -> str:
         return f"{TOO_LATE}: promotion has begun; `trimtab undo` goes back when it is through"
     if run.kind is RolloutKind.INITIALISATION:
         return "there is nothing to go back to: this is the first revision"
-    abort_now(turn, command.actor, command.reason)
+    abort_now(turn, who(command), command.reason)
     return ""
 
 
@@ -144,9 +148,9 @@ def undo(turn: Turn, command: Command) -> str:
         # It cannot be read now; when it was last read it held what is promoted, or an attempt would have been made of it.
         source = state.promoted
     open_attempt(turn, RolloutKind.UNDO, kept)
-    turn.alter(began=turn.now, promoting=turn.now, actor=command.actor)
+    turn.alter(began=turn.now, promoting=turn.now, actor=who(command))
     turn.change(phase=Phase.PROMOTING)
-    pair = reasons.undoing(turn.names, kept.id, command.actor)
+    pair = reasons.undoing(turn.names, kept.id, who(command))
     if source is not None and source != kept:
         hold(turn, source, pair[0].text)
     turn.say_and_alarm(pair)
