@@ -275,6 +275,23 @@ async def test_both_commands_ask_a_prometheus_for_raw_counters_by_pod() -> None:
     }
 
 
+async def test_a_gateway_says_nothing_of_pods_and_so_bursts_are_looked_for_in_time_and_that_is_said() -> None:
+    server, end = FakePrometheus(), SystemClock().now().timestamp()
+    for row in range(60):
+        for status, each in (("200", 750), ("502", 3)):
+            labels = {"namespace": "shop", "ingress": "web", "canary": "", "status": status, "instance": "10.0.0.1:10254"}
+            server.scraped(end - 15 * (60 - row), float(each * row), "nginx_ingress_controller_requests", **labels)
+    async with receiver() as there:
+        there.answers["/api/v1/query"] = server.answer
+        where = ("--prometheus", there.address, "--provider", "nginx", "-n", "shop", "--target", "web", "--last", "1h")
+        code, out, err = await command("plan", *where, "--sticky", "-o", "json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["requestsPerSecond"] == pytest.approx(753 / 15) and found["baseline"] == pytest.approx(3 / 753, rel=0.01)
+    assert any("pods cannot be told apart" in warning for warning in found["warnings"])
+    assert not any("set `clumps: time`" in warning for warning in found["warnings"])
+
+
 async def test_a_prometheus_that_knows_nothing_of_the_workload_is_an_input_error_that_shows_the_question() -> None:
     server = FakePrometheus()
     async with receiver() as there:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trimtab.analysis.backtest.runs import Plan, Run
     from trimtab.analysis.backtest.trialled import Candidate
     from trimtab.analysis.planning import Traffic
+    from trimtab.model.evidence import Calibration
     from trimtab.model.judging import JudgeRules
 
 WEIGHTS = "1,5,10,25,50"
@@ -50,11 +51,16 @@ def plan_command(weights: str, step: timedelta | None, knobs: Sequence[str], sti
       trimtab plan --csv counters.csv
       trimtab plan --prometheus http://localhost:9090 --provider istio -n shop --target web
     """
+    from trimtab.analysis.cautions import cautions
     from trimtab.analysis.planning import planned, proposed
     from trimtab.faces.plans import plan_text, plan_view
+    from trimtab.model.judging import MetricRule
 
-    rules = rules_of(pairs_of(",".join(knobs), "--set"))
-    traffic, warnings = traffic_of(options, rules, sticky)
+    wanted, pairs = asked(options), pairs_of(",".join(knobs), "--set")
+    by_pod = wanted is None or wanted.recipe.by_pod
+    rules = rules_of(pairs, "" if by_pod or "clumps" in pairs else "time")
+    traffic, history = traffic_of(options, wanted, rules)
+    warnings = cautions(replace(rules, metrics=(MetricRule("errors"),)), history, traffic.canary_pods if by_pod else 0, sticky)
     plan = planned(traffic, weights_of(weights), rules, step.total_seconds() if step is not None else None)
     view = plan_view(traffic, plan, proposed(traffic, rules), warnings)
     if output == "json":
@@ -63,29 +69,23 @@ def plan_command(weights: str, step: timedelta | None, knobs: Sequence[str], sti
         click.echo(plan_text(view))
 
 
-def traffic_of(options: dict[str, Any], rules: "JudgeRules", sticky: bool) -> tuple["Traffic", tuple[str, ...]]:
-    """Traffic as given, or else as measured; and what the judge cannot do there."""
-    from trimtab.analysis.cautions import cautions
+def traffic_of(options: dict[str, Any], wanted: Any, rules: "JudgeRules") -> "tuple[Traffic, Calibration]":
+    """Traffic as given, or else as measured; and what is known of the service by that."""
     from trimtab.analysis.planning import Traffic
     from trimtab.model.evidence import Calibration
-    from trimtab.model.judging import MetricRule
 
-    wanted = asked(options)
     given = {"rate": options["rps"], "base": share(options["baseline"], "--baseline") if options["baseline"] else None}
     given |= {"pods": options["pods"], "canary_pods": options["canary_pods"]}
-    if wanted is None:
-        if given["rate"] is None or given["base"] is None:
-            raise InputError("say how many requests there are and how many fail: --rps and --baseline, or --csv, or --prometheus")
-        measured, history = Traffic(given["rate"], given["base"], interval=options["interval"].total_seconds()), Calibration()
-    else:
+    if wanted is not None:
         measured, history = from_recording(recording_of(wanted), rules)
-    traffic = replace(measured, **{name: value for name, value in given.items() if value is not None})
-    by_pod = wanted is None or wanted.recipe.by_pod
-    judged = replace(rules, metrics=(MetricRule("errors"),))
-    return traffic, cautions(judged, history, traffic.canary_pods if by_pod else 0, sticky)
+    elif given["rate"] is None or given["base"] is None:
+        raise InputError("say how many requests there are and how many fail: --rps and --baseline, or --csv, or --prometheus")
+    else:
+        measured, history = Traffic(given["rate"], given["base"], interval=options["interval"].total_seconds()), Calibration()
+    return replace(measured, **{name: value for name, value in given.items() if value is not None}), history
 
 
-def from_recording(found: "Recording", rules: "JudgeRules") -> tuple["Traffic", Any]:
+def from_recording(found: "Recording", rules: "JudgeRules") -> "tuple[Traffic, Calibration]":
     """Traffic as it was recorded, and what is known of it by that."""
     from datetime import UTC, datetime
 
