@@ -64,7 +64,7 @@ def test_a_plan_from_given_figures_tells_of_every_step() -> None:
     assert "500 requests a second, of which 0.1 % fail" in result.output
     assert "10 % for 5 min is blind to anything below 2.1x" in result.output
     assert re.search(r"^1 % +5/s +21x +60 s", result.output, re.MULTILINE)
-    assert "Proposed: --weights 2,10,50" in result.output
+    assert "Proposed: --weights 2,10,50 (75 s, 2 min, 5 min), 8 min 15 s in all" in result.output
     assert "warning: the canary has one pod: a bad node looks like a bad configuration" in result.output
 
 

@@ -31,6 +31,8 @@ class ProposalView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Weights that do better."""
 
     weights: list[float]
+    step_seconds: list[float]
+    """How long each step lasts."""
     total_seconds: float
     worst_failures: float
     """Requests that fail in the first step where the canary fails at all of them."""
@@ -58,7 +60,8 @@ def plan_view(traffic: Traffic, plan: RolloutPlan, proposal: RolloutPlan | None,
     better = None
     if proposal is not None:
         weights = [round(100 * weight, 6) for weight in proposal.weights]
-        better = ProposalView(weights=weights, total_seconds=proposal.total, worst_failures=proposal.harm)
+        times = [*(step.lasts for step in proposal.steps[:-1]), max(proposal.steps[-1].lasts, proposal.bake)]
+        better = ProposalView(weights=weights, step_seconds=times, total_seconds=proposal.total, worst_failures=proposal.harm)
     return PlanView(
         requests_per_second=traffic.rate,
         baseline=traffic.base,
@@ -143,7 +146,8 @@ def proposal_line(view: PlanView) -> str:
             "(--set growth=2), or have a person approve."
         )
     weights = ",".join(f"{weight:g}" for weight in view.proposal.weights)
+    times = ", ".join(took(seconds) for seconds in view.proposal.step_seconds)
     return (
-        f"Proposed: --weights {weights}, {took(view.proposal.total_seconds)} in all; a canary that fails at everything costs "
+        f"Proposed: --weights {weights} ({times}), {took(view.proposal.total_seconds)} in all; a canary that fails at everything costs "
         f"about {view.proposal.worst_failures:,.0f} requests in the first step."
     )
