@@ -12,7 +12,7 @@ from typing import TypeVar
 from contracts.git_places import QUIET, commit, git, shared
 from trimtab.adapters.git.branches import Branches
 from trimtab.adapters.git.journal import Journal
-from trimtab.adapters.git.process import Git
+from trimtab.adapters.git.process import Git, Output
 from trimtab.documents.decode import read_documents
 from trimtab.documents.pipeline import App, Promotion, Target
 from trimtab.model.content import Content
@@ -97,9 +97,11 @@ class Shop:
         )
         return Edge(App(name="shop", rendering="plain", targets=(canary, stable)), canary, stable, "main")
 
+    git: type[Git] = Git
+
     @property
     def branches(self) -> Branches:
-        return Branches(self.clone / ".git", Git({**os.environ, **QUIET, **self.environment}))
+        return Branches(self.clone / ".git", self.git({**os.environ, **QUIET, **self.environment}))
 
     @property
     def workshop(self) -> Workshop:
@@ -189,3 +191,20 @@ def shop(folder: Path, *, forge: bool = True, **options: object) -> Shop:
 
     made = Shop(origin, clone, MemoryForge(Hub(log)) if forge else None)
     return replace(made, **options)  # type: ignore[arg-type]
+
+
+def dying_git(number: int, moment: str) -> type[Git]:
+    """A git whose `number`th push is the last thing that this process sees, before it or after it took place."""
+    pushes = itertools.count(1)
+
+    class Dying(Git):
+        async def run(self, folder: Path, *arguments: str, stdin: bytes = b"", deadline: float = 30.0) -> Output:
+            last = "push" in arguments and next(pushes) == number
+            if last and moment == "before":
+                raise RuntimeError("died")
+            output = await super().run(folder, *arguments, stdin=stdin, deadline=deadline)
+            if last:
+                raise RuntimeError("died")
+            return output
+
+    return Dying

@@ -1,6 +1,7 @@
 """The story of a promotion: real git, a forge in memory, people who interfere."""
 
 import asyncio
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.git_places import commit, git
-from contracts.promotion_places import BRANCH, CONFIG, MAIN, Shop, run, shop
+from contracts.promotion_places import BRANCH, CONFIG, MAIN, Shop, dying_git, run, shop
 from trimtab.documents.pipeline import Promotion
 from trimtab.errors import Denied, InputError
 from trimtab.model.forge import Permission, PullRequest, RequestState, StatusState
@@ -398,3 +399,23 @@ def test_a_run_that_dies_at_any_call_to_the_forge_is_finished_by_the_next(tmp_pa
     assert place.at_origin(f"{BRANCH}:stable/config.yaml") == PROMOTED.rstrip("\n")
     assert place.kinds() == ["verdict canary", "proposed stable"]
     assert run(place.forge.statuses(git(place.origin, "rev-parse", BRANCH)))
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("by", ["pull-request", "push"])
+def test_a_run_that_dies_at_any_push_is_finished_by_the_next(tmp_path: Path, by: str, number: int, moment: str) -> None:
+    place = shop(tmp_path, promotion=Promotion(by=by))  # type: ignore[arg-type]
+    proof = place.evidence()
+    with contextlib.suppress(RuntimeError):
+        replace(place, git=dying_git(number, moment)).promote(proof)
+    done = place.promote(proof)
+    if by == "push":
+        assert done.word in (Word.PROMOTED, Word.NOTHING)
+        assert place.at_origin(f"{MAIN}:stable/config.yaml") == PROMOTED.rstrip("\n")
+        assert len(git(place.origin, "rev-list", MAIN).split()) == 2
+        assert place.kinds() == ["verdict canary", "proposed stable", "promoted stable"]
+    else:
+        assert place.forge is not None and len(place.forge.hub.threads) == 1
+        assert len(git(place.origin, "rev-list", f"{MAIN}..{BRANCH}").split()) == 1
+        assert place.kinds() == ["verdict canary", "proposed stable"]

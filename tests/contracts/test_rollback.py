@@ -1,12 +1,13 @@
 """The story of a rollback: real git, people who interfere."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contracts.git_places import git
-from contracts.promotion_places import CONFIG, MAIN, Shop, run, shop
+from contracts.promotion_places import CONFIG, MAIN, Shop, dying_git, run, shop
 from trimtab.errors import Denied, InputError
 from trimtab.promotion.journal import Entry, Kind
 from trimtab.promotion.outcome import Word
@@ -124,3 +125,16 @@ def test_where_main_is_protected_from_us_a_pull_request_asks_people(tmp_path: Pa
     assert place.kinds() == ["verdict canary", "rolled-back canary"]
     with pytest.raises(Denied):
         replace(place, forge=None).roll_back(proof)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_run_that_dies_at_any_push_is_finished_by_the_next(tmp_path: Path, number: int, moment: str) -> None:
+    place = shop(tmp_path)
+    proof = place.evidence("fail")
+    with contextlib.suppress(RuntimeError):
+        replace(place, git=dying_git(number, moment)).roll_back(proof)
+    assert place.roll_back(proof).word in (Word.ROLLED_BACK, Word.NOTHING)
+    assert canary(place) == CONFIG.format(level="info", pool=10)
+    assert len(git(place.origin, "rev-list", MAIN).split()) == 2
+    assert place.kinds() == ["verdict canary", "rolled-back canary"]

@@ -65,7 +65,7 @@ class Git:
 
     def with_variables(self, variables: Mapping[str, str]) -> "Git":
         """The same with more variables, of git too: an index of one's own, who commits and when, what must not be in the process list."""
-        return Git(self._given, {**self._own, **variables})
+        return type(self)(self._given, {**self._own, **variables})
 
     async def run(self, folder: Path, *arguments: str, stdin: bytes = b"", deadline: float = 30.0) -> Output:
         """Runs `git ARGUMENTS` in a folder. A command that fails is an answer, not an exception.
