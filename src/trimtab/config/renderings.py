@@ -121,7 +121,7 @@ def _differing(
     if old is None or new is None:
         kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED
         return Differing(name, kind, old, new, changes or (Change(name, "", kind),))
-    if not changes and old.tree == new.tree and old.name == new.name:
+    if not changes and old.name == new.name and (old.tree is new.tree or old.tree == new.tree):
         return None
     changes += tree_difference(name, _comparable(old, names[0]), _comparable(new, names[1]))
     return Differing(name, ChangeKind.CHANGED, old, new, changes) if changes else None

@@ -12,9 +12,10 @@ from pathlib import Path
 from trimtab.adapters.rendering.blame import of_helm, source
 from trimtab.adapters.rendering.chart import NEAR, Chart, completed, files, open_chart, read_by
 from trimtab.adapters.rendering.objects import CONFIGS, Written, apart, made, manifests
+from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, inside, read, relative, shown
 from trimtab.adapters.rendering.tool import Output, Tools, run
-from trimtab.documents.yaml import Document, read_yaml
+from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError, Unavailable
 from trimtab.model.rendered import Place, RenderedObject
 
@@ -117,7 +118,7 @@ def _objects(request: Request, chart: Chart, done: Output) -> Iterator[RenderedO
 
 def _read(request: Request, part: str, file: str) -> list[Document]:
     try:
-        return read_yaml(part, file)
+        return documents(part, file)
     except DocumentError as error:
         # The line is one of what was rendered, which nobody can look at.
         raise DocumentError(f"{request.label} renders to what is no YAML: {error.problem}", file=file) from None

@@ -14,9 +14,10 @@ from trimtab.adapters.rendering.blame import of_kustomize
 from trimtab.adapters.rendering.kustomization import walk
 from trimtab.adapters.rendering.objects import apart, made, manifests
 from trimtab.adapters.rendering.origins import Origins
+from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, relative
 from trimtab.adapters.rendering.tool import Tools, run
-from trimtab.documents.yaml import Document, read_yaml
+from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError
 
 MISSING = (
@@ -44,11 +45,11 @@ async def render(request: Request, tools: Tools) -> Rendering:
         raise of_kustomize(request, tree, done.errors)
     origins = await asyncio.to_thread(Origins, request.root, tree)
     try:
-        documents = await asyncio.to_thread(read_yaml, done.out, f"what {request.label} renders to")
+        found = await asyncio.to_thread(documents, done.out, f"what {request.label} renders to")
     except DocumentError as error:
         raise InputError(f"{version} rendered {request.label} to what is no YAML: {error}") from None
     objects = []
-    for document, kind, called in manifests(documents):
+    for document, kind, called in manifests(found):
         written = origins.of(kind, called)
         objects.append(made(Document(document.value, written.file, written.line, {}), written, request.namespace))
     return Rendering(version, apart(objects), sorted(relative(request.root, path) for path in tree.files))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import Kustomization, Tree, numbered, strings
 from trimtab.adapters.rendering.objects import Written, key_places, manifests
+from trimtab.adapters.rendering.parts import documents as parsed
 from trimtab.adapters.rendering.request import read, relative
-from trimtab.documents.yaml import Document, read_yaml
+from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError
 from trimtab.model.rendered import Place
 
@@ -114,7 +115,7 @@ class Origins:
     def _documents(self, text: str, file: str, line: int) -> None:
         """The objects of a text; of one that stands inside another file only the line of that is told."""
         try:
-            documents = [document for document in read_yaml(text, file) if isinstance(document.value, dict)]
+            documents = [document for document in parsed(text, file) if isinstance(document.value, dict)]
         except DocumentError:
             return
         for document, kind, name in manifests(documents):

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trimtab.adapters.rendering.objects import Written, apart, key_places, made, manifests
+from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, inside, read, relative
-from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError
 from trimtab.model.rendered import RenderedObject
 
@@ -23,7 +23,7 @@ def render(request: Request) -> Rendering:
     objects, warnings = list[RenderedObject](), list[str]()
     for path in files:
         name, before = relative(root, path), len(objects)
-        for document, _, called in manifests(read_yaml(read(root, path), name)):
+        for document, _, called in manifests(documents(read(root, path), name)):
             written = Written(_logical(called, request.target), name, document.line, key_places(document))
             objects.append(made(document, written, request.namespace))
         if len(objects) == before:

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -19,10 +20,12 @@ from trimtab.faces.rendering import documents, view
 from trimtab.model.rendered import Rendered
 from trimtab.promotion.text import one_line
 from trimtab.wiring.comparing import Asked, comparisons, targets
-from trimtab.wiring.local import Moment, Snapshot, snapshots
 from trimtab.wiring.pipeline import Rules, find, rendered
 from trimtab.wiring.repository import fingerprint_key
 from trimtab.wiring.state import state_folder
+
+if TYPE_CHECKING:
+    from trimtab.wiring.local import Snapshot
 
 network_option = click.option("--network", is_flag=True, help="Let Kustomize and Helm fetch what is not in the repository.")
 repo_option = click.option(
@@ -79,6 +82,9 @@ def diff_command(
             return show(found[:2], found[2], output)
     if chart or not after:
         raise InputError(_unknown(before, after, asked))
+    # What `up` needs is loaded only where it is asked for.
+    from trimtab.wiring.local import Moment, snapshots
+
     sides = asyncio.run(snapshots((before, after), Moment(state_folder(state), repo, path)))
     show_plain(sides[0], sides[1], output)
 
@@ -104,7 +110,7 @@ def show(names: tuple[str, str], found: Sequence[Comparison], output: str) -> No
     click.echo(comparison.text(found))
 
 
-def show_plain(before: Snapshot, after: Snapshot, output: str) -> None:
+def show_plain(before: "Snapshot", after: "Snapshot", output: str) -> None:
     """Plain manifests and recorded revisions."""
     changes = compared(before, after)
     if output == "json":
@@ -124,7 +130,7 @@ def _unknown(before: str, after: str, asked: Asked) -> str:
     return f"{what} is neither a target of trimtab.yaml, nor a folder, nor a commit of a repository with a trimtab.yaml"
 
 
-def compared(before: Snapshot, after: Snapshot) -> list[tuple[str, Change]]:
+def compared(before: "Snapshot", after: "Snapshot") -> list[tuple[str, Change]]:
     """Every change with its namespace; InputError where two snapshots have no workload in common and so cannot be compared."""
     if not {*before.templates} & {*after.templates} and before.templates and after.templates:
         raise InputError(f"{before.name} and {after.name} are about different workloads, so they cannot be compared")
