@@ -212,6 +212,24 @@ def test_a_change_that_does_not_parse_is_refused_before_any_pod_sees_it(here: Pl
     assert "refused" in here.said()
 
 
+def test_a_change_that_breaks_its_json_schema_is_refused_at_its_line_and_a_corrected_one_is_promoted(here: Place, port: int) -> None:
+    def written(timeout: int) -> dict[str, str]:
+        head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop-settings}\ndata:\n  settings.yaml: |\n"
+        return {"settings.yaml": f"{head}    greeting: one\n    timeout_ms: {timeout}\n"}
+
+    schema = {"type": "object", "properties": {"timeout_ms": {"type": "integer", "maximum": 1000}}}
+    rules = {"validation": {"schemas": [{"configMap": "shop-settings", "key": "settings.yaml", "schema": schema}]}}
+    here.repository.commit(shop(port, rules=rules) | written(250))
+    here.up()
+    here.outcome(1)
+    here.repository.commit(written(2000))
+    (finding,) = here.outcome(2)["findings"]
+    assert finding.startswith("settings.yaml:7: configmap/shop-settings[settings.yaml]: does not fit its JSON Schema at timeout_ms: ")
+    with Load(here.port()):
+        here.repository.commit(written(500))
+        assert here.outcome(3)["outcome"] == "Promoted"
+
+
 def test_a_newer_change_takes_the_place_of_the_one_under_way(here: Place, port: int) -> None:
     here.repository.commit(shop(port, {"interval": "1s", "threshold": 2, "stepWeights": [30, 60]}))
     here.up()
