@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -91,6 +92,26 @@ def test_a_fresh_clone_notices_by_protected_history_that_entries_are_gone(tmp_pa
     git(origin, "update-ref", REF, f"{REF}~1")
     git(tmp_path / "fresh", "update-ref", "-d", "refs/trimtab/seen/trimtab/journal")
     assert "does not hold" in " ".join(run(found()))
+
+
+def test_entries_without_a_good_signature_are_named(tmp_path: Path) -> None:
+    _, clone = shared(tmp_path, {"a.yaml": ""})
+    first = run(journal(clone).append(lambda _: [(entry("one"), b"")], AT))
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    (tmp_path / "signers").write_text(f"ada@example.org {(tmp_path / 'key.pub').read_text()}")
+    for name, value in {
+        "gpg.format": "ssh",
+        "user.signingKey": str(tmp_path / "key"),
+        "commit.gpgSign": "true",
+        "user.email": "ada@example.org",
+        "user.name": "Ada",
+    }.items():
+        git(clone, "config", name, value)
+    git(clone, "config", "gpg.ssh.allowedSignersFile", str(tmp_path / "signers"))
+    records = run(journal(clone).append(lambda _: [(entry("two"), b"")], AT))
+    assert run(journal(clone).unsigned(records)) == (f"entry 1 (commit {first[0].commit[:10]}) has no good signature",)
+    (tmp_path / "signers").write_text("")
+    assert len(run(journal(clone).unsigned(records))) == 2
 
 
 def test_the_journal_is_read_offline(tmp_path: Path) -> None:

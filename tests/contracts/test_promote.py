@@ -139,11 +139,14 @@ def test_closed_means_declined_for_this_content_until_it_is_reopened_or_changes(
 def test_a_merge_ends_it_and_is_noted_and_the_next_promotion_starts_from_there(tmp_path: Path) -> None:
     place = shop(tmp_path)
     place.promote(place.evidence())
-    place.merge()
     assert place.forge is not None
+    place.forge.hub.review(request_of(place), "ann")
+    place.merge()
     place.forge.hub.end(request_of(place), RequestState.MERGED)
     assert place.promote().word is Word.NOTHING
     assert place.kinds() == ["verdict canary", "proposed stable", "promoted stable"]
+    last = place.journal()[-1].entry
+    assert (last.text, last.request, last.commit) == ("approved by ann", request_of(place).url, git(place.origin, "rev-parse", MAIN))
     place.change("stable", "warn", 20, "a hotfix")
     place.change("canary", "info", 40)
     with pytest.raises(InputError, match=r"stable was changed by hand since the last promotion.*level"):

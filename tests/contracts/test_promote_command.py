@@ -111,6 +111,15 @@ def test_what_cannot_be_meant_is_invalid_input(place: Shop) -> None:
     assert trimtab(place, "status", "--in", "repo").returncode == 2
 
 
+@pytest.mark.parametrize("name", ["pull_request", "pull_request_target"])
+def test_nothing_is_promoted_by_the_pipeline_of_a_pull_request(place: Shop, name: str) -> None:
+    proof = written(place)
+    for known in ({"GITHUB_EVENT_NAME": name}, {"CI_PIPELINE_SOURCE": "merge_request_event"}):
+        for command in ("promote", "rollback"):
+            found = trimtab(place, command, "--evidence", proof, environment=known)
+            assert found.returncode == 2 and "pipeline of a pull request" in found.stderr
+
+
 def test_rollback_holds_the_content_and_retry_lets_it_go(place: Shop) -> None:
     done = trimtab(place, "rollback", "--evidence", written(place, "fail"))
     assert done.returncode == 0, done.stderr

@@ -46,6 +46,16 @@ def run_of(environment: Mapping[str, str]) -> Run:
     return Run()
 
 
+def refuse_pull_requests(environment: Mapping[str, str]) -> None:
+    """InputError inside of a pull request's pipeline: what it holds was approved by nobody, and neither was its pipeline."""
+    event = environment.get("GITHUB_EVENT_NAME", "")
+    if event.startswith("pull_request") or environment.get("CI_PIPELINE_SOURCE") == "merge_request_event":
+        raise InputError(
+            "this is the pipeline of a pull request, in which nothing is promoted or rolled back. Run it for the protected branch; in pull "
+            "requests there are `trimtab check` and `trimtab diff`"
+        )
+
+
 def _meant(name: str, app: App, target: Target) -> bool:
     return name in ("", app.name, _name(app, target))
 

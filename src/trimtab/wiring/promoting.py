@@ -39,6 +39,7 @@ class About:
     request: str = ""
     actor: str = ""
     """Who approved; empty for whoever runs this."""
+    text: str = ""
 
 
 NO_MORE = About()
@@ -160,7 +161,7 @@ class Promoting:
         entry = Entry(
             kind=kind, at=self.shop.now(), app=story.app, target=story.target, content=story.content, evidence=story.evidence,
             actor=about_it.actor or self.shop.actor, verdict=story.judgement, run=self.shop.run, commit=about_it.commit,
-            request=about_it.request,
+            request=about_it.request, text=about_it.text,
         )  # fmt: skip
 
         def there(records: Sequence[Record]) -> bool:
@@ -182,7 +183,14 @@ class Promoting:
         carried = await self.shop.last_with(base, f"Trimtab-Content: {last.content}") if commit is not None else None
         if commit is not None and (commit == carried or (asking.merged(request, last.content) and request.merge_commit == commit)):
             story = Story(last.app, self.edge.source.name, last.target, last.content, last.evidence, None, ())
-            await self._note(Kind.PROMOTED, story, None, About(commit=commit))
+            url, who = (request.url, await self._approvers(request)) if asking.merged(request, last.content) else ("", "")
+            await self._note(Kind.PROMOTED, story, None, About(commit, url, text=who))
+
+    async def _approvers(self, request: PullRequest) -> str:
+        """Who approved what was merged, for the journal."""
+        reviews = await self._forge().reviews(request)
+        logins = [review.by for review in reviews if review.approves and review.current]
+        return f"approved by {', '.join(logins)}" if logins else ""
 
     async def _nothing(self, story: Story, base: str, request: PullRequest | None) -> Outcome:
         """The receiver has the content: a pull request that is still open has no purpose any more."""

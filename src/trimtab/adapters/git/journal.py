@@ -72,6 +72,18 @@ class Journal:
         # Not as git reads trailers: forges that squash put other text behind them.
         return tuple(Mention(found, value) for found, text in parts for value in _CARRIED.findall(text))
 
+    async def unsigned(self, records: Sequence[Record]) -> tuple[str, ...]:
+        """A line for each entry without a good signature, by what git's settings here call good."""
+        if not records:
+            return ()
+        wanted = ("log", "--first-parent", "--format=%H %G?", records[-1].commit)
+        listing = await self.branches.objects.must(*wanted, doing="reading the journal", deadline=PATIENCE)
+        signed = dict(line.split(" ", 1) for line in listing.decode().splitlines())
+        places = enumerate(records, start=1)
+        return tuple(
+            f"entry {number} (commit {one.commit[:10]}) has no good signature" for number, one in places if signed.get(one.commit) != "G"
+        )
+
     async def _follows(self, older: str, newer: str) -> bool:
         return (await self.branches.objects.run("merge-base", "--is-ancestor", older, newer)).code == 0
 

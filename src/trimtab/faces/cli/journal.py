@@ -40,12 +40,13 @@ def chosen(records: Sequence[Record], name: str) -> list[Record]:
     return found
 
 
-def history(name: str, output: str, *, verify: bool) -> int:
+def history(name: str, output: str, *, verify: bool, signatures: bool) -> int:
     """Shows the entries, and what does not hold where that is asked; the exit code."""
 
     async def work() -> tuple[Sequence[Record], tuple[str, ...]]:
         found, records = await opened()
-        return records, problems(records, await found.mentions()) if verify else ()
+        wrong = problems(records, await found.mentions()) if verify else ()
+        return records, (*wrong, *(await found.journal.unsigned(records) if signatures else ()))
 
     records, wrong = asyncio.run(work())
     shown = [] if wrong else [record.entry for record in chosen(records, name)]

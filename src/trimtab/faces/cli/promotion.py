@@ -14,7 +14,7 @@ from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, show_json
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, WAITING
 from trimtab.faces.outputs import write_outputs
-from trimtab.promotion.edges import giving_back, receiving
+from trimtab.promotion.edges import giving_back, receiving, refuse_pull_requests
 from trimtab.promotion.outcome import Outcome, Word
 from trimtab.wiring.promoting import Promoting, Wish
 from trimtab.wiring.repository import Repository, promoting, repository
@@ -140,6 +140,7 @@ def rollback_command(
 
 async def started(folder: Path, work: Callable[[Repository], Awaitable[Outcome]]) -> Outcome:
     """Says where it looks, and works there. People are told of rollbacks."""
+    refuse_pull_requests(os.environ)
     found = await repository(folder)
     click.echo(f"in {found}", err=True)
     outcome = await work(found)

@@ -70,9 +70,10 @@ def status_command(canary: str | None, asked: Asked, output: str) -> None:
 @click.command("history")
 @canary_argument
 @click.option("--verify", is_flag=True, help="With --in repo: hold the journal against itself and against the protected branch.")
+@click.option("--signatures", is_flag=True, help="With --verify: each entry must have a good signature, too, by git's settings here.")
 @place_options
 @output_option
-def history_command(canary: str | None, verify: bool, asked: Asked, output: str) -> None:
+def history_command(canary: str | None, verify: bool, signatures: bool, asked: Asked, output: str) -> None:
     """Every attempt, oldest first: how it ended, when, by whose commit, what changed. Of a repository: every entry of its journal.
 
     \b
@@ -86,8 +87,8 @@ def history_command(canary: str | None, verify: bool, asked: Asked, output: str)
     if in_repository(asked):
         from trimtab.faces.cli import journal
 
-        sys.exit(journal.history(canary or "", output, verify=verify))
-    if verify:
+        sys.exit(journal.history(canary or "", output, verify=verify or signatures, signatures=signatures))
+    if verify or signatures:
         raise InputError("--verify holds the journal of a repository against its history; give --in repo too")
 
     async def work(place: Place) -> None:
