@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cluster.opened import until
+from cluster.opened import config_map, until
 from cluster.operating import Operating
 from cluster.testbed.node import Node
 
@@ -75,3 +75,25 @@ async def test_a_deleted_key_is_refused_where_the_policy_says_error(operating: O
     await operating.api.patch("ConfigMap", operating.namespace, "app-config", {"data": {"app.yaml": None}})
     refused = await operating.outcome(3, "Refused")
     assert "configmap/app-config[app.yaml]: the key is gone" in refused["status"]["reason"]
+
+
+async def test_a_schema_in_a_config_map_counts_as_it_is_when_content_changes(operating: Operating) -> None:
+    await operating.api.create(config_map("schemas", pool="properties: {pool: {maximum: 100}}"), operating.namespace)
+    source = {"configMap": "schemas", "key": "pool"}
+    rule = {"configMap": "app-config", "key": "app.yaml", "schemaFrom": source}
+    made = {"apiVersion": "trimtab.dev/v1alpha1", "kind": "RolloutPolicy", "metadata": {"name": "strict"}}
+    await operating.api.create({**made, "spec": {"validation": {"schemas": [rule]}}}, operating.namespace)
+    await operating.app()
+    await operating.api.patch("Canary", operating.namespace, "app", {"metadata": {"annotations": {"trimtab.dev/policy": "strict"}}})
+    await operating.edit(**{"app.yaml": "pool: 500\n"})
+    refused = await operating.outcome(2, "Refused")
+    assert "must be at most 100" in refused["status"]["reason"]
+    await operating.api.patch("ConfigMap", operating.namespace, "schemas", {"data": {"pool": "properties: {pool: {maximum: 1000}}"}})
+    await operating.edit(**{"app.yaml": "pool: 501\n"})
+    await operating.outcome(3, "Promoted")
+    await operating.api.delete("ConfigMap", operating.namespace, "schemas")
+
+    async def so() -> bool:
+        return any("key pool of ConfigMap schemas does not exist" in event["message"] for event in await told(operating, "SourceProblem"))
+
+    await until(so, "the missing schema is told about", 40.0)

@@ -555,3 +555,33 @@ async def test_a_plain_folder_has_an_unknown_author(tmp_path: Path, clock: Jumpi
     assert await sources.refresh() == (APP,)
     assert await limit(sources, first) == ["1"]
     assert await limit(sources, known(await sources.read(APP))) == ["2"]
+
+
+POLICY = """
+apiVersion: trimtab.dev/v1alpha1
+kind: RolloutPolicy
+metadata: {name: strict}
+spec:
+  validation:
+    schemas: [{configMap: settings, key: LIMIT, schemaFrom: {configMap: schemas, key: limit}}]
+"""
+
+
+def schemas(most: int) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: schemas}}\ndata:\n  limit: |\n    maxLength: {most}\n"
+
+
+async def test_a_json_schema_may_stand_in_a_config_map_of_the_same_commit(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
+    named = canary(APP).replace("namespace: default}", "namespace: default, annotations: {trimtab.dev/policy: strict}}")
+    origin.commit("First", app=named + "---" + deployment(APP), settings=settings("1"), policy=POLICY, schemas=schemas(1))
+    sources = await started(tmp_path, clock)
+    policy = (await sources.read(APP)).policy
+    assert policy is not None and [schema.schema for schema in policy.content.schemas] == ['{"maxLength":1}']
+    origin.commit("Second", schemas=schemas(2))
+    assert await sources.refresh() == (APP,)
+    policy = (await sources.read(APP)).policy
+    assert policy is not None and [schema.schema for schema in policy.content.schemas] == ['{"maxLength":2}']
+    origin.commit("Third", schemas=None)
+    await sources.refresh()
+    problem = (await sources.read(APP)).policy_problem
+    assert "RolloutPolicy strict: spec.validation.schemas[0].schemaFrom: key limit of ConfigMap schemas does not exist" in problem

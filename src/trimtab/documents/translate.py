@@ -18,6 +18,7 @@ from trimtab.documents.matches import StringMatch as StringDocument
 from trimtab.documents.trimtab import RolloutPolicy, RolloutPolicySpec
 from trimtab.documents.validation import content_rules
 from trimtab.errors import InputError
+from trimtab.model.content import ContentRules
 from trimtab.model.names import Target
 from trimtab.model.policy import (
     AlertTarget,
@@ -49,6 +50,8 @@ class Companions:
     templates: Mapping[Name, MetricTemplate] = field(default_factory=dict)
     alerts: Mapping[Name, AlertProvider] = field(default_factory=dict)
     policies: Mapping[Name, RolloutPolicy] = field(default_factory=dict)
+    schemas: Mapping[tuple[str, str, str], str] | None = None
+    """JSON Schemas by namespace, ConfigMap and key; None where ConfigMaps are not known, and schemas in them are left out."""
 
 
 def translate(canary: Canary, companions: Companions, minimum_interval: timedelta = MINIMUM_INTERVAL) -> Policy:
@@ -82,7 +85,7 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
             WhenUnknown(extra.no_data),
             WhenUnknown(extra.provider_down),
         ),
-        content=content_rules(extra.validation),
+        content=content(canary, extra, companions, namespace),
         hooks=tuple(hook(found) for found in analysis.webhooks),
         alerts=tuple(alert(found, companions.alerts, namespace) for found in analysis.alerts),
         approvals=frozenset(HookType(name) for name in gates.approvals) if gates else frozenset(),
@@ -107,6 +110,17 @@ def rollout_policy(canary: Canary, companions: Companions, namespace: str) -> Ro
         there = ", ".join(sorted(known for space, known in companions.policies if space == namespace)) or "none"
         raise InputError(f"annotation {POLICY_ANNOTATION} names RolloutPolicy {name!r}, which does not exist; there are: {there}")
     return found.spec
+
+
+def content(canary: Canary, extra: RolloutPolicySpec, companions: Companions, namespace: str) -> ContentRules:
+    """What content is held against, with the schemas that stand in ConfigMaps."""
+    known = companions.schemas
+    try:
+        return content_rules(
+            extra.validation, None if known is None else lambda source: known.get((namespace, source.config_map, source.key))
+        )
+    except InputError as error:
+        raise InputError(f"RolloutPolicy {canary.metadata.annotations.get(POLICY_ANNOTATION)}: {error}") from None
 
 
 def service(spec: CanarySpec) -> Service:

@@ -15,7 +15,7 @@ from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError, InputError
 from trimtab.model.content import Content
-from trimtab.model.names import CanaryKey, ConfigName
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml")
 
@@ -122,9 +122,20 @@ class Collection:
 
     def manifests(self, commit: str) -> Manifests:
         """What came in."""
-        companions = Companions(self.templates, self.alerts, self.policies)
+        companions = Companions(self.templates, self.alerts, self.policies, self._schemas())
         warnings = tuple(self.warnings)
         return Manifests(commit, self.canaries, self.invalid, self.workloads, self.configs, self.services, companions, warnings)
+
+    def _schemas(self) -> dict[tuple[str, str, str], str]:
+        """The JSON Schemas in ConfigMaps that RolloutPolicies name."""
+        found: dict[tuple[str, str, str], str] = {}
+        for (namespace, _), policy in self.policies.items():
+            for rule in policy.spec.validation.schemas if policy.spec.validation is not None else ():
+                source = rule.schema_from
+                content = self.configs.get((namespace, ConfigName(ConfigKind.CONFIG_MAP, source.config_map))) if source else None
+                if source is not None and content is not None and source.key in content.data:
+                    found[namespace, source.config_map, source.key] = content.data[source.key].decode(errors="replace")
+        return found
 
     def _sort(self, part: Decoded, namespace: str) -> None:
         name, file, line = (namespace, part.name), part.document.file, part.document.line

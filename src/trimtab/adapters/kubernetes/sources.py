@@ -33,6 +33,7 @@ from trimtab.adapters.kubernetes.kinds import (
 )
 from trimtab.adapters.kubernetes.links import Links
 from trimtab.adapters.kubernetes.routers.choose import refusal
+from trimtab.adapters.kubernetes.schemas import Schemas
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.adapters.kubernetes.targets import (
     TARGETS,
@@ -73,7 +74,9 @@ class ClusterSources:
 
     def __init__(self, cluster: Cluster, settings: Settings, configs: Configs, copies: Copies, clock: Clock) -> None:
         self._cluster, self._settings, self._configs, self._copies, self._clock = cluster, settings, configs, copies, clock
-        self._companions = companions_of(cluster)
+        companions = companions_of(cluster)
+        self._schemas = Schemas(cluster, configs, companions.policies)
+        self._companions = replace(companions, schemas=self._schemas.texts)
         self._dependents: Links[CanaryKey, Thing] = Links()
         self._valid: dict[CanaryKey, Canary] = {}
         self._templates: dict[Thing, tuple[str, Template]] = {}
@@ -106,7 +109,8 @@ class ClusterSources:
         canary = found.canary or self._valid.get(key)
         if canary is None:
             return Source(problem=found.problem, policy_problem=found.problem)
-        policy, wrong = (None, found.problem) if found.canary is None else self._policy(canary)
+        self._again.discard(key)
+        policy, wrong = (None, found.problem) if found.canary is None else await self._policy(key, canary)
         source = Source(None, "", policy, wrong, canary.spec.suspend, canary.spec.skip_analysis)
         self._depend(key, canary, ())
         try:
@@ -116,7 +120,6 @@ class ClusterSources:
             revision = revision_of(template, await self._refs(key, template))
         except Unknown as why:
             return replace(source, problem=str(why))
-        self._again.discard(key)
         self._copies.told(key, revision)
         return replace(source, revision=revision, origin=await self._origin(key, revision, kind, canary.spec.target_ref.name))
 
@@ -161,8 +164,14 @@ class ClusterSources:
         self._woken.add(key)
         self._rings.set()
 
-    def _policy(self, canary: Canary) -> tuple[Policy | None, str]:
+    async def _policy(self, key: CanaryKey, canary: Canary) -> tuple[Policy | None, str]:
         """The rules of a Canary, or what is wrong with it: field, what was found, what to do."""
+        try:
+            await self._schemas.refresh(key.namespace, canary)
+        except (OutsideError, InputError) as error:
+            self._again.add(key)
+            self._rings.set()
+            return None, str(error)
         for misfit in violations(canary, cross_namespace=not self._settings.no_cross_namespace_refs):
             return None, f"{dotted(misfit.path)} {misfit.problem}"
         try:
@@ -248,7 +257,7 @@ class ClusterSources:
 
     def _depend(self, key: CanaryKey, canary: Canary, reads: Sequence[Reference]) -> None:
         """Notes what wakes this Canary, and how it is now, so that only what differs from that wakes anybody."""
-        things = frozenset(things_of(key, canary, reads))
+        things = frozenset(things_of(key, canary, reads)) | self._schemas.things(key.namespace, canary)
         self._dependents.set(key, things)
         for thing in things:
             there = self._cluster.mirrors[thing[0]].get(thing[1], thing[2]) if thing not in self._versions else None
