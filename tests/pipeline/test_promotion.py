@@ -17,7 +17,7 @@ from pipeline.programs import linked
 from pipeline.trees import FOUNDING, MENDS
 from trimtab.promotion.edges import receiving
 from trimtab.promotion.evidence import Evidence, Verdict, Window, encode
-from trimtab.wiring.repository import promoting, repository
+from trimtab.wiring.repository import repository, workshop_for
 
 pytestmark = pytest.mark.pipeline
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -65,7 +65,7 @@ def judged(clone: Path, environment: Mapping[str, str], judgement: str = "pass")
     """Evidence about what the canary is now, in a file."""
 
     async def work() -> bytes:
-        async with promoting(await repository(clone, environment), receiving, "", dry=False) as (shop, edge, _):
+        async with workshop_for(await repository(clone, environment), receiving, "", dry=False) as (shop, edge, _):
             head = await shop.head(edge.ref)
             found = await shop.judged(head, edge.app, edge.source)
             return encode(

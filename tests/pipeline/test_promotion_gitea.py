@@ -19,7 +19,7 @@ from pipeline.testbed.gitea import BOT, REVIEWER, Gitea, Hosted
 from trimtab.promotion.edges import receiving
 from trimtab.promotion.evidence import Evidence, Figure, Verdict, Window, encode
 from trimtab.promotion.text import trailers_of
-from trimtab.wiring.repository import promoting, repository
+from trimtab.wiring.repository import repository, workshop_for
 
 pytestmark = pytest.mark.pipeline
 
@@ -60,7 +60,7 @@ class Place:
         """Evidence about the canary as it is now, in a file."""
 
         async def work() -> bytes:
-            async with promoting(await repository(self.clone, self.environment), receiving, "", dry=False) as (shop, edge, _):
+            async with workshop_for(await repository(self.clone, self.environment), receiving, "", dry=False) as (shop, edge, _):
                 head = await shop.head(edge.ref)
                 found = await shop.judged(head, edge.app, edge.source)
                 figures = (Figure(metric="request-success-rate", judgement="pass", canary="99.95 %", stable="99.94 %"),)

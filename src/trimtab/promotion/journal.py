@@ -20,6 +20,9 @@ FIRST = ""
 """In the place of the hash of the entry before, in the first one."""
 
 
+UNDECIDED = ("inconclusive", "no-data")
+
+
 class Kind(StrEnum):
     """What an entry says."""
 
@@ -130,10 +133,13 @@ def about(records: Iterable[Record], app: str, target: str) -> tuple[Entry, ...]
 
 
 def held(entries: Sequence[Entry], content: str) -> Entry | None:
-    """The rollback after which this content is not tried again, unless somebody asked for it since; None where it may be."""
+    """The rollback after which this content is not tried again, unless somebody asked for it since; None where it may be.
+
+    A rollback after which nothing was known for certain holds nothing: whoever brings the content again wants it judged again.
+    """
     last: Entry | None = None
     for entry in entries:
-        if entry.kind is Kind.ROLLED_BACK and entry.content == content:
+        if entry.kind is Kind.ROLLED_BACK and entry.content == content and entry.verdict not in UNDECIDED:
             last = entry
         elif entry.kind is Kind.RETRIED and entry.content in ("", content):
             last = None

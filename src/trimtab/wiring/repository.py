@@ -139,7 +139,7 @@ class Commits:
 
 
 @asynccontextmanager
-async def promoting(
+async def workshop_for(
     found: Repository, choose: Choose, name: str, *, dry: bool, spare: bool = False
 ) -> AsyncIterator[tuple[Workshop, Edge, Forge | None]]:
     """What a promotion or rollback needs. Which target is meant, and how it is rendered, is read from the protected branch itself.

@@ -124,15 +124,14 @@ class Workshop:
 
     async def judged(self, commit: str, app: App, target: Target) -> Judged:
         """What a target is at a commit, in digests: what evidence about it names."""
-        side, picture = await asyncio.gather(self.side(commit, app, target), self.paint(commit, app, target))
+        side, picture = await self.side(commit, app, target), await self.paint(commit, app, target)
         return judged(picture.values, source_ids(side, shared_files(app, target), algorithm(commit)), self.secret)
 
     async def draft(self, base: str, edge: tuple[App, Target, Target], before: Side | None, expected: "Expected") -> Draft:
         """Plans, renders and proves an edit on top of a commit. InputError where it cannot or must not be made."""
         app, source, receiver = edge
-        theirs, mine, given, old = await asyncio.gather(
-            self.side(base, app, source), self.side(base, app, receiver), self.paint(base, app, source), self.paint(base, app, receiver)
-        )
+        theirs, mine = await self.side(base, app, source), await self.side(base, app, receiver)
+        given, old = await both(self.paint(base, app, source), self.paint(base, app, receiver))
         found = judged(given.values, source_ids(theirs, shared_files(app, source), algorithm(base)), self.secret)
         expected.check(found)
         names = frozenset(key.name for key in ({*given.values} | {*old.values} if expected.move is Move.ROLL_BACK else {*given.values}))
@@ -223,6 +222,17 @@ class Workshop:
 def shared_files(app: App, target: Target) -> frozenset[str]:
     """The values files of a target that other targets of the app use, too: they are nobody's own, and a promotion may change them."""
     return frozenset(file for other in app.targets if other.name != target.name for file in other.values)
+
+
+async def both(one: Awaitable[Picture], other: Awaitable[Picture]) -> tuple[Picture, Picture]:
+    """Two at the same time; where one fails, the other is waited for all the same, so that nothing is left running."""
+    found = await asyncio.gather(one, other, return_exceptions=True)
+    first, second = found
+    if isinstance(first, BaseException):
+        raise first
+    if isinstance(second, BaseException):
+        raise second
+    return first, second
 
 
 def algorithm(commit: str) -> str:

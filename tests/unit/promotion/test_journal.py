@@ -62,6 +62,7 @@ def test_content_that_was_rolled_back_is_held_until_somebody_asks_for_it_again()
     entries = about(chain(entry(Kind.ROLLED_BACK)), "shop", "canary")
     assert held(entries, "sha256:a") == entries[0]
     assert held(entries, "sha256:b") is None
+    assert held((entry(Kind.ROLLED_BACK, verdict="inconclusive"),), "sha256:a") is None
     assert held((*entries, entry(Kind.RETRIED)), "sha256:a") is None
     assert held((*entries, entry(Kind.RETRIED, "sha256:b")), "sha256:a") == entries[0]
     assert held((*entries, entry(Kind.RETRIED), entry(Kind.ROLLED_BACK)), "sha256:a") is not None

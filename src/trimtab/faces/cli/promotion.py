@@ -15,9 +15,10 @@ from trimtab.faces.cli.options import output_option, show_json
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, WAITING
 from trimtab.faces.outputs import write_outputs
 from trimtab.promotion.edges import giving_back, receiving, refuse_pull_requests
+from trimtab.promotion.journal import UNDECIDED
 from trimtab.promotion.outcome import Outcome, Word
 from trimtab.wiring.promoting import Promoting, Wish
-from trimtab.wiring.repository import Repository, promoting, repository
+from trimtab.wiring.repository import Repository, repository, workshop_for
 from trimtab.wiring.rolling_back import Back, RollingBack
 
 CODES = {
@@ -104,7 +105,7 @@ def promote_command(target: str, evidence: Path | None, dry_run: bool, repo: Pat
     """
 
     async def work(found: Repository) -> Outcome:
-        async with promoting(found, receiving, target, dry=dry_run) as (shop, edge, forge):
+        async with workshop_for(found, receiving, target, dry=dry_run) as (shop, edge, forge):
             return await Promoting(shop, edge, forge).run(Wish(read(evidence), str(evidence or ""), dry_run))
 
     end(asyncio.run(started(repo, work)), output, dotenv)
@@ -132,19 +133,20 @@ def rollback_command(
     """
 
     async def work(found: Repository) -> Outcome:
-        async with promoting(found, giving_back, target, dry=dry_run, spare=True) as (shop, edge, forge):
+        async with workshop_for(found, giving_back, target, dry=dry_run, spare=True) as (shop, edge, forge):
             return await RollingBack(shop, edge, forge).run(Back(read(evidence), str(evidence or ""), reason, dry_run))
 
     end(asyncio.run(started(repo, work)), output, dotenv)
 
 
 async def started(folder: Path, work: Callable[[Repository], Awaitable[Outcome]]) -> Outcome:
-    """Says where it looks, and works there. People are told of rollbacks."""
+    """Says where it looks, and works there. People are told of rollbacks, and where one waits for them."""
     refuse_pull_requests(os.environ)
     found = await repository(folder)
     click.echo(f"in {found}", err=True)
     outcome = await work(found)
-    if outcome.word is Word.ROLLED_BACK and outcome.verdict != "inconclusive":
+    asked = outcome.word is Word.WAITING and outcome.operation == "created" and bool(outcome.branch)
+    if (outcome.word is Word.ROLLED_BACK or asked) and outcome.verdict not in UNDECIDED:
         from trimtab.wiring.people import tell
 
         for problem in await tell(outcome, os.environ):
