@@ -6,15 +6,17 @@ there is looked at anew in every run, so a run that died, or two at once, lead t
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from trimtab.errors import Conflict, Denied, InputError, Unavailable
-from trimtab.model.forge import CommitStatus, Edit, Issue, NewPullRequest, PullRequest, RequestState, StatusState, Thread, same_person
+from trimtab.model.forge import CommitStatus, Edit, NewPullRequest, PullRequest, RequestState, StatusState
 from trimtab.ports import Forge
 from trimtab.promotion import asking, text, trust
 from trimtab.promotion.journal import Entry, Kind, Record, about, held, newest_evidence
 from trimtab.promotion.merging import Move
 from trimtab.promotion.outcome import Outcome, Word
 from trimtab.promotion.text import Story
+from trimtab.wiring.issues import NO_MORE, About, Asked, Issues
 from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop
 
 TRIES = 5
@@ -29,20 +31,6 @@ class Wish:
     evidence: bytes = b""
     file: str = ""
     dry: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What else an entry of the journal says."""
-
-    commit: str = ""
-    request: str = ""
-    actor: str = ""
-    """Who approved; empty for whoever runs this."""
-    text: str = ""
-
-
-NO_MORE = About()
 
 
 class Promoting:
@@ -81,14 +69,15 @@ class Promoting:
         if wish.dry:
             patch = await shop.patch(draft)
             said = f"{edge.receiver.name} would get this" if patch else self._has_it()
-            return replace(self._outcome(Word.PLANNED, story, said), patch=patch)
+            return replace(self.outcome(Word.PLANNED, story, said), patch=patch)
         if not draft.commit:
             return await self._nothing(story, base, request)
         match edge.promotion.by:
             case "push":
                 return await self._pushed(story, draft, proof, NO_MORE)
             case "issue":
-                return await self._asked(story, draft, proof, records)
+                asked = Asked(story, proof, partial(self._pushed, story, draft, proof))
+                return await Issues(self._forge(), edge.promotion, self.note, self.outcome).ask(asked, records)
         return await self._requested(story, draft, proof, request)
 
     async def _request(self, wish: Wish) -> PullRequest | None:
@@ -149,14 +138,15 @@ class Promoting:
             edge.app.name, edge.source.name, edge.receiver.name, draft.judged.content, proof.name, proof.evidence, draft.changes, notes
         )
 
-    def _outcome(self, word: Word, story: Story, said: str) -> Outcome:
+    def outcome(self, word: Word, story: Story, said: str) -> Outcome:
+        """How it ended, with all that is known of what it was about."""
         name = (story.app, story.target, story.content, story.evidence, story.judgement)
         return Outcome(word, said, *name, changes=story.changes, notes=tuple(story.notes))
 
     def _has_it(self) -> str:
         return f"{self.edge.receiver.name} has this content already"
 
-    async def _note(self, kind: Kind, story: Story, proof: Proof | None = None, about_it: About = NO_MORE) -> str:
+    async def note(self, kind: Kind, story: Story, proof: Proof | None = None, about_it: About = NO_MORE) -> str:
         """An entry, unless the newest one about this target says it already; the journal's head."""
         entry = Entry(
             kind=kind, at=self.shop.now(), app=story.app, target=story.target, content=story.content, evidence=story.evidence,
@@ -184,7 +174,7 @@ class Promoting:
         if commit is not None and (commit == carried or (asking.merged(request, last.content) and request.merge_commit == commit)):
             story = Story(last.app, self.edge.source.name, last.target, last.content, last.evidence, None, ())
             url, who = (request.url, await self._approvers(request)) if asking.merged(request, last.content) else ("", "")
-            await self._note(Kind.PROMOTED, story, None, About(commit, url, text=who))
+            await self.note(Kind.PROMOTED, story, None, About(commit, url, text=who))
 
     async def _approvers(self, request: PullRequest) -> str:
         """Who approved what was merged, for the journal."""
@@ -194,7 +184,7 @@ class Promoting:
 
     async def _nothing(self, story: Story, base: str, request: PullRequest | None) -> Outcome:
         """The receiver has the content: a pull request that is still open has no purpose any more."""
-        done = self._outcome(Word.NOTHING, story, self._has_it())
+        done = self.outcome(Word.NOTHING, story, self._has_it())
         if self.forge is None or request is None or request.state is not RequestState.OPEN:
             return done
         head = await self.shop.branches.newest(self.ref)
@@ -210,9 +200,9 @@ class Promoting:
         """One pull request for each app and target, made anew from the base each time, so that creating and updating come to the same."""
         forge = self._forge()
         if request is not None and asking.declined(request, story.content):
-            await self._note(Kind.DECLINED, story, None, About(request=request.url))
+            await self.note(Kind.DECLINED, story, None, About(request=request.url))
             said = f"{request.url} was closed: this content was declined. Reopen it, or change the content"
-            return replace(self._outcome(Word.DECLINED, story, said), url=request.url, number=request.number)
+            return replace(self.outcome(Word.DECLINED, story, said), url=request.url, number=request.number)
         head = await self.shop.branches.newest(self.ref)
         there = await self.shop.between(draft.base, head) if head is not None else ()
         others = asking.foreign(there)
@@ -221,15 +211,15 @@ class Promoting:
                 f"{self.branch} has commits by others ({others[0].id[:10]}) and is left alone. Merge it, or delete the branch to start anew"
             )
             url, number = (request.url, request.number) if request is not None else ("", 0)
-            return replace(self._outcome(Word.FOREIGN, story, said), branch=self.branch, url=url, number=number)
-        journal = await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit))
+            return replace(self.outcome(Word.FOREIGN, story, said), branch=self.branch, url=url, number=number)
+        journal = await self.note(Kind.PROPOSED, story, proof, About(proof.evidence.commit))
         commit = head if there and head is not None and await self._current(head, story, draft) else None
         if commit is None:
             commit = await self._commit(story, draft, journal)
             await self.shop.branches.publish(self.ref, commit, head)
         shown, operation = await self._shown(forge, request, story)
         notes = await self._status(forge, commit, story)
-        done = self._outcome(Word.PROPOSED, story, f"{shown.url or self.branch} asks to bring it into {story.target}")
+        done = self.outcome(Word.PROPOSED, story, f"{shown.url or self.branch} asks to bring it into {story.target}")
         return replace(
             done, branch=self.branch, commit=commit, url=shown.url, number=shown.number, operation=operation, notes=(*done.notes, *notes)
         )
@@ -295,58 +285,9 @@ class Promoting:
     async def _pushed(self, story: Story, draft: Draft, proof: Proof, by: About) -> Outcome:
         """A commit on the protected branch; `by` says who approved it, and where."""
         kind = Kind.APPROVED if by.actor else Kind.PROPOSED
-        journal = await self._note(kind, story, proof, replace(by, commit=proof.evidence.commit))
+        journal = await self.note(kind, story, proof, replace(by, commit=proof.evidence.commit))
         commit = await self._commit(story, draft, journal, by.actor)
         await self.shop.branches.publish(self.edge.ref, commit, draft.base)
-        await self._note(Kind.PROMOTED, story, None, replace(by, commit=commit))
-        done = self._outcome(Word.PROMOTED, story, f"{story.target} has it now, by commit {commit[:10]} on {self.edge.branch}")
+        await self.note(Kind.PROMOTED, story, None, replace(by, commit=commit))
+        done = self.outcome(Word.PROMOTED, story, f"{story.target} has it now, by commit {commit[:10]} on {self.edge.branch}")
         return replace(done, branch=self.edge.branch, commit=commit)
-
-    async def _asked(self, story: Story, draft: Draft, proof: Proof, records: Sequence[Record]) -> Outcome:
-        """An issue asks; the approval of somebody who may give it, seen by a later run, starts the promotion."""
-        forge, promotion = self._forge(), self.edge.promotion
-        marker = f"trimtab:begin {story.app}/{story.target} content="
-        issue = await forge.issue(asking.ASKED, marker)
-        if issue is not None and asking.declined(issue, story.content):
-            await self._note(Kind.DECLINED, story, None, About(request=issue.url))
-            said = f"{issue.url} was closed: this content was declined. Reopen it, or change the content"
-            return replace(self._outcome(Word.DECLINED, story, said), url=issue.url, number=issue.number)
-        if issue is None or not await self._ours(forge, issue, story, records):
-            return await self._ask(forge, issue, story, proof)
-        await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, issue.url))
-        login = await self._approval(forge, issue)
-        if login is None:
-            who = f"one of {', '.join(promotion.approvers)}" if promotion.approvers else "somebody who may write"
-            done = self._outcome(Word.WAITING, story, f"{issue.url} waits for `{asking.WORD}` or the label {asking.APPROVED} by {who}")
-            return replace(done, url=issue.url, number=issue.number)
-        done = await self._pushed(story, draft, proof, About(request=issue.url, actor=login))
-        await forge.say(issue, f"Promoted by commit {done.commit}, approved by {text.cell(login)}.")
-        await forge.edit(issue, Edit(body=text.settled(issue.body), close=True))
-        return replace(done, url=issue.url, number=issue.number, operation="closed")
-
-    async def _ours(self, forge: Forge, issue: Issue, story: Story, records: Sequence[Record]) -> bool:
-        """Is this the open issue in which we asked about this content? By the journal, since whoever may write can change its body."""
-        asked = {entry.content for entry in about(records, story.app, story.target) if entry.request == issue.url}
-        mine = bool(asked) or same_person(issue.author, await forge.me())
-        says = text.content_in(issue.body) == story.content and issue.state is RequestState.OPEN
-        return says and mine and asked <= {story.content}
-
-    async def _ask(self, forge: Forge, old: Issue | None, story: Story, proof: Proof) -> Outcome:
-        """A new issue; one about other content, which an approval of must not count for this, is closed."""
-        promotion = self.edge.promotion
-        how = f"Comment `{asking.WORD}`, or set the label `{asking.APPROVED}`, to promote exactly this; close to decline it."
-        labels = tuple(dict.fromkeys((asking.ASKED, *promotion.labels)))
-        issue = await forge.open_issue(text.title(story), text.merged_body("", text.body(story, how, forge.longest_body)), labels)
-        await self._note(Kind.PROPOSED, story, proof, About(proof.evidence.commit, issue.url))
-        if old is not None and old.state is RequestState.OPEN:
-            await forge.say(old, f"Other content was judged since; {issue.url} asks for that.")
-            await forge.edit(old, Edit(body=text.settled(old.body), close=True))
-        done = self._outcome(Word.WAITING, story, f"{issue.url} asks for an approval")
-        return replace(done, url=issue.url, number=issue.number, operation="created")
-
-    async def _approval(self, forge: Forge, issue: Thread) -> str | None:
-        asked = asking.those_who_asked(await forge.comments(issue), await forge.labels(issue), await forge.me())
-        approvers = self.edge.promotion.approvers
-        # Some forges tell permissions to administrators only, so they are asked for only where they count.
-        permissions = {} if approvers else {login: await forge.permission(login) for login in asked}
-        return asking.approver(asked, approvers, permissions)

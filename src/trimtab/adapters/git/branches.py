@@ -131,7 +131,7 @@ class Branches:
             own = Clone(self.folder, self.git.with_variables({"GIT_INDEX_FILE": str(Path(folder) / "index")}))
             if change.parents:
                 await own.must("read-tree", change.parents[0], doing=f"reading commit {change.parents[0][:10]}")
-            modes = await self._modes(change.parents[0]) if change.parents else {}
+            modes = await self._modes(change.parents[0], tuple(change.files)) if change.parents else {}
             lines = []
             for path, data in change.files.items():
                 if data is None:
@@ -142,8 +142,9 @@ class Branches:
             await own.must("update-index", "-z", "--index-info", stdin="".join(lines).encode(), doing="changing files")
             return (await own.must("write-tree", doing="writing a tree")).decode().strip()
 
-    async def _modes(self, commit: str) -> dict[str, str]:
-        listing = await self.objects.must("ls-tree", "-r", "-z", "--full-tree", commit, doing=f"listing commit {commit[:10]}")
+    async def _modes(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
+        wanted = ("ls-tree", "-z", "--full-tree", commit, "--", *paths)
+        listing = await self.objects.must(*wanted, doing=f"listing commit {commit[:10]}")
         rows = (row.partition("\t") for row in listing.decode(errors="backslashreplace").split("\0") if row)
         return {name: about.split()[0] for about, _, name in rows}
 
