@@ -147,8 +147,9 @@ def held(entries: Sequence[Entry], content: str) -> Entry | None:
 
 
 def find_evidence(records: Iterable[Record], name: str) -> bytes | None:
-    """The evidence of a name, where the journal holds it."""
-    return next((record.evidence for record in records if record.evidence and evidence_name(record.evidence) == name), None)
+    """The evidence of a name, where the journal holds it; whatever an entry says of what lies beside it, its bytes count."""
+    beside = (record.evidence for record in records if record.evidence and record.entry.evidence == name)
+    return next((found for found in beside if evidence_name(found) == name), None)
 
 
 def newest_evidence(records: Sequence[Record], app: str, target: str) -> bytes | None:

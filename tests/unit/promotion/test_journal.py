@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from trimtab.promotion.evidence import name_of
-from trimtab.promotion.journal import Entry, Kind, Mention, Record, about, chained, held, newest_evidence, problems
+from trimtab.promotion.journal import Entry, Kind, Mention, Record, about, chained, find_evidence, held, newest_evidence, problems
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 PROOF = b'{"version": 1}'
@@ -71,3 +71,10 @@ def test_content_that_was_rolled_back_is_held_until_somebody_asks_for_it_again()
 def test_the_newest_evidence_of_a_target_is_found() -> None:
     assert newest_evidence(chain(*WHOLE), "shop", "canary") == PROOF
     assert newest_evidence(chain(*WHOLE), "shop", "stable") is None
+
+
+def test_evidence_counts_by_its_bytes_and_not_by_what_an_entry_says_of_it() -> None:
+    records = chain(*WHOLE)
+    assert find_evidence(records, name_of(PROOF)) == PROOF
+    forged = Record(records[0].commit, records[0].data, b'{"version": 2}')
+    assert find_evidence([forged], name_of(PROOF)) is None and find_evidence([forged], name_of(forged.evidence)) is None
