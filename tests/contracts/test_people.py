@@ -3,6 +3,7 @@
 import asyncio
 
 from trimtab.promotion.outcome import Outcome, Word
+from trimtab.testing.jumping import JumpingClock
 from trimtab.testing.receiver import receiver
 from trimtab.wiring.people import SLACK, WEBHOOK, tell
 
@@ -14,7 +15,7 @@ def test_slack_and_a_webhook_are_told_and_trouble_names_no_address() -> None:
         async with receiver() as place:
             place.says("/slack", (503, ""), (200, "ok"))
             place.says("/hook", (404, "gone"))
-            problems = await tell(DONE, {SLACK: f"{place.address}/slack", WEBHOOK: f"{place.address}/hook"})
+            problems = await tell(DONE, {SLACK: f"{place.address}/slack", WEBHOOK: f"{place.address}/hook"}, JumpingClock())
             slack, hook = [[seen.told for seen in place.seen if seen.path == path] for path in ("/slack", "/hook")]
             assert len(slack) == 2 and "shop: canary has what stable has again" in str(slack[-1])
             assert hook == [

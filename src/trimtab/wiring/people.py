@@ -16,15 +16,16 @@ from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget
 from trimtab.model.tellings import Telling, TellingKind
+from trimtab.ports import Clock
 from trimtab.promotion.outcome import Outcome
 
 SLACK, WEBHOOK = "TRIMTAB_SLACK_URL", "TRIMTAB_WEBHOOK_URL"
 TRIES = 3
 
 
-async def tell(outcome: Outcome, environment: Mapping[str, str]) -> tuple[str, ...]:
+async def tell(outcome: Outcome, environment: Mapping[str, str], clock: Clock | None = None) -> tuple[str, ...]:
     """Tells whoever is to be told; a line for each who could not be reached. A rollback is not undone by that."""
-    clock = SystemClock()
+    clock = clock or SystemClock()
     told = Telling("outcome", TellingKind.ALERT, clock.now(), "Failed", f"{outcome.app}: {outcome.text}", "RolledBack", "error")
     key = CanaryKey(outcome.target, outcome.app)
     bodies: dict[str, Callable[[AlertTarget], object]] = {
