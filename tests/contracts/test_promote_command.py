@@ -55,19 +55,9 @@ def written(place: Shop, judgement: str = "pass") -> str:
 
 
 def test_promote_push_history_show_and_verify_tell_one_story(place: Shop, tmp_path: Path) -> None:
-    outputs, dotenv = tmp_path / "outputs", tmp_path / "trimtab.env"
-    told = trimtab(
-        place,
-        "promote",
-        "shop/stable",
-        "--evidence",
-        written(place),
-        "--dotenv",
-        str(dotenv),
-        "-o",
-        "json",
-        environment={"GITHUB_OUTPUT": str(outputs)},
-    )
+    outputs, dotenv, page = tmp_path / "outputs", tmp_path / "trimtab.env", tmp_path / "summary.md"
+    words = ("promote", "shop/stable", "--evidence", written(place), "--dotenv", str(dotenv), "-o", "json")
+    told = trimtab(place, *words, environment={"GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": str(page)})
     assert told.returncode == 0, told.stderr
     done = json.loads(told.stdout)
     assert (done["outcome"], done["verdict"], done["branch"]) == ("promoted", "pass", "main")
@@ -77,6 +67,7 @@ def test_promote_push_history_show_and_verify_tell_one_story(place: Shop, tmp_pa
     assert git(place.origin, "log", "-1", "--format=%an", MAIN) == "Ada"
     assert re.search(r"^outcome<<(trimtab-\w+)\npromoted\n\1$", outputs.read_text(), re.MULTILINE)
     assert f"TRIMTAB_COMMIT={done['commit']}\n" in dotenv.read_text()
+    assert page.read_text().startswith("### shop/stable: stable has it now") and "pool: 10 -> 20 (x2)" in page.read_text()
     history = trimtab(place, "history", "--in", "repo", "--verify")
     assert history.returncode == 0 and "the journal holds" in history.stdout
     assert [line.split()[3] for line in history.stdout.splitlines()[1:4]] == ["verdict", "proposed", "promoted"]

@@ -1,4 +1,4 @@
-"""What later steps of a pipeline get to know: GitHub's output file, and a dotenv file for GitLab. Called by commands of pipelines.
+"""What later steps and the page of a pipeline's run get to know: GitHub's files, and a dotenv file for GitLab. Called by commands.
 
 Values may come from people. So GitHub's are written with a random delimiter, which no value can end, and GitLab's on one line.
 """
@@ -27,6 +27,17 @@ def write_outputs(values: Mapping[str, str], environment: Mapping[str, str], dot
             dotenv.write_text("".join(f"{variable(name)}={one_line(value)}\n" for name, value in values.items()), encoding="utf-8")
     except OSError as error:
         raise InputError(f"writing outputs to {error.filename} failed: {error.strerror}") from error
+
+
+def write_summary(markdown: str, environment: Mapping[str, str]) -> None:
+    """Adds to the page of the run, where GITHUB_STEP_SUMMARY names a file for that. InputError where it cannot be written."""
+    target = environment.get("GITHUB_STEP_SUMMARY", "")
+    try:
+        if target:
+            with open(target, "a", encoding="utf-8") as file:
+                file.write(f"{markdown}\n")
+    except OSError as error:
+        raise InputError(f"writing the summary to {error.filename} failed: {error.strerror}") from error
 
 
 def github(name: str, value: str) -> str:

@@ -16,6 +16,7 @@ _REGION = re.compile(_BEGIN.pattern + r".*?" + re.escape(END), re.DOTALL)
 TRAILERS = re.compile(r"^Trimtab-([A-Za-z-]+): (.*?)\s*$", re.MULTILINE)
 MOST_FIGURES = 50
 LONGEST_TITLE = 200
+LONGEST_SUMMARY = 60_000
 ROOM = 2000
 """Characters that a body leaves for people's own text and for what forges add."""
 
@@ -93,6 +94,12 @@ def body(story: Story, how: str, longest: int) -> str:
     tail = ["", *(f"- {cell(note)}" for note in story.notes), *([""] if story.notes else []), how, END]
     room = longest - ROOM - len("\n".join([*head, *tail]))
     return "\n".join([*head, *_changes(story.changes, room), *tail])
+
+
+def summary(first: str, changes: Sequence[Change], notes: Sequence[str]) -> str:
+    """What a pipeline shows on the page of its run, as Markdown."""
+    listed = _changes(changes, LONGEST_SUMMARY) if changes else []
+    return "\n".join([f"### {cell(first)}", *listed, "", *(f"- {cell(note)}" for note in notes), ""])
 
 
 def merged_body(old: str, ours: str) -> str:

@@ -13,10 +13,11 @@ from trimtab.config.difference import line
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, show_json
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, WAITING
-from trimtab.faces.outputs import write_outputs
+from trimtab.faces.outputs import write_outputs, write_summary
 from trimtab.promotion.edges import giving_back, receiving, refuse_pull_requests
 from trimtab.promotion.journal import UNDECIDED
 from trimtab.promotion.outcome import Outcome, Word
+from trimtab.promotion.text import summary
 from trimtab.wiring.promoting import Promoting, Wish
 from trimtab.wiring.repository import Repository, repository, workshop_for
 from trimtab.wiring.rolling_back import Back, RollingBack
@@ -172,6 +173,7 @@ def end(outcome: Outcome, output: str, dotenv: Path | None) -> None:
         "verdict": outcome.verdict,
     }  # fmt: skip
     write_outputs(values, os.environ, dotenv)
+    write_summary(summary(f"{outcome.app}/{outcome.target}: {outcome.text}", outcome.changes, outcome.notes), os.environ)
     if output == "json":
         show_json(view(outcome))
     else:
