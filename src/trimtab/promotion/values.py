@@ -31,14 +31,22 @@ def move_values(source: Side, receiver: Side, base: Side | None, keep: Sequence[
         text = _removed(text, path, lower, effective(source, source.values))
     for path, value in found.sets.items():
         text = _set(text, path, value, source, lower)
-    _check(source, receiver, text, kept, {*found.left})
-    steps = _steps(own, [*found.removals, *found.sets])
-    return Edited({own: text.encode()}, steps, (), _steps(own, found.left))
+    left = {*found.left}
+    for path in sorted(_wrong(source, receiver, text, kept) - left):
+        # What a null in this file kept away has come out again from a file below, and the source does not have it.
+        text = _put(text, path, None, None) if path not in wanted else text
+    wrong = _wrong(source, receiver, text, kept) - left
+    if wrong:
+        raise InputError(f"{own}: {listed(sorted(map(joined, wrong)))} cannot be brought over by an edit of this file. Change it by hand")
+    if text == text_of(receiver, own):
+        return Edited({}, (), (), _steps(own, found.left))
+    return Edited({own: text.encode()}, _steps(own, [*found.removals, *found.sets]), (), _steps(own, found.left))
 
 
 def moving(side: Side, kept: Keep) -> Leaves:
-    """All values of a target that may move."""
-    return {path: value for path, value in leaves(effective(side, side.values)).items() if path not in kept}
+    """All values of a target that may move; not empty mappings, which Helm merges with what the chart has, so that they say nothing."""
+    found = leaves(effective(side, side.values))
+    return {path: value for path, value in found.items() if path not in kept and value != {}}
 
 
 def kept_apart(source: Side, receiver: Side, keep: Sequence[str]) -> tuple[str, ...]:
@@ -98,14 +106,14 @@ def _at(tree: Mapping[str, object], path: Path) -> tuple[bool, object]:
 
 
 def _removed(text: str, path: Path, lower: Mapping[str, object], wanted: Mapping[str, object]) -> str:
+    gone = path
     if _written_here(text, path):
-        gone = path
         # A mapping that would be left empty goes with its last value, unless the source has one there, too.
         while len(gone) > 1 and _only_child(text, gone) and not _at(wanted, gone[:-1])[0]:
             gone = gone[:-1]
         text = removed(Spot(text, 0, gone))
     # null takes away what a file below says.
-    return _put(text, path, None, None) if _at(lower, path)[0] else text
+    return _put(text, gone, None, None) if _at(lower, gone)[0] else text
 
 
 def _only_child(text: str, path: Path) -> bool:
@@ -131,15 +139,17 @@ def _written_here(text: str, path: Path) -> bool:
     return bool(read_yaml(text)) and Spot(text, 0, path).node is not None
 
 
-def _check(source: Side, receiver: Side, text: str, kept: Keep, left: set[Path]) -> None:
-    """What Helm would get now must be what it gets for the source, but for what is kept and what is left. InputError otherwise."""
-    own = receiver.values[-1]
-    after = _over(effective(receiver, receiver.values[:-1]), values_of(text, own))
-    now = {path: value for path, value in leaves(after).items() if path not in kept}
-    wanted = moving(source, kept)
-    wrong = [path for path in {*now, *wanted} - left if not same(now.get(path), wanted.get(path)) and now.get(path, {}) != {}]
-    if wrong:
-        raise InputError(f"{own}: {listed(sorted(map(joined, wrong)))} cannot be brought over by an edit of this file. Change it by hand")
+def _wrong(source: Side, receiver: Side, text: str, kept: Keep) -> set[Path]:
+    """Where Helm would not get for the receiver what it gets for the source; what is kept does not count."""
+    after = _over(effective(receiver, receiver.values[:-1]), values_of(text, receiver.values[-1]))
+    now = _said({path: value for path, value in leaves(after).items() if path not in kept})
+    wanted = _said(moving(source, kept))
+    return {path for path in {*now, *wanted} if not same(now.get(path), wanted.get(path))}
+
+
+def _said(found: Leaves) -> Leaves:
+    """Without what says nothing to a chart: null takes a value away, and an empty mapping has none."""
+    return {path: value for path, value in found.items() if value is not None and value != {}}
 
 
 def _steps(file: str, paths: Sequence[Path]) -> tuple[Step, ...]:

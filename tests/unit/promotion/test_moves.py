@@ -11,6 +11,7 @@ from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.promotion.merging import Move
 from trimtab.promotion.plan import Plan, planned, promoted_files
 from trimtab.promotion.sides import Rules, Side
+from trimtab.promotion.values import effective, leaves
 
 APP = ConfigName(ConfigKind.CONFIG_MAP, "app-config")
 CANARY, STABLE = "apps/myapp/overlays/canary", "apps/myapp/overlays/stable"
@@ -319,3 +320,27 @@ def test_whatever_way_content_is_written_in_it_arrives_byte_for_byte_and_the_res
     # What PyYAML writes of U+0085 is not always what it was given, so what counts is what the source says.
     assert values == [{"a": "b"}, read_yaml(source.files["canary/c.yaml"].decode())[0].value["data"]]  # type: ignore[index]
     assert text.startswith(rest) and not moved(source, done).steps
+
+
+Tree = dict[str, object]
+
+
+def said(side: Side) -> dict[tuple[str, ...], object]:
+    found = leaves(effective(side, side.values))
+    return {path: value for path, value in found.items() if value is not None and value != {} and path[0] != "image"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(trees, trees, trees, trees, trees, st.sampled_from(Move))
+def test_over_several_files_the_receiver_gets_what_the_source_gets(
+    shared: Tree, low: Tree, own: Tree, other_low: Tree, other: Tree, move: Move
+) -> None:
+    def side(name: str, low: dict[str, object], own: dict[str, object]) -> Side:
+        files = {"values.yaml": shared, f"low-{name}.yaml": low, f"{name}.yaml": own}
+        dumped = {path: yaml.safe_dump(tree, allow_unicode=True).encode() for path, tree in files.items()}
+        return Side(name, "helm", dumped, values=tuple(files))
+
+    source, receiver = side("one", low, own), side("two", other_low, other)
+    plan = moved(source, receiver, receiver, "image", move=move)
+    assert set(plan.files) <= {"two.yaml"}
+    assert said(after(plan, receiver)) == said(source)
