@@ -1,6 +1,5 @@
 """Whose wish a RolloutCommand is: certain where the shipped admission policy was in force before it was made, and nowhere else."""
 
-import asyncio
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -87,7 +86,6 @@ async def test_only_what_was_made_under_the_policy_is_vouched_for(plane: Control
 
 async def verified(vouching: Vouching, api: Api) -> bool:
     """Is a new command vouched for?"""
-    await asyncio.sleep(0.1)
     return await vouching.verified(await wish(api))
 
 
