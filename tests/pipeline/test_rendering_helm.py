@@ -1,10 +1,16 @@
 """Helm for real: values files, library charts, archives, and what is refused before or after helm runs."""
 
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from pipeline.programs import rules
 from pipeline.test_rendering_kustomize import written
 from trimtab.adapters.rendering.request import Request
 from trimtab.errors import DocumentError, InputError
@@ -55,6 +61,25 @@ async def test_a_library_chart_elsewhere_in_the_repository_is_used_without_being
     assert len(found.objects) == 1
     assert not (tmp_path / "chart/charts").exists()
     assert "common/templates/_head.tpl" in found.inputs
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A web server on the loopback interface."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def indexed(folder: Path, how: Rules) -> None:
+    command = [f"{how.tools.path}/helm", "repo", "index", str(folder)]
+    subprocess.run(command, env={"HOME": str(folder)}, check=True, capture_output=True, timeout=60)
 
 
 def packed(root: Path, how: Rules) -> Path:
@@ -110,6 +135,29 @@ async def test_what_is_wrong_is_told_at_its_file_and_line(
     assert str(refused.value).startswith(place), refused.value
     assert said in str(refused.value)
     assert str(tmp_path) not in str(refused.value)
+
+
+async def test_a_value_that_breaks_the_schema_is_not_in_the_complaint(tmp_path: Path, rendering: Rules) -> None:
+    schema = '{"properties": {"pin": {"type": "string", "pattern": "^x"}, "pool": {"maxLength": 1}}}'
+    root = written(tmp_path, FILES | {"chart/values.schema.json": schema, "two.yaml": "pin: hunter2 it's\npool: hunter3\n"})
+    with pytest.raises(DocumentError) as refused:
+        await chart(root, rendering, values=("two.yaml",))
+    assert "/pin" in str(refused.value) and "pattern" in str(refused.value)
+    assert "hunter" not in str(refused.value)
+
+
+async def test_a_remote_dependency_is_fetched_only_where_that_is_allowed(tmp_path: Path, rendering: Rules) -> None:
+    root = packed(written(tmp_path / "repo", FILES), rendering)
+    served = tmp_path / "served"
+    (root / "chart/charts").rename(served)
+    indexed(served, rendering)
+    with serving(served) as url:
+        (root / "chart/Chart.yaml").write_text(FILES["chart/Chart.yaml"].replace("file://../common", url))
+        allowed = rules(rendering.tools.path, network=True)
+        assert [one.logical for one in (await chart(root, allowed)).objects] == ["settings"]
+        with pytest.raises(DocumentError, match=r"chart/Chart\.yaml:5: .*--network"):
+            await chart(root, rendering)
+    assert not (root / "chart/charts").exists()
 
 
 async def test_a_link_out_of_the_repository_inside_a_chart_is_refused(tmp_path: Path, rendering: Rules) -> None:

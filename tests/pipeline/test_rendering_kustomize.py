@@ -201,3 +201,16 @@ async def test_a_tool_that_does_not_end_is_stopped(tmp_path: Path) -> None:
     program.chmod(0o755)
     with pytest.raises(Unavailable, match=r"kustomize did not finish within 0\.3 s"):
         await overlay(tree(tmp_path / "repo"), rules(str(program.parent), deadline=0.3))
+
+
+async def test_a_base_with_a_prefix_beside_others_keeps_its_own_names(tmp_path: Path, rendering: Rules) -> None:
+    generator = "namePrefix: {0}-\nconfigMapGenerator: [{{name: settings, literals: [a={0}]}}, {{name: settings-{0}, literals: [a=b]}}]\n"
+    files = {f"{name}/kustomization.yaml": generator.format(name) for name in ("one", "two")}
+    files["canary/kustomization.yaml"] = "resources: [../one, ../two]\nnameSuffix: -canary\n"
+    found = await overlay(written(tmp_path, files), rendering)
+    assert {one.name.rpartition("-")[0]: one.logical for one in found.objects} == {
+        "one-settings-canary": found.objects[0].name,
+        "one-settings-one-canary": "settings-one",
+        "two-settings-canary": found.objects[2].name,
+        "two-settings-two-canary": "settings-two",
+    }

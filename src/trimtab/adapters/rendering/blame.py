@@ -23,6 +23,8 @@ OBJECT = re.compile(
 FIELD = re.compile(r'unknown field \\?"(?P<field>[^"\\]+)')
 AT_TEMPLATE = re.compile(r"(?P<file>[\w.-]+/(?:[\w.-]+/)*[\w.-]+\.(?:ya?ml|tpl|txt|json))(?::(?P<line>\d+))?")
 AT_VALUES = re.compile(r"(?:failed to parse|cannot load) (?P<file>\S+?): .*?(?:line (?P<line>\d+))?: (?P<problem>[^:]+)$", re.DOTALL)
+QUOTED = re.compile(r"^(- at '[^']*': )'(?:[^'\\]|\\.)*'", re.MULTILINE)
+"""A value, which may be a password, in a complaint about a schema: `- at '/pin': '4711' does not match pattern`."""
 HINT = "\n\nUse --debug flag to render out invalid YAML"
 
 
@@ -46,7 +48,7 @@ def of_helm(request: Request, chart: str, said: str) -> InputError:
         return DocumentError(f"not YAML: {found['problem'].strip()}", file=file, line=line)
     if "schema" in problem.split(":")[0]:
         file = request.values[-1] if request.values else f"{request.path}/values.yaml"
-        return DocumentError(problem, file=file)
+        return DocumentError(QUOTED.sub(r"\1a value", problem), file=file)
     mentions = list(AT_TEMPLATE.finditer(whole))[::-1]
     for found in sorted(mentions, key=lambda mention: mention["line"] is None):
         file = source(request, chart, found["file"])

@@ -14,7 +14,7 @@ from trimtab.adapters.rendering.chart import NEAR, Chart, completed, files, open
 from trimtab.adapters.rendering.objects import CONFIGS, Written, apart, made, manifests
 from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, inside, read, relative, shown
-from trimtab.adapters.rendering.tool import Output, Tools, run
+from trimtab.adapters.rendering.tool import Output, Tools, both, run
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError, Unavailable
 from trimtab.model.rendered import Place, RenderedObject
@@ -43,7 +43,7 @@ async def render(request: Request, tools: Tools) -> Rendering:
         place = await _complete(request, chart, home, tools, program)
         arguments = [*_options(request, values), "--", request.release, str(place)]
         environment = tools.variables(home, network=False)
-        done, version = await asyncio.gather(
+        done, version = await both(
             run(program, ["template", *arguments], home, environment, request.deadline), _version(program, home, tools)
         )
     if done.code != 0:

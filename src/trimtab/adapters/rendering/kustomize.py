@@ -16,7 +16,7 @@ from trimtab.adapters.rendering.objects import apart, made, manifests
 from trimtab.adapters.rendering.origins import Origins
 from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, relative
-from trimtab.adapters.rendering.tool import Tools, run
+from trimtab.adapters.rendering.tool import Tools, both, run
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError
 
@@ -37,7 +37,7 @@ async def render(request: Request, tools: Tools) -> Rendering:
     with tempfile.TemporaryDirectory(prefix="trimtab-") as home:
         environment = tools.variables(Path(home), network=request.network and tree.remote)
         command = (*COMMANDS[name], "--", str(request.root / request.path))
-        done, version = await asyncio.gather(
+        done, version = await both(
             run(program, command, Path(home), environment, request.deadline),
             version_of(name, program, Path(home), tools),
         )

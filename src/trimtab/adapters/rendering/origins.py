@@ -58,17 +58,25 @@ class Origins:
 
     def _logical(self, kind: str, name: str) -> str:
         bare = HASH.sub("", name)
-        candidates = [known for of, known in self._mentions if of == kind and known in name]
-        for known in sorted(candidates, key=len, reverse=True):
+        stripped = [self._stripped(whole) for whole in (name, bare)]
+        for known in (*stripped, name, bare):
+            if (kind, known) in self._mentions:
+                return known
+        # Some of the prefixes and suffixes only, such as those of a base beside others.
+        for known in sorted((known for of, known in self._mentions if of == kind and known in name), key=len, reverse=True):
             for whole in (name, bare):
-                before, found, after = whole.partition(known)
-                if found and _made_of(before, self._prefixes) and _made_of(after, self._suffixes):
+                before, _, after = whole.partition(known)
+                if _made_of(before, self._prefixes) and _made_of(after, self._suffixes):
                     return known
+        return stripped[1]
+
+    def _stripped(self, name: str) -> str:
+        """Without all prefixes and suffixes; the target's own are the outermost."""
         for text in self._suffixes:
-            bare = bare.removesuffix(text)
+            name = name.removesuffix(text) or name
         for text in self._prefixes:
-            bare = bare.removeprefix(text)
-        return bare or name
+            name = name.removeprefix(text) or name
+        return name
 
     def _generated(self, here: Kustomization) -> None:
         for section, kind in GENERATORS.items():

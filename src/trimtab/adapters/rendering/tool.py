@@ -7,14 +7,17 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from trimtab.adapters.rendering.request import LARGEST
 from trimtab.errors import InputError, Unavailable
 
+A = TypeVar("A")
+B = TypeVar("B")
 NOWHERE = "http://127.0.0.1:1"
 """A proxy that nobody is, for tools that would fetch something unasked."""
 FOR_NETWORK = (
@@ -22,6 +25,8 @@ FOR_NETWORK = (
     "SSH_AUTH_SOCK", "GIT_SSH_COMMAND",
 )  # fmt: skip
 """What a tool gets of the user's environment where it may fetch."""
+GRACE = 2.0
+"""Seconds until a tool that was stopped is left alone: something that it started holds its pipes."""
 LOUDEST = 4 * 1024 * 1024
 """Bytes of error output that are read."""
 
@@ -71,30 +76,41 @@ async def run(program: str, arguments: Sequence[str], folder: Path, environment:
         raise Unavailable(f"starting {program} failed: {error.strerror or error}") from error
     try:
         async with asyncio.timeout(deadline):
-            out, errors = await asyncio.gather(_read(process.stdout, LARGEST), _read(process.stderr, LOUDEST))
-            code = await process.wait() if out is not None and errors is not None else 0
+            out, errors = await both(_read(process.stdout, LARGEST, name), _read(process.stderr, LOUDEST, name))
+            code = await process.wait()
     except TimeoutError:
         raise Unavailable(f"{name} did not finish within {deadline:g} s and was stopped") from None
     finally:
         await _stop(process)
-    if out is None or errors is None:
-        raise InputError(f"{name} wrote more than {LARGEST // 2**20} MiB and was stopped. A target that large cannot be rolled out")
     return Output(code, out.decode(errors="replace"), errors.decode(errors="replace").strip())
 
 
-async def _read(stream: asyncio.StreamReader | None, limit: int) -> bytes | None:
-    """Everything that comes, None where it is more than the limit."""
+async def both(one: Coroutine[None, None, A], other: Coroutine[None, None, B]) -> tuple[A, B]:
+    """What two coroutines come to that run side by side; where one fails, its error, and the other is over too."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            first, second = tasks.create_task(one), tasks.create_task(other)
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return first.result(), second.result()
+
+
+async def _read(stream: asyncio.StreamReader | None, limit: int, name: str) -> bytes:
+    """Everything that comes. InputError where it is more than the limit."""
     parts, size = list[bytes](), 0
     while stream is not None and (part := await stream.read(2**18)):
         parts.append(part)
         size += len(part)
         if size > limit:
-            return None
+            raise InputError(f"{name} wrote more than {limit // 2**20} MiB and was stopped. A target that large cannot be rolled out")
     return b"".join(parts)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
+    """Stops a tool and whatever it started, and reads what is left in its pipes, without which it never counts as ended."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await process.communicate()
