@@ -18,7 +18,7 @@ from trimtab.config.renderings import Comparison, compared
 from trimtab.documents.pipeline import App, Target
 from trimtab.errors import InputError
 from trimtab.model.rendered import Rendered
-from trimtab.wiring.pipeline import Project, Rules, exported, find, load, load_at, render, rendered, repository_root
+from trimtab.wiring.pipeline import Project, Rules, exported, find, load, load_at, render, rendered, rendered_all, repository_root
 
 WORK_TREE = "the work tree"
 RELEASE = "release"
@@ -53,6 +53,7 @@ class Sides:
         self._asked, self._stack = asked, stack
         self.project = load(asked.folder) if find(asked.folder) is not None else None
         self._projects: dict[str, Project] = {}
+        self._roots: dict[str, Path] = {}
 
     async def of(self, word: str) -> Side | None:
         """What a word names; None where it is neither a target, nor there on disk, nor a commit of a repository with a trimtab.yaml."""
@@ -97,24 +98,21 @@ class Sides:
         return await render(request, "", self._asked.rules, revision)
 
     async def _place(self, name: str, revision: str) -> tuple[str, Path]:
-        """A path from the root of the repository, and the root. Without a repository the folder that it lies in is the root."""
-        path = (self._asked.folder.resolve() / name).absolute()
-        base = repository_root(self._asked.folder)
-        if base is None:
-            found = path.resolve()
-            return (".", found) if found.is_dir() else (found.name, found.parent)
-        if path != base and base not in path.parents:
-            path = path.resolve()
-        if path != base and base not in path.parents:
-            raise InputError(f"{name} lies outside of the repository {base}")
-        root = base if not revision else (await self._stack.enter_async_context(exported(base, revision)))[0]
-        return path.relative_to(base).as_posix(), root
+        """A path from the root of the repository, and the root. Without a repository that is the folder where it is looked."""
+        folder = self._asked.folder.resolve()
+        base, path = repository_root(folder) or folder, (folder / name).absolute()
+        path = path if base in (path, *path.parents) else path.resolve()
+        if base not in (path, *path.parents):
+            raise InputError(f"{name} lies outside of {base}. Go to a folder that holds all of it, or name that with --repo")
+        if revision not in self._roots:
+            self._roots[revision] = (await self._stack.enter_async_context(exported(base, revision)))[0] if revision else base
+        return path.relative_to(base).as_posix(), self._roots[revision]
 
     async def _all(self, revision: str) -> Side:
         return Side(revision, await self._targets(await self._at(revision)), several=True)
 
     async def _targets(self, project: Project) -> tuple[Rendered, ...]:
-        return tuple([await rendered(project, app, target, self._asked.rules) for app, target in project.chosen("")])
+        return await rendered_all(project, project.chosen(""), self._asked.rules)
 
     async def _at(self, revision: str) -> Project:
         if revision not in self._projects:

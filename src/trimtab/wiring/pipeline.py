@@ -7,7 +7,7 @@ refused, by links too.
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -156,6 +156,22 @@ async def rendered(project: Project, app: App, target: Target, rules: Rules | No
     namespace = target.namespace or app.namespace or ""
     request = Request(project.root, f"{app.name}/{target.name}", target.path or "", target.name, namespace)
     return await render(request, app.rendering or "", rules, project.commit)
+
+
+async def rendered_all(project: Project, chosen: Sequence[tuple[App, Target]], rules: Rules | None = None) -> tuple[Rendered, ...]:
+    """What several targets render to, in their order; as many tools run at once as there are processors. Errors as `rendered`."""
+    free = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def one(app: App, target: Target) -> Rendered:
+        async with free:
+            return await rendered(project, app, target, rules)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            found = [tasks.create_task(one(app, target)) for app, target in chosen]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    return tuple(task.result() for task in found)
 
 
 async def render(request: Request, rendering: str, rules: Rules | None = None, commit: str = "") -> Rendered:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.plain import KUSTOMIZATIONS
 from trimtab.adapters.rendering.request import Request, inside, read, relative, shown
 from trimtab.documents.nodes import Path as Steps
-from trimtab.documents.yaml import Document, read_yaml
+from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError
 
 REMOTE = re.compile(
@@ -89,10 +90,10 @@ def _folder(request: Request, folder: Path, tree: Tree, above: tuple[Path, ...])
         raise DocumentError(many, file=relative(request.root, folder))
     path = inside(request.root, found[0], written=found[0].name, file=relative(request.root, folder))
     name = relative(request.root, path)
-    documents = read_yaml(read(request.root, path), name)
-    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+    found_in = documents(read(request.root, path), name)
+    if len(found_in) != 1 or not isinstance(found_in[0].value, dict):
         raise DocumentError("expected one YAML document with the fields of a kustomization", file=name)
-    here = Kustomization(folder, name, documents[0])
+    here = Kustomization(folder, name, found_in[0])
     _no_helm(here)
     tree.files.add(path)
     tree.kustomizations.append(here)
@@ -152,7 +153,7 @@ def _one(request: Request, about: tuple[Kustomization, Steps, bool], text: str, 
 def _no_address(request: Request, path: Path) -> None:
     """Generators and transformers in files of their own name further files, which kustomize would fetch too."""
     name = relative(request.root, path)
-    for document in read_yaml(read(request.root, path), name):
+    for document in documents(read(request.root, path), name):
         for steps, text in _texts(document.value, ()):
             if REMOTE.match(text) and "\n" not in text and steps[:1] not in (("apiVersion",), ("kind",)):
                 problem = f"{shown(text)} may be fetched from the network. Copy it into the repository, or allow it with --network"

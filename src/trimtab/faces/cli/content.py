@@ -20,7 +20,7 @@ from trimtab.faces.rendering import documents, view
 from trimtab.model.rendered import Rendered
 from trimtab.promotion.text import one_line
 from trimtab.wiring.comparing import Asked, comparisons, targets
-from trimtab.wiring.pipeline import Rules, find, rendered
+from trimtab.wiring.pipeline import Rules, find, rendered_all
 from trimtab.wiring.repository import fingerprint_key
 from trimtab.wiring.state import state_folder
 
@@ -187,7 +187,7 @@ def render_command(target: str, revision: str, repo: Path | None, network: bool,
         click.echo(documents(one, secret), nl=False)
 
 
-async def all_rendered(target: str, revision: str, asked: Asked) -> tuple[str, list[Rendered]]:
+async def all_rendered(target: str, revision: str, asked: Asked) -> tuple[str, Sequence[Rendered]]:
     """Where it was looked, and what each target renders to."""
     async with targets(target, revision, asked) as (project, chosen):
-        return project.place, [await rendered(project, app, each, asked.rules) for app, each in chosen]
+        return project.place, await rendered_all(project, chosen, asked.rules)
