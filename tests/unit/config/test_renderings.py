@@ -81,10 +81,9 @@ def test_what_came_or_went_is_told_with_its_keys_or_its_name() -> None:
 
 
 def test_objects_of_one_name_in_two_namespaces_stay_apart() -> None:
-    one, two = config("app", {"A": "1"}), replace(config("app", {"A": "2"}), namespace="other")
-    assert told(compared(side(one, two), side(one, replace(two, content=config("app", {"A": "3"}).content)))) == [
-        "configmap/app: A: 2 -> 3 (x1.5)"
-    ]
+    one, other, new = config("app", {"A": "1"}), replace(config("app", {"A": "2"}), namespace="other"), config("app", {"A": "3"})
+    assert told(compared(side(one, other), side(new, other))) == ["configmap/app: A: 1 -> 3 (x3)"]
+    assert told(compared(side(other, one), side(new, other))) == ["configmap/app: A: 1 -> 3 (x3)"]
 
 
 values = st.dictionaries(st.sampled_from("ABC"), st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=5), max_size=3)
