@@ -1,16 +1,11 @@
 """Helm for real: values files, library charts, archives, and what is refused before or after helm runs."""
 
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from pipeline.programs import rules
+from pipeline.programs import rules, serving
 from pipeline.test_rendering_kustomize import written
 from trimtab.adapters.rendering.request import Request
 from trimtab.errors import DocumentError, InputError
@@ -61,20 +56,6 @@ async def test_a_library_chart_elsewhere_in_the_repository_is_used_without_being
     assert len(found.objects) == 1
     assert not (tmp_path / "chart/charts").exists()
     assert "common/templates/_head.tpl" in found.inputs
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """A web server on the loopback interface."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def indexed(folder: Path, how: Rules) -> None:
@@ -165,6 +146,17 @@ async def test_a_link_out_of_the_repository_inside_a_chart_is_refused(tmp_path: 
     (tmp_path / "stolen.yaml").write_text("a: b\n")
     (root / "chart/templates/linked.yaml").symlink_to(tmp_path / "stolen.yaml")
     with pytest.raises(DocumentError, match=r"chart/templates/linked\.yaml: .* leads out of the repository"):
+        await chart(root, rendering)
+
+
+async def test_what_is_behind_a_link_inside_the_repository_is_rendered_and_is_an_input(tmp_path: Path, rendering: Rules) -> None:
+    root = written(tmp_path, FILES | {"shared/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n"})
+    (root / "chart/templates/shared").symlink_to(root / "shared")
+    found = await chart(root, rendering)
+    assert {one.name for one in found.objects} == {"eu-settings", "more"}
+    assert "shared/more.yaml" in found.inputs
+    (root / "shared/again").symlink_to(root / "chart")
+    with pytest.raises(DocumentError, match=r"shared/again: a link that leads round in a circle"):
         await chart(root, rendering)
 
 

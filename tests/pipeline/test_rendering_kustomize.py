@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.programs import linked, rules
+from pipeline.programs import linked, rules, serving
 from trimtab.adapters.rendering.request import Request
 from trimtab.errors import DocumentError, Unavailable
 from trimtab.model.rendered import Rendered
@@ -214,3 +214,13 @@ async def test_a_base_with_a_prefix_beside_others_keeps_its_own_names(tmp_path: 
         "two-settings-canary": found.objects[2].name,
         "two-settings-two-canary": "settings-two",
     }
+
+
+async def test_a_remote_resource_is_fetched_only_where_that_is_allowed(tmp_path: Path, rendering: Rules) -> None:
+    served = written(tmp_path / "served", {"x.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: far}\n"})
+    with serving(served) as url:
+        root = written(tmp_path / "repo", {"canary/kustomization.yaml": f"nameSuffix: -canary\nresources:\n- {url}/x.yaml\n"})
+        found = await overlay(root, rules(rendering.tools.path, network=True))
+        assert [(one.name, one.logical, one.place) for one in found.objects] == [("far-canary", "far", "canary/kustomization.yaml")]
+        with pytest.raises(DocumentError, match=r"canary/kustomization\.yaml:3: .*--network"):
+            await overlay(root, rendering)

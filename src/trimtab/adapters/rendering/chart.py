@@ -61,21 +61,24 @@ def open_chart(root: Path, folder: Path, *, written: str, file: str = "", line: 
     return Chart(found, name, value["name"], tuple(_dependencies(documents[0], value)))
 
 
-def files(root: Path, folder: Path) -> Iterator[Path]:
-    """Every file of a chart. DocumentError for a link that leads out of the repository, InputError for more than any honest chart has."""
+def files(root: Path, folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """Every file of a chart, also through links. DocumentError for a link that leads out of the repository or round in a circle.
+
+    InputError for more than any honest chart has.
+    """
     count = 0
     for at, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted([*folders, *names]):
-            path = Path(at) / name
-            count += 1
-            if path.is_symlink():
-                inside(root, path, written=relative(root, path), file=relative(root, path))
-            if count > MOST or (name in names and path.stat().st_size > LARGEST):
-                raise InputError(
-                    f"{relative(root, folder)} has more than {MOST} files, or one beyond {LARGEST // 2**20} MiB: too much for a chart"
-                )
-            if name in names:
+            path, count = Path(at) / name, count + 1
+            linked = inside(root, path, written=relative(root, path), file=relative(root, path)) if path.is_symlink() else None
+            if linked is not None and linked.is_dir():
+                if linked in (folder, *folder.parents, *above):
+                    raise DocumentError("a link that leads round in a circle", file=relative(root, path))
+                yield from files(root, linked, (*above, folder))
+            elif name in names:
+                if count > MOST or path.stat().st_size > LARGEST:
+                    raise InputError(f"{relative(root, folder)} has more than {MOST} files, or one beyond {LARGEST // 2**20} MiB: no chart")
                 yield path
 
 
