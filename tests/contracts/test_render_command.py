@@ -49,6 +49,15 @@ def test_render_prints_each_object_below_its_place_and_no_value_of_a_secret(shop
     assert re.search(r"PIN: \(fingerprint [0-9a-f]{8}\)", ran(render_command, shop, "web/canary", key="k").stdout)
 
 
+def test_a_secret_of_a_version_that_nobody_knows_is_hidden_all_the_same(shop: Path) -> None:
+    path = shop / "web/canary/secret.yaml"
+    path.write_text(SECRET.replace("apiVersion: v1", "apiVersion: v9").replace("TEXT", "other"))
+    assert "(not shown)" in ran(render_command, shop, "web/canary", "-o", "json").stdout
+    assert "secret/token" in ran(diff_command, shop, "main").stdout
+    path.write_text(path.read_text().replace("other", "another"))
+    assert ran(diff_command, shop, "main", "-o", "json").exit_code == 0
+
+
 def test_render_as_json_names_inputs_readers_and_where_keys_are(shop: Path) -> None:
     found = json.loads(ran(render_command, shop, "-o", "json").stdout)["targets"]
     assert [one["name"] for one in found] == ["web/canary", "web/stable"]

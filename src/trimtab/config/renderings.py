@@ -13,7 +13,7 @@ from trimtab.config.difference import Change, ChangeKind, difference, tree_diffe
 from trimtab.config.digest import DigestKey, fingerprinted
 from trimtab.config.references import mapping
 from trimtab.model.content import Content
-from trimtab.model.names import ConfigName
+from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.model.rendered import Rendered, RenderedObject
 
 CONTENT = ("data", "binaryData", "stringData")
@@ -134,7 +134,8 @@ def _shown(content: Content, logical: str, secret: DigestKey | None) -> Content:
 
 def _comparable(one: RenderedObject, names: Mapping[str, str]) -> dict[str, object]:
     """The tree without content, which is compared by its keys, and under logical names."""
-    tree = {key: value for key, value in one.tree.items() if one.content is None or key not in CONTENT}
+    hidden = CONTENT if one.content is not None or one.kind == ConfigKind.SECRET else ()
+    tree = {key: value for key, value in one.tree.items() if key not in hidden}
     metadata = {**mapping(tree.get("metadata")), "name": one.logical, **({"namespace": one.namespace} if one.namespace else {})}
     if isinstance(annotations := metadata.get("annotations"), dict):
         # It repeats the whole object, of a Secret too.

@@ -6,8 +6,9 @@ import msgspec
 import yaml
 
 from trimtab.config.digest import DigestKey, fingerprint
-from trimtab.config.renderings import LAST_APPLIED
+from trimtab.config.renderings import CONTENT, LAST_APPLIED
 from trimtab.documents.scalars import plain
+from trimtab.model.names import ConfigKind
 from trimtab.model.rendered import Rendered, RenderedObject
 from trimtab.promotion.text import one_line
 
@@ -84,11 +85,12 @@ def documents(found: Rendered, secret: DigestKey | None) -> str:
 def shown(one: RenderedObject, secret: DigestKey | None) -> dict[str, object]:
     """The object, if it is a Secret without its values."""
     tree = dict(one.tree)
-    if one.content is None or not one.content.secret:
+    if one.kind != ConfigKind.SECRET:
         return tree
-    for section in ("data", "stringData"):
+    values = one.content.data if one.content is not None else {}
+    for section in CONTENT:
         if isinstance(part := tree.get(section), dict):
-            tree[section] = {key: _hidden(one.content.data.get(key, b""), secret) for key in part}
+            tree[section] = {key: _hidden(values[key], secret) if key in values else HIDDEN for key in part}
     metadata = tree.get("metadata")
     if isinstance(metadata, dict) and isinstance(notes := metadata.get("annotations"), dict) and LAST_APPLIED in notes:
         tree["metadata"] = {**metadata, "annotations": {**notes, LAST_APPLIED: HIDDEN}}
