@@ -347,3 +347,9 @@ def test_addresses_of_one_repository_are_the_same_and_folders_contain_each_other
     ]
     assert set(one) == {"forge.example/acme/shop"}
     assert within("a/b/c", "a/b") and within("./a/b", "a/b/") and within("a", ".") and not within("a/bc", "a/b")
+
+
+async def test_of_a_long_message_the_end_is_shown_too() -> None:
+    error = {"type": "ComparisonError", "message": "Failed to load: " + "x" * 5000 + ": nothing-here.yaml does not exist"}
+    looks, _ = await followed(APP, merged(DONE, {"status": {"conditions": [error]}}), DONE)
+    assert "Failed to load" in looks[1].reason and "nothing-here.yaml does not exist" in looks[1].reason and len(looks[1].reason) < 700

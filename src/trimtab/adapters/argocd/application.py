@@ -12,6 +12,8 @@ from trimtab.errors import InputError, Unavailable
 REFRESH, SKIP = "argocd.argoproj.io/refresh", "argocd.argoproj.io/skip-reconcile"
 NAMED = 3
 """Resources that a message names."""
+LONGEST = 600
+"""Characters of a message of Argo CD that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,6 @@ def out_of_sync(found: Application, status: str) -> str:
 
 
 def said(message: str) -> str:
-    """A message of Argo CD after a colon, on one line, not too long."""
-    text = "".join(letter for letter in " ".join(message.split()) if letter.isprintable())[:300]
-    return f": {text}" if text else ""
+    """A message of Argo CD after a colon, on one line; of a long one beginning and end, where the cause stands."""
+    text = "".join(letter for letter in " ".join(message.split()) if letter.isprintable())
+    return f": {text if len(text) <= LONGEST else f'{text[: LONGEST // 3]} ... {text[-2 * LONGEST // 3 :]}'}" if text else ""
