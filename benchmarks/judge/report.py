@@ -260,12 +260,12 @@ def written(kept: Kept, histories: int) -> tuple[str, bool]:
 
 INTRODUCTION = """Traffic is made up: Poisson requests, 10 primary pods, scrapes of 15 s, noise learned from the primary's own history
 unless a row says that the history was quiet. "Bound" is the one-sided 95 % bound of Clopper and Pearson for one cell, not adjusted for the
-number of cells. Rollouts of 60 min unless a ramp ends earlier. In R1 a cell starts with 300 rollouts and gets 1 000 where
-one of them was rolled back, 3 000 where three were; all are counted, which makes the rates of such cells a little too high. *Thresholds*:
-success below 99 % of a minute, five checks, as Flagger counts them. *Rank test*: error ratios of whole minutes on a growing window, as
-Kayenta judges them; written anew, 40 min. *Oracle*: the sequential likelihood ratio test at 100:1 that knows the ratio. The column
-`judge.md` repeats what the rule's own design measured, with other seeds; "differs" marks what chance alone explains in fewer than one of a
-thousand cases.
+number of cells. Rollouts of 60 min unless a ramp ends earlier. In R1 a cell starts with 300 rollouts and gets 1 000 where one of them was
+rolled back, with an honest history 3 000 where three were; all are counted, which makes the rates of such cells a little too high and lets
+the worst cells weigh most in "all", as in the design's own table with other numbers of runs. *Thresholds*: success below 99 % of a minute,
+five checks, as Flagger counts them. *Rank test*: error ratios of whole minutes on a growing window, as Kayenta judges them; written anew,
+40 min. *Oracle*: the sequential likelihood ratio test at 100:1 that knows the ratio. The column `judge.md` repeats what the rule's own
+design measured, with other seeds; "differs" marks what chance alone explains in fewer than one of a thousand cases.
 """
 TITLES = {
     "R1": "R1 False rollbacks over a whole rollout",

@@ -84,7 +84,7 @@ def played(cell: Cell, short: bool) -> Figures:
     if cell.section == "R1" and not short:
         if sum(int((ends.rollback < NEVER).sum()) for ends in every):
             every.append(once(cell, 1000 - runs, 1))
-        if sum(int((ends.rollback < NEVER).sum()) for ends in every) >= 3:
+        if cell.history is None and sum(int((ends.rollback < NEVER).sum()) for ends in every) >= 3:
             every.append(once(cell, 2000, 2))
     return figures(every) | (others(cell, runs) if wants_others(cell) else {})
 
@@ -119,16 +119,18 @@ def main() -> int:
     parser.add_argument("--short", action="store_true", help="a fifth of the runs, and fewer scenarios")
     parser.add_argument("--only", default=",".join(SECTIONS), help="which sections")
     parser.add_argument("--seconds", type=float, default=np.inf, help="stop after so long")
+    parser.add_argument("--part", default="1/1", help="only every so many-th cell, as 1/2 and 2/2 for two processes")
     parser.add_argument("--results", type=Path, help="where figures are kept between runs")
     parser.add_argument("--report", type=Path, help="where the report goes (default: standard output)")
     options = parser.parse_args()
     kept: dict[str, Figures] = {}
     if options.results and options.results.exists():
         kept = json.loads(options.results.read_text())
+    part, parts = (int(each) for each in options.part.split("/"))
     began = time.monotonic()
     for section in options.only.split(","):
-        for cell in SECTIONS[section](options.short):
-            if cell.name in kept:
+        for number, cell in enumerate(SECTIONS[section](options.short)):
+            if cell.name in kept or number % parts != part - 1:
                 continue
             if time.monotonic() - began > options.seconds:
                 print(f"{len(kept)} cells so far; to be continued", file=sys.stderr)

@@ -9,6 +9,7 @@ from trimtab.analysis import counts
 from trimtab.analysis.calibration import dispersion
 from trimtab.analysis.counts import Known, Odds
 from trimtab.analysis.ledger import total
+from trimtab.analysis.noise import PRESENT
 from trimtab.analysis.packing import leaves, placed, rebuilt, taken
 from trimtab.analysis.verdicts import CALLS, calls
 from trimtab.model.judging import JudgeRules
@@ -69,6 +70,7 @@ class Ends:
 def known_of(world: World, rules: JudgeRules, seed: int, hours: float = 4.0) -> Known:
     """(HISTORIES,) or (HISTORIES, metrics): what independent histories of this world say."""
     values = np.stack([history(world, HISTORIES, hours, seed + metric) for metric in range(world.metrics)], axis=1)
+    values[..., 1] += PRESENT
     single, lasting = dispersion(values, False, rules.clumps, rules.constants)
     sums = values.sum(axis=(2, 3))
     shape = (HISTORIES, world.metrics)
@@ -83,7 +85,9 @@ def grouped(scrape: Array, world: World, rules: JudgeRules) -> Array:
     found = np.zeros((*scrape.shape[:-2], 2, groups, 2))
     for place in range(scrape.shape[-2]):
         arm = int(place >= world.canary_pods)
-        found[..., arm, (place - arm * world.canary_pods) % groups, :] += scrape[..., place, :]
+        group = found[..., arm, (place - arm * world.canary_pods) % groups, :]
+        group += scrape[..., place, :]
+        group[..., 1] += PRESENT
     return found
 
 
@@ -119,7 +123,7 @@ def play(world: World, plan: Plan, runs: int, seed: int, known: Known, fault: Fa
             waiting += arms
             complete = (chance.random((live.size, 2)) >= world.missing).all(axis=-1)
             arms, waiting = waiting, np.where(complete[:, None, None, None, None], 0.0, waiting)
-        some = np.flatnonzero(complete & (arms[:, 0, :, :, 1].sum(axis=(-1, -2)) > 0))
+        some = np.flatnonzero(complete & (arms[:, 0, :, :, 1].sum(axis=(-1, -2)) >= 1))
         seen = counts.seen(arms[some], np.full((some.size, world.metrics), float(world.canary_pods)))
         part = counts.update(taken(state, some), seen, taken(known, some), following[some, None], rules)
         state = placed(state, some, part)

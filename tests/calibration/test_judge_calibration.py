@@ -90,3 +90,9 @@ def test_thresholds_and_a_rank_test_are_slower_or_blind() -> None:
     tenfold = rivals.series(World(500, 0.001), 0.1, 300, 80, 3, Fault(50))
     assert float(np.median(rivals.thresholds(tenfold))) * 15 == 360
     assert float(np.median(rivals.rank_test(tenfold))) * 15 == 300
+
+
+def test_five_requests_a_minute_show_a_canary_that_fails_them_all() -> None:
+    world = World(5 / 60 / 0.5, 0.01)
+    ends = play(world, Plan(weight=0.5, minutes=60), 300, 77, known_of(world, RULES, 84), Fault(100))
+    assert (ends.rollback < NEVER).mean() > 0.95

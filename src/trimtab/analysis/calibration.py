@@ -11,7 +11,7 @@ import numpy as np
 
 from trimtab.analysis import ridit
 from trimtab.analysis.ledger import Array
-from trimtab.analysis.noise import uneven
+from trimtab.analysis.noise import PRESENT, uneven
 from trimtab.model.evidence import Calibration, MetricCalibration, Noise
 from trimtab.model.judging import Clumps, Constants, JudgeRules, Measured, MetricRule
 from trimtab.model.scrapes import Arm, Scrape
@@ -38,9 +38,9 @@ def of_metric(scrapes: Sequence[Scrape], rule: MetricRule, rules: JudgeRules) ->
     sizes = np.sum(values, axis=-1) if latency else values[..., 1]
     present = np.sum(sizes > 0, axis=-1)
     bins = np.asarray([scrape.missed + 1.0 for scrape in scrapes])
-    if not np.any(present):
+    if np.sum(sizes) < 1:
         return None
-    load = float(np.sum(sizes) / np.sum(present * bins))
+    load = float(np.rint(np.sum(sizes)) / np.sum(present * bins))
     about = MetricCalibration(
         rule.name,
         load=load,
@@ -64,9 +64,10 @@ def series(scrapes: Sequence[Scrape], pods: Sequence[str], latency: bool) -> Arr
         for pod in scrape.buckets if latency else ():
             if pod.arm is Arm.PRIMARY:
                 values[row, places[pod.pod]] += pod.counts
+                values[row, places[pod.pod], 0] += PRESENT
         for counted in () if latency else scrape.counts:
             if counted.arm is Arm.PRIMARY:
-                values[row, places[counted.pod]] += (counted.bad, counted.total)
+                values[row, places[counted.pod]] += (counted.bad, counted.total + PRESENT)
     return values
 
 
@@ -80,7 +81,7 @@ def of_buckets(about: MetricCalibration, values: Array, bounds: tuple[float, ...
         about,
         noise=noise_of(np.stack((ranks, sizes), axis=-1), windows, True, rules),
         bounds=bounds,
-        buckets=tuple(float(each) for each in buckets),
+        buckets=tuple(float(each) for each in np.rint(buckets)),
         above=tuple(noise_of(np.stack((above[..., place], sizes), axis=-1), windows, False, rules) for place in range(len(bounds))),
     )
 
@@ -89,7 +90,7 @@ def noise_of(values: Array, windows: int, scores: bool, rules: JudgeRules) -> No
     """Of one series, (scrapes, pods, 2): value and size. The most of all windows."""
     found = [dispersion(window[None], scores, rules.clumps, rules.constants) for window in np.array_split(values, windows) if window.size]
     single, lasting = (max(float(each[which][0]) for each in found) for which in (0, 1))
-    return Noise(single, lasting, 0.0 if scores else float(np.sum(values[..., 0])), float(np.sum(values[..., 1])))
+    return Noise(single, lasting, 0.0 if scores else float(np.rint(np.sum(values[..., 0]))), float(np.rint(np.sum(values[..., 1]))))
 
 
 def dispersion(values: Array, scores: bool, clumps: Clumps, constants: Constants) -> tuple[Array, Array]:

@@ -109,7 +109,7 @@ def start(shape: tuple[int, ...], constants: Constants, groups: int, left_out: i
 
 def advanced(state: CountState, constants: Constants) -> CountState:
     """At the start of a new step, before its first scrape."""
-    return replace(state, ledger=book.stepped(state.ledger, constants))
+    return replace(state, ledger=book.stepped(state.ledger, constants), noise=noise.stepped(state.noise))
 
 
 def update(state: CountState, seen: Seen, known: Known, next_weight: Array | float, rules: JudgeRules) -> CountState:
@@ -137,22 +137,19 @@ def warmed(state: CountState, seen: Seen, known: Known, rules: JudgeRules) -> Co
 def weighed(state: CountState, seen: Seen, known: Known, constants: Constants) -> tuple[CountState, Worth]:
     """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
     dispersion = noise.observed(state.noise, seen.groups, False, constants)
-    worth = noise.worth(dispersion, (known.single, known.lasting), load(seen, known), rate(state, known), constants)
+    dispersion, load = noise.loaded(dispersion, seen.arms[..., 0, 1], seen.canary_pods, known.load)
+    worth = noise.worth(dispersion, (known.single, known.lasting), load, rate(state, seen, known, constants), constants)
     dispersion, books = noise.applied(dispersion, state.ledger, worth)
     return replace(state, ledger=books, noise=dispersion), worth
 
 
-def load(seen: Seen, known: Known) -> Array:
-    """How many times the history's requests of a primary pod one canary pod gets."""
-    each = seen.arms[..., 0, 1] / np.maximum(seen.canary_pods, 1.0)
-    return np.where(known.load > 0, each / np.where(known.load > 0, known.load, 1.0), 1.0)
-
-
-def rate(state: CountState, known: Known) -> Array:
-    """How many times its usual rate the primary fails at present."""
+def rate(state: CountState, seen: Seen, known: Known, constants: Constants) -> Array:
+    """How many times its usual rate the primary fails: in the scrapes before this one, or already in this one if it is a surge."""
     usual = (known.bad + 0.5) / (known.total + 1)
-    recent = folded(state.recent)
-    return np.asarray((recent[..., 0] + 2) / (usual * recent[..., 1] + 2))
+    recent, now = folded(state.recent), seen.arms[..., 1, :]
+    before = (recent[..., 0] + 2) / (usual * recent[..., 1] + 2)
+    at_once = (now[..., 0] + 0.5) / (usual * now[..., 1] + 0.5)
+    return np.asarray(np.where(at_once >= constants.surge, np.maximum(before, at_once), before))
 
 
 def tolerance(state: CountState, known: Known) -> Array:

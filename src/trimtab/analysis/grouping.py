@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from trimtab.analysis.ledger import Array
+from trimtab.analysis.noise import PRESENT
 from trimtab.model.evidence import PodGroup
 from trimtab.model.judging import Constants
 from trimtab.model.scrapes import Arm, PodBuckets, PodCounts, Scrape
@@ -54,7 +55,7 @@ class Dealer:
         """(2, pod groups, 2): bad and total."""
         found = np.zeros((2, self._groups, 2))
         for pod in scrape.counts:
-            found[self.place(pod)] += (pod.bad, pod.total)
+            found[self.place(pod)] += (pod.bad, pod.total + PRESENT)
         return found
 
     def buckets(self, scrape: Scrape, bounds: tuple[float, ...]) -> Array:
@@ -67,6 +68,7 @@ class Dealer:
         found = np.zeros((2, self._groups, len(bounds) + 1))
         for place, pod in zip(places, pods, strict=True):
             found[place] += pod
+            found[place][0] += PRESENT
         return found
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from trimtab.analysis.ledger import Array, Ledger, folded, tempered
 from trimtab.model.judging import Constants
 
+PRESENT = 2.0**-30
+"""The size of a pod that was there and got no request: nothing, and yet it is one of those that errors could have fallen to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dispersion:
@@ -23,9 +26,14 @@ class Dispersion:
     """(..., 2, 2, pod groups, 2): the unfinished blocks of the two longer lengths."""
     seen: Array
     """(...): scrapes."""
+    exposure: Array
+    """(..., 2): requests of a canary pod, summed over the scrapes of this step, and how many these were."""
     divisor: Array
-    """(...): what evidence against the canary was divided by last."""
+    """(...): what evidence against the canary was divided by last. So are the following."""
     divisor_promote: Array
+    worst: Array
+    """The largest divisor so far. What was won has shrunk by it once, and does so again only beyond it."""
+    worst_promote: Array
     parts: Array
     """(..., 4): noise within a scrape and over longer blocks, load and rate, of which the divisors were made last."""
 
@@ -49,7 +57,10 @@ def still(shape: tuple[int, ...], groups: int, constants: Constants) -> Dispersi
         np.zeros((*shape, lengths)),
         np.zeros((*shape, lengths - 1, 2, groups, 2)),
         np.zeros(shape),
+        np.zeros((*shape, 2)),
         one,
+        one.copy(),
+        one.copy(),
         one.copy(),
         np.ones((*shape, 4)),
     )
@@ -84,7 +95,10 @@ def pearson(arms: Array, scores: bool) -> tuple[Array, Array]:
 
 
 def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
-    """Pearson's statistic of groups (..., groups, 2) and its degrees of freedom; nothing of a single group or without events."""
+    """Pearson's statistic of groups (..., groups, 2) and its degrees of freedom; nothing of a single group or without events.
+
+    A group of size 0 was not there; see `PRESENT` for one that was.
+    """
     value, size = groups[..., 0], groups[..., 1]
     sums = folded(groups)
     total, sizes = sums[..., 0], sums[..., 1]
@@ -111,9 +125,29 @@ def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Ar
     return Worth(1 + constants.noise_factor * excess, 1 + excess, np.stack(np.broadcast_arrays(one, long, load, rate), axis=-1))
 
 
+def loaded(state: Dispersion, requests: Array, canary_pods: Array, usual: Array) -> tuple[Dispersion, Array]:
+    """How many times the history's requests of a primary pod one canary pod gets, on the mean of this step: with thin traffic a single
+    scrape says little of it. 1 without history."""
+    each = requests / np.maximum(canary_pods, 1.0)
+    exposure = state.exposure + np.stack((each, np.ones_like(each)), axis=-1)
+    mean = exposure[..., 0] / exposure[..., 1]
+    return replace(state, exposure=exposure), np.where(usual > 0, mean / np.where(usual > 0, usual, 1.0), 1.0)
+
+
+def stepped(state: Dispersion) -> Dispersion:
+    """At the start of a step, whose load will be another."""
+    return replace(state, exposure=np.zeros_like(state.exposure))
+
+
 def applied(state: Dispersion, books: Ledger, worth: Worth) -> tuple[Dispersion, Ledger]:
-    """Where counts turned out to be worth less than before, what was won shrinks; what was lost stays."""
-    kept = np.minimum(1.0, state.divisor / worth.divisor)
-    kept_promote = np.minimum(1.0, state.divisor_promote / worth.divisor_promote)
-    noted = replace(state, divisor=worth.divisor, divisor_promote=worth.divisor_promote, parts=worth.parts)
-    return noted, tempered(books, kept, kept_promote)
+    """Where counts turned out to be worth less than ever before, what was won shrinks; what was lost stays."""
+    worst, worst_promote = np.maximum(state.worst, worth.divisor), np.maximum(state.worst_promote, worth.divisor_promote)
+    noted = replace(
+        state,
+        divisor=worth.divisor,
+        divisor_promote=worth.divisor_promote,
+        worst=worst,
+        worst_promote=worst_promote,
+        parts=worth.parts,
+    )
+    return noted, tempered(books, state.worst / worst, state.worst_promote / worst_promote)

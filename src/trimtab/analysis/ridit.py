@@ -117,7 +117,7 @@ def start(shape: tuple[int, ...], constants: Constants, groups: int, left_out: i
 
 def advanced(state: ShiftState, constants: Constants) -> ShiftState:
     """At the start of a new step, before its first scrape."""
-    return replace(state, ledger=book.stepped(state.ledger, constants))
+    return replace(state, ledger=book.stepped(state.ledger, constants), noise=noise.stepped(state.noise))
 
 
 def update(state: ShiftState, seen: SeenBuckets, known: Ranks, rules: JudgeRules) -> ShiftState:
@@ -133,8 +133,8 @@ def weighed(state: ShiftState, seen: SeenBuckets, known: Ranks, constants: Const
     """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
     sums = np.stack((seen.groups @ known.scores[..., None, :, None], np.sum(seen.groups, axis=-1, keepdims=True)), axis=-2)[..., 0]
     dispersion = noise.observed(state.noise, sums, True, constants)
-    each = np.sum(seen.groups[..., 0, :, :], axis=(-2, -1)) / np.maximum(seen.canary_pods, 1.0)
-    load = np.where(known.load > 0, each / np.where(known.load > 0, known.load, 1.0), 1.0)
+    requests = np.sum(seen.groups[..., 0, :, :], axis=(-2, -1))
+    dispersion, load = noise.loaded(dispersion, requests, seen.canary_pods, known.load)
     worth = noise.worth(dispersion, (known.single, known.lasting), load, np.ones_like(load), constants)
     dispersion, books = noise.applied(dispersion, state.ledger, worth)
     return replace(state, ledger=books, noise=dispersion), worth

@@ -97,6 +97,8 @@ class Constants:
     """So much more noise than that of independent requests is taken for none."""
     rate_scrapes: int = 4
     """The primary's present error rate is taken from so many scrapes."""
+    surge: float = 3.0
+    """If the primary fails so many times as often as usual in the present scrape alone, noise is taken to have grown with it at once."""
     blocks: tuple[int, int, int] = (1, 4, 16)
     """Noise is looked at in blocks of so many scrapes."""
     history_blocks: tuple[int, ...] = (1, 4, 8, 16, 40)

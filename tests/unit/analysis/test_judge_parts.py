@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from trimtab.analysis import forecast
+from trimtab.analysis import forecast, ledger, noise
 from trimtab.analysis.calibration import calibrate, dispersion
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.grouping import dealt, leavable
@@ -21,7 +21,7 @@ from trimtab.analysis.packing import blank, leaves, packed, rebuilt, unpacked
 from trimtab.analysis.verdicts import decide
 from trimtab.documents.records import from_text, to_text
 from trimtab.errors import SafetyError
-from trimtab.model.evidence import Calibration, JudgeEvidence
+from trimtab.model.evidence import Calibration, JudgeEvidence, MetricCalibration, Noise
 from trimtab.model.judging import Clumps, Constants, JudgeRules, JudgeStep, Measured, MetricRule, Role
 from trimtab.model.ruling import JudgeDecision
 from unit.analysis.judging import BEGAN, SCRAPE, bucketed, counted
@@ -201,3 +201,44 @@ def test_restarts_roll_back_without_gating() -> None:
     rules = replace(RULES, metrics=(MetricRule("restarts", Measured.RESTARTS, Role.GUARD),), bake=timedelta(0))
     found = layout(rules, Calibration())
     assert [(row.gates, row.part) for row in found.rows] == [(False, 1.0)]
+
+
+def test_what_was_won_shrinks_once_for_noise_that_comes_and_goes() -> None:
+    """Else thin traffic, whose noise jumps from scrape to scrape, would wear down whatever was proved."""
+    books = ledger.opened((1,), (1, 0, 1), CONSTANTS)
+    books = replace(books, sharp=np.asarray([[8.0]]), margin=np.asarray([[-3.0]]))
+    state = noise.still((1,), 1, CONSTANTS)
+    for divisor in (1.0, 4.0, 2.0, 4.0, 1.0, 4.0):
+        worth = noise.Worth(np.asarray([divisor]), np.asarray([divisor]), np.ones((1, 4)))
+        state, books = noise.applied(state, books, worth)
+    assert (books.sharp.item(), books.margin.item()) == (2.0, -3.0)
+    assert state.divisor.item() == 4.0
+
+
+def test_the_load_of_thin_traffic_is_the_steps_mean() -> None:
+    state, usual = noise.still((1,), 1, CONSTANTS), np.asarray([2.0])
+    for requests, wanted in ((0.0, 0.0), (8.0, 2.0), (4.0, 2.0)):
+        state, load = noise.loaded(state, np.asarray([requests]), np.asarray([1.0]), usual)
+        assert load.item() == wanted
+    _, load = noise.loaded(noise.stepped(state), np.asarray([8.0]), np.asarray([1.0]), usual)
+    assert load.item() == 4.0
+
+
+def test_noise_grows_with_a_surge_in_the_scrape_that_shows_it() -> None:
+    known = Calibration((MetricCalibration("errors", Noise(1, 2, 400, 400_000), 1000),))
+    step = JudgeStep(0, 0.1, 0.25, BEGAN)
+
+    def rate(bad: int) -> float:
+        evidence = update(begin(BEGAN), [counted(0, [(0, 1000)], [(bad, 4500)] * 2)], RULES, known, step)
+        return decide(evidence, RULES, known, step, BEGAN + SCRAPE).readings[0].noise_parts[3]
+
+    assert rate(9) == 1.0
+    assert rate(90) == pytest.approx((180 + 0.5) / (9 + 0.5), rel=0.01)
+
+
+def test_a_pod_without_a_request_is_one_that_errors_could_have_fallen_to() -> None:
+    both = [counted(place, [], [(place % 2, 1), (0, 0)]) for place in range(40)]
+    alone = [counted(place, [], [(place % 2, 1)]) for place in range(40)]
+    (with_idle,), (single,) = calibrate(both, RULES).metrics, calibrate(alone, RULES).metrics
+    assert (with_idle.pods, single.pods) == (2, 1)
+    assert with_idle.noise.single == 1.0
