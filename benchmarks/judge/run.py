@@ -139,6 +139,9 @@ def main() -> int:
             kept[cell.name] = played(cell, options.short) | {"cpu": round(time.process_time() - start, 2)}
             if options.results:
                 options.results.write_text(json.dumps(kept))
+    if parts > 1:
+        print(f"part {part} of {parts}: {len(kept)} cells; put the results files together and run once more with --results for the report")
+        return 0
     text, missed = written(kept, HISTORIES)
     if options.report:
         options.report.write_text(text)
