@@ -8,6 +8,7 @@ on PATH it does the same, on objects of its own, first.
 
 import argparse
 import asyncio
+import json
 import os
 import shlex
 import shutil
@@ -134,30 +135,38 @@ async def measure(name: str, plane: ControlPlane, api: Api, amounts: Amounts) ->
 
 
 async def rush(api: Api, space: str, apps: list[str]) -> None:
-    """Many rollouts at once, and how late their checks were: by what the records say, each check against the first of its rollout."""
+    """Many rollouts at once, and how late their checks were, by what the records say of their grids and of their checks."""
     for app in apps:
         await api.patch("ConfigMap", space, f"{app}-config", {"data": {"color": "green"}})
 
-    async def ended() -> list[Raw]:
-        found = [item for item in await api.list("ConfigRollout", space) if item["spec"]["canary"] in apps and item["spec"]["number"] > 1]
-        return found if len(found) == len(apps) and all((item.get("status") or {}).get("outcome") for item in found) else []
+    async def attempts() -> list[Raw]:
+        return [item for item in await api.list("ConfigRollout", space) if item["spec"]["canary"] in apps and item["spec"]["number"] > 1]
 
-    ends = [await until(lambda: there(ended), "all rolled out")]
-    late, outcomes = list[float](), set[str]()
-    for item in await ended():
+    grids = dict[str, datetime]()
+
+    async def started() -> bool:
+        for item in await attempts():
+            record = json.loads(item.get("status", {}).get("record") or "{}")
+            if (record.get("rollout") or {}).get("ready") and record["rollout"]["number"] > 1:
+                grids.setdefault(item["metadata"]["name"], datetime.fromisoformat(record["grid"]))
+        return len(grids) == len(apps)
+
+    async def ended() -> bool:
+        found = await attempts()
+        return len(found) == len(apps) and all((item.get("status") or {}).get("outcome") for item in found)
+
+    begun = time.monotonic()
+    await until(started, "all have begun")
+    await until(ended, "all rolled out")
+    spent, late, outcomes = time.monotonic() - begun, list[float](), set[str]()
+    for item in await attempts():
         outcomes.add(item["status"]["outcome"])
-        checks = [datetime.fromisoformat(entry["at"]) for entry in item["status"]["timeline"] if entry["reason"] == "Advanced"]
-        late += [(check - checks[0]).total_seconds() % INTERVAL for check in checks[1:]]
-    late = [min(delay, INTERVAL - delay) if INTERVAL - delay < 0.01 else delay for delay in late]
+        checks = [datetime.fromisoformat(entry["at"]) for entry in item["status"]["timeline"] if entry["reason"] == "CheckPassed"]
+        late += [(check - grids[item["metadata"]["name"]]).total_seconds() % INTERVAL for check in checks]
     print(
-        f"trimtab  {len(apps)} rollouts at once: {', '.join(sorted(outcomes))} after {ends[0]:.0f} s; {len(late)} checks late by "
+        f"trimtab  {len(apps)} rollouts at once: {', '.join(sorted(outcomes))} after {spent:.0f} s; {len(late)} checks late by "
         f"median {1000 * statistics.median(late):.0f} ms, most {1000 * max(late):.0f} ms"
     )
-
-
-async def there(found: Callable[[], Awaitable[list[Raw]]]) -> bool:
-    """Did the search find anything?"""
-    return bool(await found())
 
 
 async def looked_at(port: int, count: int) -> bool:
