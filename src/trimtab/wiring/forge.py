@@ -1,6 +1,6 @@
 """The forge of a repository, opened with the token of the environment. Called by the commands of pipelines."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from trimtab.adapters.clock import SystemClock
@@ -11,7 +11,6 @@ from trimtab.adapters.forges.github import GitHub
 from trimtab.adapters.forges.gitlab import GitLab
 from trimtab.adapters.forges.place import Place, find_place, find_token
 from trimtab.adapters.outgoing import outgoing_session
-from trimtab.documents import pipeline
 from trimtab.ports import Clock, Forge
 
 __all__ = ["Place", "Token", "find_place", "find_token", "git_login", "open_forge"]
@@ -21,7 +20,8 @@ __all__ = ["Place", "Token", "find_place", "find_token", "git_login", "open_forg
 async def open_forge(place: Place, token: Token, clock: Clock | None = None) -> AsyncIterator[Forge]:
     """The forge, until the block is left."""
     async with outgoing_session() as session:
-        api = Api(session, clock or SystemClock(), place.api, token, headers(place, token), str(place))
+        size = "limit" if place.kind == "gitea" else "per_page"
+        api = Api(session, clock or SystemClock(), place.api, token, headers(place, token), str(place), size)
         match place.kind:
             case "github":
                 yield GitHub(api, place.repository)
@@ -29,14 +29,6 @@ async def open_forge(place: Place, token: Token, clock: Clock | None = None) -> 
                 yield GitLab(api, place.repository)
             case "gitea":
                 yield Gitea(api, place.repository)
-
-
-@asynccontextmanager
-async def forge_of(document: pipeline.Forge | None, environment: Mapping[str, str], remote: str) -> AsyncIterator[Forge]:
-    """The forge of a remote. InputError where nothing says which that is, Denied without a token."""
-    place = find_place(document, environment, remote)
-    async with open_forge(place, find_token(place, environment)) as forge:
-        yield forge
 
 
 def headers(place: Place, token: Token) -> dict[str, str]:

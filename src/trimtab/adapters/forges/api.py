@@ -72,15 +72,31 @@ class Api:
     headers: Mapping[str, str] = field(repr=False)
     where: str
     """For messages: `acme/shop on github.com`."""
+    page_size: str = "per_page"
+    """The name of the parameter for the length of a page."""
     deadline: float = DEADLINE
 
     async def get(self, path: str, kind: type[T], query: Query | None = None) -> T:
         """One object."""
         return self.decoded(await self.call("GET", path, query=query), kind)
 
-    async def pages(self, path: str, kind: type[T], query: Query | None = None, size: str = "per_page") -> AsyncIterator[T]:
-        """Lists, page by page; `kind` is a whole page, `size` the name of the parameter for its length."""
-        wanted: Query | None = {**(query or {}), size: PAGE}
+    async def entries(self, path: str, kind: type[list[T]], query: Query | None = None) -> AsyncIterator[T]:
+        """What a list holds, from all of its pages."""
+        async for page in self.pages(path, kind, query):
+            for found in page:
+                yield found
+
+    async def listed(self, path: str, kind: type[list[T]], query: Query | None = None) -> AsyncIterator[T]:
+        """As `entries`, of a list that every repository has: InputError where it is not there, for then the repository is not."""
+        try:
+            async for found in self.entries(path, kind, query):
+                yield found
+        except Vanished as error:
+            raise InputError(f"{error}. Correct spec.forge.repository of trimtab.yaml, or the token's rights") from None
+
+    async def pages(self, path: str, kind: type[T], query: Query | None = None) -> AsyncIterator[T]:
+        """Page by page; `kind` is a whole page."""
+        wanted: Query | None = {**(query or {}), self.page_size: PAGE}
         for _ in range(MOST_PAGES):
             answer = await self.call("GET", path, query=wanted)
             yield self.decoded(answer, kind)

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from trimtab.adapters.forges.api import MOST_PAGES, PAGE, Api, Query
-from trimtab.errors import Denied, InputError, Vanished
+from trimtab.adapters.forges.api import MOST_PAGES, PAGE, Api
+from trimtab.adapters.forges.as_github import ask_for_review, set_status
+from trimtab.errors import Denied, Vanished
 from trimtab.model.forge import (
     BranchCommit,
     Comment,
@@ -203,19 +204,10 @@ class Gitea:
         except Denied:
             return ""
 
-    async def listed(self, path: str, kind: type[list[T]], query: Query | None = None) -> AsyncIterator[T]:
-        """Entries of a list that every repository has."""
-        try:
-            async for page in self.api.pages(f"{self.root}{path}", kind, query, size="limit"):
-                for found in page:
-                    yield found
-        except Vanished as error:
-            raise InputError(f"{error}. Correct spec.forge.repository of trimtab.yaml, or the token's rights") from None
-
     async def unlinked(self, path: str, kind: type[list[T]]) -> AsyncIterator[T]:
         """Entries of a list whose pages do not say whether there is a next one, and may be shorter than asked for: up to an empty one."""
         for number in range(1, MOST_PAGES + 1):
-            answer = await self.api.call("GET", f"{self.root}{path}", query={"page": number, "limit": PAGE})
+            answer = await self.api.call("GET", f"{self.root}{path}", query={"page": number, self.api.page_size: PAGE})
             if answer.body.strip() in (b"null", b"[]"):
                 return
             for found in self.api.decoded(answer, kind):
@@ -228,7 +220,7 @@ class Gitea:
         except Vanished:
             return None
         for state in ("open", "closed"):
-            async for pull in self.listed("/pulls", list[Pull], {"state": state, "base_branch": base}):
+            async for pull in self.api.listed(f"{self.root}/pulls", list[Pull], {"state": state, "base_branch": base}):
                 if pull.head.repo_id == pull.base.repo_id and (pull.head.ref, pull.base.ref) == (head, base):
                     return read_pull(pull)
         return None
@@ -239,14 +231,8 @@ class Gitea:
         number = (await self.api.send("POST", f"{self.root}/pulls", body, Pull)).number
         await self.add_labels(number, new.labels)
         for reviewer in new.reviewers:
-            await self.ask_for_review(number, reviewer)
+            await ask_for_review(self.api, f"{self.root}/pulls/{number}", reviewer)
         return read_pull(await self.api.get(f"{self.root}/pulls/{number}", Pull))
-
-    async def ask_for_review(self, number: int, reviewer: str) -> None:
-        """A person, or a team as `ORGANISATION/TEAM`; whoever may not review is left out."""
-        kind, name = ("team_reviewers", reviewer.rpartition("/")[2]) if "/" in reviewer else ("reviewers", reviewer)
-        with suppress(InputError, Vanished):
-            await self.api.call("POST", f"{self.root}/pulls/{number}/requested_reviewers", body={kind: [name]})
 
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
         """Gitea passes over labels that do not exist; those are made first and added again."""
@@ -263,7 +249,7 @@ class Gitea:
     async def commits(self, request: PullRequest) -> tuple[BranchCommit, ...]:
         """Gitea lists the newest first."""
         query = {"verification": "false", "files": "false"}
-        found = [one async for one in self.listed(f"/pulls/{request.number}/commits", list[CommitAnswer], query)]
+        found = [one async for one in self.api.listed(f"{self.root}/pulls/{request.number}/commits", list[CommitAnswer], query)]
         return tuple(read_commit(one) for one in reversed(found))
 
     async def reviews(self, request: PullRequest) -> tuple[Review, ...]:
@@ -281,7 +267,8 @@ class Gitea:
     async def issue(self, label: str, marker: str) -> Issue | None:
         """Gitea passes over labels that do not exist, so what it lists is looked at again."""
         for state in ("open", "closed"):
-            async for found in self.listed("/issues", list[IssueAnswer], {"state": state, "labels": label, "type": "issues"}):
+            query = {"state": state, "labels": label, "type": "issues"}
+            async for found in self.api.listed(f"{self.root}/issues", list[IssueAnswer], query):
                 if label in [there.name for there in found.labels or ()] and marker in found.body and found.pull_request is None:
                     return read_issue(found)
         return None
@@ -347,7 +334,7 @@ class Gitea:
     async def statuses(self, commit: str) -> tuple[CommitStatus, ...]:
         """The newest of each context."""
         found: list[CommitStatus] = []
-        async for page in self.api.pages(f"{self.root}/commits/{quote(commit)}/status", Combined, size="limit"):
+        async for page in self.api.pages(f"{self.root}/commits/{quote(commit)}/status", Combined):
             found += [
                 CommitStatus(one.context, VERDICTS.get(one.status, StatusState.ERROR), one.description, one.target_url)
                 for one in page.statuses or ()
@@ -356,10 +343,7 @@ class Gitea:
 
     async def set_status(self, commit: str, status: CommitStatus) -> None:
         """The description is cut to what Gitea shows."""
-        body = {"state": status.state.value, "context": status.context, "description": status.description[:LONGEST_DESCRIPTION]}
-        await self.api.call(
-            "POST", f"{self.root}/statuses/{quote(commit)}", body={**body, "target_url": status.url} if status.url else body
-        )
+        await set_status(self.api, f"{self.root}/statuses/{quote(commit)}", status, LONGEST_DESCRIPTION)
 
     async def protection(self, branch: str) -> Protection:
         """All that an administrator of the repository would see, too."""

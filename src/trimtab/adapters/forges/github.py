@@ -1,6 +1,6 @@
 """GitHub, of github.com or of a company: `ports.Forge` over its REST API, version 2022-11-28. Made by `wiring`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from trimtab.adapters.forges.api import Api, Query
-from trimtab.errors import Denied, InputError, Vanished
+from trimtab.adapters.forges.api import Api
+from trimtab.adapters.forges.as_github import ask_for_review, set_status
+from trimtab.errors import Denied, Vanished
 from trimtab.model.forge import (
     BranchCommit,
     Comment,
@@ -210,20 +211,11 @@ class GitHub:
                 "sort": "created",
                 "direction": "desc",
             }
-            async for found in self.listed("/pulls", list[Pull], query):
-                for pull in found:
-                    ours = pull.head.repo is not None and pull.head.repo.full_name.casefold() == self.repository.casefold()
-                    if ours and (pull.head.ref, pull.base.ref) == (head, base):
-                        return read_pull(pull)
+            async for pull in self.api.listed(f"{self.root}/pulls", list[Pull], query):
+                ours = pull.head.repo is not None and pull.head.repo.full_name.casefold() == self.repository.casefold()
+                if ours and (pull.head.ref, pull.base.ref) == (head, base):
+                    return read_pull(pull)
         return None
-
-    async def listed(self, path: str, kind: type[list[Any]], query: Query | None = None) -> AsyncIterator[list[Any]]:
-        """Pages of something that every repository has."""
-        try:
-            async for page in self.api.pages(f"{self.root}{path}", kind, query):
-                yield page
-        except Vanished as error:
-            raise InputError(f"{error}. Correct spec.forge.repository of trimtab.yaml, or the token's rights") from None
 
     async def open_pull_request(self, new: NewPullRequest) -> PullRequest:
         """Labels and reviewers are put there after it was opened: a later `edit` makes up for what is missing."""
@@ -232,16 +224,8 @@ class GitHub:
         await self.add_labels(made.number, new.labels)
         for reviewer in new.reviewers:
             if not same_person(reviewer, made.author):
-                await self.ask_for_review(made.number, reviewer)
+                await ask_for_review(self.api, f"{self.root}/pulls/{made.number}", reviewer)
         return replace(made, labels=new.labels)
-
-    async def ask_for_review(self, number: int, reviewer: str) -> None:
-        """A person, or a team as `ORGANISATION/TEAM`; whoever may not review is left out."""
-        kind, name = ("team_reviewers", reviewer.rpartition("/")[2]) if "/" in reviewer else ("reviewers", reviewer)
-        try:
-            await self.api.call("POST", f"{self.root}/pulls/{number}/requested_reviewers", body={kind: [name]})
-        except (InputError, Vanished):
-            return
 
     async def add_labels(self, number: int, labels: Sequence[str]) -> None:
         """GitHub makes those that are missing."""
@@ -250,14 +234,15 @@ class GitHub:
 
     async def commits(self, request: PullRequest) -> tuple[BranchCommit, ...]:
         """At most 250, which is all that GitHub tells."""
-        pages = self.api.pages(f"{self.root}/pulls/{request.number}/commits", list[CommitAnswer])
-        return tuple([read_commit(commit) async for page in pages for commit in page])
+        found = self.api.entries(f"{self.root}/pulls/{request.number}/commits", list[CommitAnswer])
+        return tuple([read_commit(commit) async for commit in found])
 
     async def reviews(self, request: PullRequest) -> tuple[Review, ...]:
         """A review without a verdict changes nothing; a dismissed one is as if it had not been."""
         last: dict[str, ReviewAnswer] = {}
-        async for page in self.api.pages(f"{self.root}/pulls/{request.number}/reviews", list[ReviewAnswer]):
-            last.update({found.user.login: found for found in page if found.user and found.state not in ("COMMENTED", "PENDING")})
+        async for said in self.api.entries(f"{self.root}/pulls/{request.number}/reviews", list[ReviewAnswer]):
+            if said.user and said.state not in ("COMMENTED", "PENDING"):
+                last[said.user.login] = said
         return tuple(
             Review(login, found.state == "APPROVED", found.commit_id == request.head_commit)
             for login, found in last.items()
@@ -268,10 +253,9 @@ class GitHub:
         """The list has pull requests, too."""
         for state in ("open", "closed"):
             query = {"state": state, "labels": label, "sort": "created", "direction": "desc"}
-            async for page in self.listed("/issues", list[IssueAnswer], query):
-                for found in page:
-                    if found.pull_request is None and marker in (found.body or ""):
-                        return read_issue(found)
+            async for found in self.api.listed(f"{self.root}/issues", list[IssueAnswer], query):
+                if found.pull_request is None and marker in (found.body or ""):
+                    return read_issue(found)
         return None
 
     async def open_issue(self, title: str, body: str, labels: Sequence[str]) -> Issue:
@@ -291,12 +275,11 @@ class GitHub:
 
     async def comments(self, thread: Thread) -> tuple[Comment, ...]:
         """Those of the thread, not those on lines."""
-        pages = self.api.pages(f"{self.root}/issues/{thread.number}/comments", list[CommentAnswer])
+        found = self.api.entries(f"{self.root}/issues/{thread.number}/comments", list[CommentAnswer])
         return tuple(
             [
                 Comment(said.id, said.user.login if said.user else "", said.body, said.created_at, said.updated_at > said.created_at)
-                async for page in pages
-                for said in page
+                async for said in found
             ]
         )
 
@@ -308,11 +291,10 @@ class GitHub:
         """The last event about each label says who put it there."""
         now = read_issue(await self.api.get(f"{self.root}/issues/{thread.number}", IssueAnswer)).labels
         last: dict[str, Labelling] = {}
-        async for page in self.api.pages(f"{self.root}/issues/{thread.number}/events", list[Event]):
-            for found in page:
-                if found.event == "labeled" and found.label is not None:
-                    name = found.label.name
-                    last[name] = Labelling(name, found.actor.login if found.actor else "", found.created_at)
+        async for found in self.api.entries(f"{self.root}/issues/{thread.number}/events", list[Event]):
+            if found.event == "labeled" and found.label is not None:
+                name = found.label.name
+                last[name] = Labelling(name, found.actor.login if found.actor else "", found.created_at)
         return tuple(last[name] for name in now if name in last)
 
     async def permission(self, login: str) -> Permission:
@@ -336,10 +318,7 @@ class GitHub:
 
     async def set_status(self, commit: str, status: CommitStatus) -> None:
         """The description is cut to what GitHub takes."""
-        body = {"state": status.state.value, "context": status.context, "description": status.description[:LONGEST_DESCRIPTION]}
-        await self.api.call(
-            "POST", f"{self.root}/statuses/{quote(commit)}", body={**body, "target_url": status.url} if status.url else body
-        )
+        await set_status(self.api, f"{self.root}/statuses/{quote(commit)}", status, LONGEST_DESCRIPTION)
 
     async def protection(self, branch: str) -> Protection:
         """Rulesets say what they ask for to everybody; classic protection only that it is there."""
@@ -347,7 +326,7 @@ class GitHub:
         with suppress(Vanished):
             protected = (await self.api.get(f"{self.root}/branches/{name}", Branch)).protected
         with suppress(Vanished):  # a company's older server has no rulesets
-            rules = [rule async for page in self.api.pages(f"{self.root}/rules/branches/{name}", list[Rule]) for rule in page]
+            rules = [rule async for rule in self.api.entries(f"{self.root}/rules/branches/{name}", list[Rule])]
         counts = [rule.parameters.get("required_approving_review_count", 0) for rule in rules if rule.type == "pull_request"]
         checks = [
             str(check.get("context", ""))

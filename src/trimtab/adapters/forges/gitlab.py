@@ -5,16 +5,15 @@ such lines are written so that they say what they say and do nothing.
 """
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
 
-from trimtab.adapters.forges.api import Api, Query
+from trimtab.adapters.forges.api import Api
 from trimtab.errors import Conflict, Denied, InputError, Vanished
 from trimtab.model.forge import (
     BranchCommit,
@@ -33,8 +32,6 @@ from trimtab.model.forge import (
     Thread,
     same_person,
 )
-
-T = TypeVar("T")
 
 LONGEST_BODY = 1_048_576
 LONGEST_DESCRIPTION = 255
@@ -205,19 +202,10 @@ class GitLab:
         """The open one, else the newest."""
         for state in ("opened", "all"):
             query = {"state": state, "source_branch": head, "target_branch": base, "order_by": "created_at", "sort": "desc"}
-            async for found in self.listed("/merge_requests", list[Request], query):
+            async for found in self.api.listed(f"{self.root}/merge_requests", list[Request], query):
                 if found.source_project_id == found.target_project_id and (found.source_branch, found.target_branch) == (head, base):
                     return read_request(found)
         return None
-
-    async def listed(self, path: str, kind: type[list[T]], query: Query | None = None) -> AsyncIterator[T]:
-        """Entries of a list that every project has."""
-        try:
-            async for page in self.api.pages(f"{self.root}{path}", kind, query):
-                for found in page:
-                    yield found
-        except Vanished as error:
-            raise InputError(f"{error}. Correct spec.forge.repository of trimtab.yaml, or the token's rights") from None
 
     async def open_pull_request(self, new: NewPullRequest) -> PullRequest:
         """A draft is one by its title."""
@@ -238,8 +226,7 @@ class GitLab:
 
     async def commits(self, request: PullRequest) -> tuple[BranchCommit, ...]:
         """GitLab lists the newest first and names no accounts."""
-        pages = self.api.pages(f"{self.root}/merge_requests/{request.number}/commits", list[CommitAnswer])
-        found = [commit async for page in pages for commit in page]
+        found = [one async for one in self.api.entries(f"{self.root}/merge_requests/{request.number}/commits", list[CommitAnswer])]
         return tuple(BranchCommit(one.id, "", one.author_email, one.committer_email, one.message) for one in reversed(found))
 
     async def reviews(self, request: PullRequest) -> tuple[Review, ...]:
@@ -255,7 +242,7 @@ class GitLab:
             )
             for one in approvals.approved_by
         }
-        async for reviewer in self.listed(f"/merge_requests/{request.number}/reviewers", list[Reviewer]):
+        async for reviewer in self.api.listed(f"{root}/reviewers", list[Reviewer]):
             if reviewer.state == "requested_changes":
                 found[reviewer.user.username] = Review(reviewer.user.username, False, seen)
         return tuple(review for review in found.values() if not same_person(review.by, request.author))
@@ -264,7 +251,7 @@ class GitLab:
         """The open one, else the newest."""
         for state in ("opened", "closed"):
             query = {"state": state, "labels": joined((label,)), "order_by": "created_at", "sort": "desc"}
-            async for found in self.listed("/issues", list[IssueAnswer], query):
+            async for found in self.api.listed(f"{self.root}/issues", list[IssueAnswer], query):
                 if marker in (found.description or ""):
                     return read_issue(found)
         return None
@@ -295,8 +282,8 @@ class GitLab:
 
     async def comments(self, thread: Thread) -> tuple[Comment, ...]:
         """Without GitLab's own remarks."""
-        pages = self.api.pages(f"{self.path_of(thread)}/notes", list[Note], {"sort": "asc", "order_by": "created_at"})
-        found = [note async for page in pages for note in page if not note.system]
+        notes = self.api.entries(f"{self.path_of(thread)}/notes", list[Note], {"sort": "asc", "order_by": "created_at"})
+        found = [note async for note in notes if not note.system]
         return tuple(
             Comment(note.id, note.author.username, note.body, note.created_at, note.updated_at - note.created_at > SAME) for note in found
         )
@@ -311,11 +298,10 @@ class GitLab:
         kind: type[Request | IssueAnswer] = Request if isinstance(thread, PullRequest) else IssueAnswer
         now = (await self.api.get(path, kind)).labels
         last: dict[str, Labelling] = {}
-        async for page in self.api.pages(f"{path}/resource_label_events", list[LabelEvent]):
-            for event in page:
-                if event.action == "add" and event.label is not None:
-                    by = event.user.username if event.user else ""
-                    last[event.label.name] = Labelling(event.label.name, by, event.created_at)
+        async for event in self.api.entries(f"{path}/resource_label_events", list[LabelEvent]):
+            if event.action == "add" and event.label is not None:
+                by = event.user.username if event.user else ""
+                last[event.label.name] = Labelling(event.label.name, by, event.created_at)
         return tuple(last[name] for name in now if name in last)
 
     async def permission(self, login: str) -> Permission:
@@ -333,12 +319,11 @@ class GitLab:
 
     async def statuses(self, commit: str) -> tuple[CommitStatus, ...]:
         """Jobs of pipelines are among them."""
-        pages = self.api.pages(f"{self.root}/repository/commits/{quote(commit)}/statuses", list[Status])
+        found = self.api.entries(f"{self.root}/repository/commits/{quote(commit)}/statuses", list[Status])
         return tuple(
             [
                 CommitStatus(one.name, VERDICTS.get(one.status, StatusState.PENDING), one.description or "", one.target_url or "")
-                async for page in pages
-                for one in page
+                async for one in found
             ]
         )
 
