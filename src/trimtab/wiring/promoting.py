@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from trimtab.errors import Conflict, Denied, InputError, Unavailable
+from trimtab.errors import Denied, InputError
 from trimtab.model.forge import CommitStatus, Edit, NewPullRequest, PullRequest, RequestState, StatusState
 from trimtab.ports import Forge
 from trimtab.promotion import asking, text, trust
@@ -17,10 +17,8 @@ from trimtab.promotion.merging import Move
 from trimtab.promotion.outcome import Outcome, Word
 from trimtab.promotion.text import Story
 from trimtab.wiring.issues import NO_MORE, About, Asked, Issues
-from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop
+from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, undisputed
 
-TRIES = 5
-"""How often it looks anew after somebody else was first."""
 NEGATIVE = {"fail": Word.FAILED, "inconclusive": Word.INCONCLUSIVE, "no-data": Word.NO_DATA}
 
 
@@ -43,17 +41,11 @@ class Promoting:
 
     async def run(self, wish: Wish) -> Outcome:
         """From evidence to what came of it. InputError where nothing may be done; each outside trouble as it is."""
-        for _ in range(TRIES):
-            try:
-                return await self._once(wish)
-            except Conflict as conflict:
-                last = conflict
-        raise Unavailable(f"{last}. Others were first {TRIES} times; run it again")
+        return await undisputed(partial(self._once, wish))
 
     async def _once(self, wish: Wish) -> Outcome:
         shop, edge = self.shop, self.edge
-        base = (await shop.branches.objects.commit("HEAD") if wish.dry else None) or await shop.head(edge.ref)
-        records = await (shop.journal.known() if wish.dry else shop.journal.read())
+        base, records = await shop.base(edge, dry=wish.dry), await shop.records(dry=wish.dry)
         request = await self._request(wish)
         if not wish.dry:
             await self._settled(records, base, request)

@@ -6,8 +6,9 @@ content from then on, so that nothing tries it again by itself.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from trimtab.errors import Conflict, Denied, InputError, Unavailable
+from trimtab.errors import Denied, InputError
 from trimtab.model.forge import Edit, NewPullRequest, RequestState
 from trimtab.ports import Forge
 from trimtab.promotion import asking, text, trust
@@ -19,8 +20,7 @@ from trimtab.promotion.outcome import Outcome, Word
 from trimtab.promotion.plan import named, source_ids
 from trimtab.promotion.sides import Side, listed
 from trimtab.promotion.text import Story
-from trimtab.wiring.promoting import TRIES
-from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, algorithm, shared_files
+from trimtab.wiring.workshop import Draft, Edge, Expected, Proof, Workshop, algorithm, shared_files, undisputed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,11 @@ class RollingBack:
 
     async def run(self, asked: Back) -> Outcome:
         """From a verdict, or a person's reason, to the commit. InputError where a newer change stands in the way."""
-        for _ in range(TRIES):
-            try:
-                return await self._once(asked)
-            except Conflict as conflict:
-                last = conflict
-        raise Unavailable(f"{last}. Others were first {TRIES} times; run it again")
+        return await undisputed(partial(self._once, asked))
 
     async def _once(self, asked: Back) -> Outcome:
         shop, edge = self.shop, self.edge
-        base = (await shop.branches.objects.commit("HEAD") if asked.dry else None) or await shop.head(edge.ref)
+        base = await shop.base(edge, dry=asked.dry)
         proof = await self._proof(asked)
         before = await self._judged(proof, base)
         draft = await shop.draft(base, (edge.app, edge.receiver, edge.source), before, Expected(Move.ROLL_BACK, lambda _: None))
@@ -69,7 +64,7 @@ class RollingBack:
         return await self._put_back(story, draft, proof, asked)
 
     async def _proof(self, asked: Back) -> Proof | None:
-        edge, records = self.edge, await (self.shop.journal.known() if asked.dry else self.shop.journal.read())
+        edge, records = self.edge, await self.shop.records(dry=asked.dry)
         name = f"{edge.app.name}/{edge.source.name}"
         data = asked.evidence or newest_evidence(records, edge.app.name, edge.source.name) or b""
         proof = Proof.of(data, asked.file or "the evidence in the journal") if data else None

@@ -18,18 +18,21 @@ from trimtab.config.difference import Change as Difference
 from trimtab.config.difference import difference
 from trimtab.config.digest import DigestKey, canonical_json, fingerprinted
 from trimtab.documents.pipeline import App, Promotion, Target
-from trimtab.errors import InputError, Unavailable
+from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.model.names import ConfigKind
 from trimtab.promotion.asking import Commit
 from trimtab.promotion.content import Judged, judged
 from trimtab.promotion.evidence import Evidence, decode, name_of
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence
 from trimtab.promotion.merging import Move
+from trimtab.promotion.outcome import Outcome
 from trimtab.promotion.places import KUSTOMIZATIONS, places
 from trimtab.promotion.plan import Plan, planned, source_ids
 from trimtab.promotion.proof import Picture, contents, prove_content, prove_nothing_else
 from trimtab.promotion.sides import Rules, Side
 
+TRIES = 5
+"""How often it looks anew after somebody else was first."""
 Paint = Callable[[str, App, Target], Awaitable[Picture]]
 """What a target renders to at a commit."""
 
@@ -93,6 +96,14 @@ class Workshop:
     """The run of the pipeline that this is; empty outside of one."""
     actor: str = ""
     secret: DigestKey | None = None
+
+    async def base(self, edge: Edge, *, dry: bool) -> str:
+        """The commit that a change is made on: a dry run's is what is checked out, if anything is."""
+        return (await self.branches.objects.commit("HEAD") if dry else None) or await self.head(edge.ref)
+
+    async def records(self, *, dry: bool) -> Sequence[Record]:
+        """The journal; for a dry run as it is known here."""
+        return await (self.journal.known() if dry else self.journal.read())
 
     async def head(self, ref: str) -> str:
         """The newest commit of the protected branch. InputError where there is none."""
@@ -233,6 +244,16 @@ async def both(one: Awaitable[Picture], other: Awaitable[Picture]) -> tuple[Pict
     if isinstance(second, BaseException):
         raise second
     return first, second
+
+
+async def undisputed(once: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """What came of it once nobody else was first; Unavailable where others always are."""
+    for _ in range(TRIES):
+        try:
+            return await once()
+        except Conflict as conflict:
+            last = conflict
+    raise Unavailable(f"{last}. Others were first {TRIES} times; run it again")
 
 
 def algorithm(commit: str) -> str:
