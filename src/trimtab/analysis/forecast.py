@@ -41,11 +41,6 @@ def to_hold(base: Number, share: Number, ratio: Number, noise: Number, rules: Ju
     return until(np.log(rules.hold_odds), base, share, ratio, noise, rules.constants)
 
 
-def to_roll_back(base: Number, share: Number, ratio: Number, noise: Number, rules: JudgeRules) -> Array:
-    """Requests of both arms until it is rolled back, on average, as far as "worse at all" goes."""
-    return until(np.log(rules.rollback_odds), base, share, ratio, noise, rules.constants)
-
-
 def until(evidence: float, base: Number, share: Number, ratio: Number, noise: Number, constants: Constants) -> Array:
     """Requests until the evidence is reached: what the bet on the right ratio has to make up for is its share of all bets."""
     prior = (1 + np.log(ratios(constants))) ** constants.prior_power

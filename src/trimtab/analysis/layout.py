@@ -53,10 +53,6 @@ class Layout:
     weights: Array
     """(metrics,): logarithms of the metrics' shares in the rollback evidence."""
 
-    def rows_of(self, metric: int) -> list[int]:
-        """The places of a metric's count series that are in use."""
-        return [place for place, row in enumerate(self.rows) if row.metric == metric and row.bound != UNUSED]
-
 
 @lru_cache(maxsize=32)
 def layout(rules: JudgeRules, calibration: Calibration) -> Layout:

@@ -12,11 +12,10 @@ from trimtab.config.consumers import pod_template
 from trimtab.config.difference import Change, ChangeKind, difference, tree_difference
 from trimtab.config.digest import DigestKey, fingerprinted
 from trimtab.config.references import mapping
-from trimtab.model.content import Content
+from trimtab.model.content import SECTIONS, Content
 from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.model.rendered import Rendered, RenderedObject
 
-CONTENT = ("data", "binaryData", "stringData")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Key = tuple[str, str, str, str]
 """API group, kind, namespace (empty where it does not matter), logical name."""
@@ -134,7 +133,7 @@ def _shown(content: Content, logical: str, secret: DigestKey | None) -> Content:
 
 def _comparable(one: RenderedObject, names: Mapping[str, str]) -> dict[str, object]:
     """The tree without content, which is compared by its keys, and under logical names."""
-    hidden = CONTENT if one.content is not None or one.kind == ConfigKind.SECRET else ()
+    hidden = SECTIONS if one.content is not None or one.kind == ConfigKind.SECRET else ()
     tree = {key: value for key, value in one.tree.items() if key not in hidden}
     metadata = {**mapping(tree.get("metadata")), "name": one.logical, **({"namespace": one.namespace} if one.namespace else {})}
     if isinstance(annotations := metadata.get("annotations"), dict):

@@ -21,6 +21,11 @@ from trimtab.model.names import ConfigKind, ConfigName
 
 T = TypeVar("T", bound=Struct)
 
+MANIFESTS = (".yaml", ".yml", ".json")
+"""How names of files end that hold objects."""
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""Names of files that say how Kustomize makes objects, and are none themselves."""
+
 _QUOTE = "Values are text: quote it"
 _KINDS = {
     bool: f"{TRUTH}. {_QUOTE}",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from trimtab.documents.fitting import Misfit
 from trimtab.documents.nodes import Path
+from trimtab.model.content import SECTIONS
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 LABEL, SUBDOMAIN = re.compile(_LABEL), re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -16,7 +17,6 @@ LONGEST_LABEL, LONGEST_NAME = 63, 253
 
 LABELS: tuple[Path, ...] = (("metadata", "namespace"), ("spec", "service", "name"))
 SUBDOMAINS: tuple[Path, ...] = (("metadata", "name"), ("spec", "targetRef", "name"))
-KEYS = ("data", "binaryData", "stringData")
 
 
 def misnamed(raw: Mapping[str, object], kind: str) -> Iterator[Misfit]:
@@ -32,7 +32,7 @@ def misnamed(raw: Mapping[str, object], kind: str) -> Iterator[Misfit]:
         if isinstance(text, str) and (len(text) > LONGEST_NAME or not SUBDOMAIN.fullmatch(text)):
             words = f"small letters, digits, hyphens and dots, with a letter or digit at both ends, at most {LONGEST_NAME}"
             yield Misfit(path, f"{text[:LONGEST_LABEL]!r} cannot be a name; it must be {words}")
-    for part in KEYS if kind in ("ConfigMap", "Secret") else ():
+    for part in SECTIONS if kind in ("ConfigMap", "Secret") else ():
         values = _at(raw, (part,))
         for key in values if isinstance(values, Mapping) else ():
             if len(str(key)) > LONGEST_NAME or not KEY.fullmatch(str(key)):

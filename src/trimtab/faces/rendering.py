@@ -6,8 +6,9 @@ import msgspec
 import yaml
 
 from trimtab.config.digest import DigestKey, fingerprint
-from trimtab.config.renderings import CONTENT, LAST_APPLIED
+from trimtab.config.renderings import LAST_APPLIED
 from trimtab.documents.scalars import plain
+from trimtab.model.content import SECTIONS
 from trimtab.model.names import ConfigKind
 from trimtab.model.rendered import Rendered, RenderedObject
 from trimtab.promotion.text import one_line
@@ -88,7 +89,7 @@ def shown(one: RenderedObject, secret: DigestKey | None) -> dict[str, object]:
     if one.kind != ConfigKind.SECRET:
         return tree
     values = one.content.data if one.content is not None else {}
-    for section in CONTENT:
+    for section in SECTIONS:
         if isinstance(part := tree.get(section), dict):
             tree[section] = {key: _hidden(values[key], secret) if key in values else HIDDEN for key in part}
     metadata = tree.get("metadata")

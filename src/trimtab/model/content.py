@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from trimtab.model.names import ConfigKind, ConfigName
 
+SECTIONS = ("data", "binaryData", "stringData")
+"""The fields of a ConfigMap or Secret that hold values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:

@@ -81,10 +81,6 @@ class Rendered:
         """ConfigMaps and Secrets."""
         return tuple(one for one in self.objects if one.content is not None)
 
-    def readers(self, config: RenderedObject) -> tuple[RenderedObject, ...]:
-        """The workloads that read a ConfigMap or Secret."""
-        return tuple(use.reader for use in self.uses if use.content is config)
-
     def read(self) -> tuple[RenderedObject, ...]:
         """The ConfigMaps and Secrets that some workload reads, each once."""
         return tuple(one for one in self.configs() if any(use.content is one for use in self.uses))

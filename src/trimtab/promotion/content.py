@@ -6,7 +6,7 @@ the bytes are, `source` that nobody wrote them anew.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.config.digest import DigestKey
@@ -71,10 +71,9 @@ def blob_id(content: bytes, algorithm: str = "sha1") -> str:
     return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def differing(one: Values, other: Values, only: Iterable[Key] | None = None) -> Sequence[Key]:
+def differing(one: Values, other: Values) -> Sequence[Key]:
     """The keys whose bytes are not the same on both sides."""
-    wanted = {*one, *other} if only is None else set(only)
-    return sorted(key for key in wanted if one.get(key) != other.get(key))
+    return sorted(key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
 def _digest(kind: ConfigKind, value: bytes, secret: DigestKey | None) -> str:

@@ -6,12 +6,14 @@ Nothing else in the folders moves: not replicas, not images, not which patches a
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import InputError
+from trimtab.model.content import SECTIONS
 from trimtab.model.names import ConfigName
 from trimtab.promotion.edits import Spot, removed, written
 from trimtab.promotion.merging import Move, merge
-from trimtab.promotion.places import KUSTOMIZATIONS, Found, Place, Places, named, places
+from trimtab.promotion.places import Found, Place, Places, named, places
 from trimtab.promotion.sides import Edited, Keep, Rules, Side, Step, text_of
 
 
@@ -68,7 +70,7 @@ def _aligned(theirs: Places, mine: Places, source: Side, receiver: Side) -> dict
 
 def _kind(place: Place) -> str:
     """Places of one kind lie in the same file: of an object, of a generator, a patch, a whole file."""
-    return "object" if place.section in ("data", "binaryData", "stringData") else place.section
+    return "object" if place.section in SECTIONS else place.section
 
 
 def _renamed(name: ConfigName, source: str, receiver: str, here: Collection[ConfigName]) -> ConfigName:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 
+from trimtab.model.content import SECTIONS
 from trimtab.model.names import ConfigName
 from trimtab.model.rendered import Rendered, RenderedObject
 from trimtab.promotion.content import Key
 from trimtab.promotion.manifests import stem
 from trimtab.promotion.proof import Picture
-
-CONTENT = ("data", "binaryData", "stringData")
 
 
 def picture(rendered: Rendered, target: str) -> Picture:
@@ -25,7 +24,7 @@ def picture(rendered: Rendered, target: str) -> Picture:
             values |= {Key(name, key): value for key, value in (*one.content.data.items(), *one.content.binary.items())}
     others = {}
     for one in rendered.objects:
-        tree = {key: item for key, item in one.tree.items() if key not in CONTENT} if one in read else one.tree
+        tree = {key: item for key, item in one.tree.items() if key not in SECTIONS} if one in read else one.tree
         others[place(one, names)] = named(tree, names)
     return Picture(values, others)
 

@@ -7,15 +7,14 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from trimtab.documents.kubernetes import KUSTOMIZATIONS, MANIFESTS
 from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError
+from trimtab.model.content import SECTIONS
 from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.promotion.edits import Path, Spot
 from trimtab.promotion.sides import Side, text_of
 
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-MANIFESTS = (".yaml", ".yml", ".json")
-SECTIONS = ("data", "binaryData", "stringData")
 GENERATORS = (("configMapGenerator", ConfigKind.CONFIG_MAP), ("secretGenerator", ConfigKind.SECRET))
 
 

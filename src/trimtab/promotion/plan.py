@@ -7,11 +7,12 @@ out (`proof`).
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.errors import InputError
 from trimtab.promotion.content import blob_id
 from trimtab.promotion.manifests import move_manifests
 from trimtab.promotion.merging import Move
-from trimtab.promotion.places import KUSTOMIZATIONS, places
+from trimtab.promotion.places import places
 from trimtab.promotion.sides import Edited, Rules, Side, Step, listed
 from trimtab.promotion.values import kept_apart, move_values
 

@@ -24,6 +24,7 @@ from trimtab.config.consumers import uses
 from trimtab.documents.decode import Decoded, read_documents
 from trimtab.documents.fitting import nearest
 from trimtab.documents.flagger import MetricTemplate
+from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.pipeline import App, Pipeline, Target
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.documents.yaml import Document
@@ -195,7 +196,7 @@ def kind_of(request: Request) -> str:
     folder = inside(request.root, request.root / request.path, written=request.path)
     if (folder / "Chart.yaml").is_file():
         return "helm"
-    return "kustomize" if any((folder / name).is_file() for name in plain.KUSTOMIZATIONS) else "plain"
+    return "kustomize" if any((folder / name).is_file() for name in KUSTOMIZATIONS) else "plain"
 
 
 def _read(root: Path, file: str) -> Project:

@@ -17,6 +17,7 @@ from trimtab.adapters.git.journal import Journal
 from trimtab.config.difference import Change as Difference
 from trimtab.config.difference import difference
 from trimtab.config.digest import DigestKey, canonical_json, fingerprinted
+from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.pipeline import App, Promotion, Target
 from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.model.names import ConfigKind
@@ -26,7 +27,7 @@ from trimtab.promotion.evidence import Evidence, decode, name_of
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence
 from trimtab.promotion.merging import Move
 from trimtab.promotion.outcome import Outcome
-from trimtab.promotion.places import KUSTOMIZATIONS, places
+from trimtab.promotion.places import places
 from trimtab.promotion.plan import Plan, planned, source_ids
 from trimtab.promotion.proof import Picture, contents, prove_content, prove_nothing_else
 from trimtab.promotion.sides import Rules, Side

@@ -15,7 +15,7 @@ LARGEST_FILE = 8 * 1024 * 1024
 LARGEST_TREE = 1024 * 1024 * 1024
 AT_ONCE = 2000
 """How many files are read with one run of git."""
-LINK, EXECUTABLE = "120000", "100755"
+LINK = "120000"
 
 
 async def export(clone: Clone, commit: str, folder: Path) -> tuple[str, ...]:

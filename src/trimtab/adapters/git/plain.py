@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trimtab.adapters.git.clone import NEWEST, Clone
+from trimtab.documents.kubernetes import MANIFESTS
 from trimtab.errors import Denied, InputError, OutsideError, Unavailable
 
-MANIFESTS = (".yaml", ".yml", ".json")
 TRIES = 5
 UNKNOWN = "unknown <>"
 """Author of a commit that nobody made. The date is fixed too, so equal content is the same commit."""

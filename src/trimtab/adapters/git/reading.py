@@ -8,7 +8,7 @@ from trimtab.adapters.git.repository import Repository
 from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import Decoded, decode, read_documents
 from trimtab.documents.flagger import AlertProvider, Canary, MetricTemplate
-from trimtab.documents.kubernetes import Service
+from trimtab.documents.kubernetes import KUSTOMIZATIONS, Service
 from trimtab.documents.kubernetes import Workload as WorkloadDocument
 from trimtab.documents.translate import Companions
 from trimtab.documents.trimtab import RolloutPolicy
@@ -16,8 +16,6 @@ from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError, InputError
 from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
-
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from trimtab.adapters.git import plain, upstream
 from trimtab.adapters.git.clone import Clone, File
 from trimtab.adapters.git.location import Local, Location, Plain, Remote, locate
 from trimtab.adapters.git.process import Git
+from trimtab.documents.kubernetes import MANIFESTS
 from trimtab.errors import InputError
 
 REMOTE_POLL = 30.0
@@ -82,7 +83,7 @@ class Repository:
     async def manifests(self, commit: str) -> tuple[File, ...]:
         """The YAML and JSON files of a commit below the path. InputError that names what there is if there are none."""
         files = await self.clone.files(commit, self.path)
-        found = tuple(file for file in files if file.path.endswith(plain.MANIFESTS))
+        found = tuple(file for file in files if file.path.endswith(MANIFESTS))
         if found:
             return found
         where = f"commit {commit[:10]} of {self}"

@@ -14,7 +14,6 @@ LONGEST = 600
 """Characters of a tool's complaint that are shown."""
 PREFIX = re.compile(r'^([EF]\d{4} \S+ +\d+ \S+\] "command failed" err=)?[<"]?|^(error|Error): ', re.MULTILINE)
 NESTED = re.compile(r"accumulat(ing|ion) (resources|err|components)[^:]*: |recursed accumulation of path '[^']*': ")
-IN_FILE = re.compile(r"(?:yaml: line (?P<line>\d+): )?(?P<problem>[^:]*) in File: (?P<file>\S+)")
 NOISE = re.compile(r"':? must build at directory: .*$|: '[^']*' must resolve to a file\b")
 NAMED = re.compile(r"'(?P<path>[^'\s]+)'|\[path: \"(?P<patch>[^\"]+)\"\]|^path: (?P<config>\S+)$", re.MULTILINE)
 OBJECT = re.compile(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab.adapters.rendering.parts import documents
-from trimtab.adapters.rendering.plain import KUSTOMIZATIONS
 from trimtab.adapters.rendering.request import Request, inside, read, relative, shown
+from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError

@@ -7,11 +7,10 @@ from pathlib import Path
 from trimtab.adapters.rendering.objects import Written, apart, key_places, made, manifests
 from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, inside, read, relative
+from trimtab.documents.kubernetes import KUSTOMIZATIONS, MANIFESTS
 from trimtab.errors import InputError
 from trimtab.model.rendered import RenderedObject
 
-ENDINGS = (".yaml", ".yml", ".json")
-KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 TOOL = "plain files"
 
 
@@ -43,7 +42,7 @@ def _files(start: Path) -> Iterator[Path]:
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
                     yield from _files(Path(entry.path))
-            elif entry.name.endswith(ENDINGS) and entry.name not in KUSTOMIZATIONS and not entry.is_dir():
+            elif entry.name.endswith(MANIFESTS) and entry.name not in KUSTOMIZATIONS and not entry.is_dir():
                 yield Path(entry.path)
 
 

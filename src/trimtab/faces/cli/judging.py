@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trimtab.errors import InputError
-from trimtab.faces.cli.options import output_option
-from trimtab.faces.cli.rollouts import show_json
-from trimtab.faces.cli.traffic import asked, pairs_of, rules_of, share, spell, traffic_options, weights_of
+from trimtab.faces.cli.options import duration, output_option, show_json
+from trimtab.faces.cli.traffic import asked, pairs_of, rules_of, share, traffic_options, weights_of
 
 if TYPE_CHECKING:
     from trimtab.analysis.backtest.placebo import Regression
@@ -33,11 +32,11 @@ THRESHOLDS = frozenset({"interval", "failures", "limit"})
 @click.option("--rps", type=click.FloatRange(min=0, min_open=True), help="Requests in a second, of the whole service.")
 @click.option("--baseline", default="", help="The share of them that fails on a good day, as 0.1%.")
 @click.option("--weights", default=WEIGHTS, show_default=True, help="The canary's steps in percent.")
-@click.option("--step", callback=spell, default="", help="How long a step lasts.  [default: as long as the evidence needs]")
+@click.option("--step", callback=duration, default="", help="How long a step lasts.  [default: as long as the evidence needs]")
 @click.option("--pods", type=click.IntRange(min=1), help="Pods of the primary.")
 @click.option("--canary-pods", type=click.IntRange(min=1), default=1, show_default=True, help="Pods of the canary.")
 @click.option("--sticky", is_flag=True, help="Users stay with one copy (session affinity).")
-@click.option("--interval", callback=spell, default="15s", show_default=True, help="Between scrapes, where it is not measured.")
+@click.option("--interval", callback=duration, default="15s", show_default=True, help="Between scrapes, where it is not measured.")
 @click.option("--set", "knobs", multiple=True, metavar="KEY=VALUE", help="Turns a knob of the judge, as growth=0.5.")
 @traffic_options
 @output_option
@@ -135,8 +134,10 @@ def progress(words: str, total: float) -> Iterator[Any]:
     help="What to add to the canary's failures: 5x, 2%, 5x@10m, 5x@step3, 5x@pod, latency:3x, +25%.  [default: 2x, 5x, 10x]",
 )  # fmt: skip
 @click.option("--weights", default=WEIGHTS, show_default=True, help="The canary's steps in percent, where a policy names none.")
-@click.option("--length", callback=spell, default="30m", show_default=True, help="How long one rollout is followed.")
-@click.option("--history", callback=spell, default="", help="What the judge learns noise from before each.  [default: 4h, or half of it]")
+@click.option("--length", callback=duration, default="30m", show_default=True, help="How long one rollout is followed.")
+@click.option(
+    "--history", callback=duration, default="", help="What the judge learns noise from before each.  [default: 4h, or half of it]"
+)
 @click.option("--rollouts", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="For each policy and regression.")
 @click.option("--canary-pods", type=click.IntRange(min=1), default=3, show_default=True, help="Pods that play the canary.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed draws the same rollouts.")

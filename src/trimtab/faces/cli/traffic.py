@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from trimtab.errors import InputError
+from trimtab.faces.cli.options import duration
 
 Command = TypeVar("Command", bound=Callable[..., None])
 TOKEN = "TRIMTAB_PROMETHEUS_TOKEN"
@@ -28,23 +29,16 @@ def traffic_options(command: Command) -> Command:
             click.option("--target", default="", help="The workload, as in the Canary."),
             click.option("--service", default="", help="Its Service.  [default: the target]"),
             click.option("--ingress", default="", help="Its Ingress.  [default: the target]"),
-            click.option("--last", callback=spell, default="24h", show_default=True, help="How far back a Prometheus is asked."),
+            click.option("--last", callback=duration, default="24h", show_default=True, help="How far back a Prometheus is asked."),
             click.option("--requests", default="", help="Another counter of requests."),
             click.option("--errors", default="", help="A counter of failed requests, where no label tells them."),
             click.option("--bad", default="", metavar="LABEL=PATTERN", help="What says that a request failed."),
             click.option("--durations", default="", help="Another histogram of durations."),
-            click.option("--slo", callback=spell, default="", help="Judge latency too; requests slower than this are bad ones."),
+            click.option("--slo", callback=duration, default="", help="Judge latency too; requests slower than this are bad ones."),
         )
     ):
         command = option(command)
     return command
-
-
-def spell(context: click.Context, parameter: click.Parameter, value: str) -> timedelta | None:
-    """A duration as an option; None where it is empty."""
-    from trimtab.faces.cli.options import duration
-
-    return duration(context, parameter, value)
 
 
 def asked(options: dict[str, Any]) -> Any:
