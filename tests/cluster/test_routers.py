@@ -179,7 +179,9 @@ async def test_a_virtual_service_that_was_there_is_taken_over_and_can_be_put_bac
 async def test_the_route_of_another_canary_is_left_to_it(plane: ControlPlane, api: Api, namespace: str) -> None:
     async with traffic(plane, api, namespace, "traefik") as harness:
         await harness.move(1, Exposure(weight=20))
-        owner = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "other", "uid": "another", "controller": True}
+        # There has to be one: what belongs to somebody who is not there is deleted by the garbage collector.
+        other = await api.create(canary("other"), namespace)
+        owner = {"apiVersion": other["apiVersion"], "kind": "Canary", "name": "other", "uid": other["metadata"]["uid"], "controller": True}
         await api.patch("TraefikService", namespace, "app", {"metadata": {"ownerReferences": [owner]}})
         with pytest.raises(Unavailable, match="belongs to Canary other"):
             await harness.move(2, Exposure(weight=40))
