@@ -121,7 +121,7 @@ class Shop:
         return made
 
     def evidence(self, judgement: str = "pass", at: str = "") -> bytes:
-        """What `monitor` would write about the canary now."""
+        """What a judge would write about the canary now."""
 
         async def made() -> bytes:
             shop, edge = self.workshop, self.edge

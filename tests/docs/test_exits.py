@@ -45,3 +45,11 @@ def test_help_texts_name_only_codes_that_exist() -> None:
         assert command is not None
         named = {int(code) for code in re.findall(r"(?:with|code|codes|or|,|:) (\d+) (?:if|only|after)", command.help or "")}
         assert named <= set(CODES), name
+
+
+def test_no_message_and_no_page_names_a_command_that_is_not_there() -> None:
+    places = [TOP / "README.md", *TOP.glob("docs/**/*.md"), *TOP.glob("src/**/*.py"), *TOP.glob("schemas/*.json")]
+    named = {(path.relative_to(TOP), word) for path in places for word in re.findall(r"\btrimtab ([a-z]+)\b[^`\n]*`", path.read_text())}
+    named = {(path, word) for path, word in named if path.parts[:2] != ("docs", "adr")}
+    assert {word for _, word in named} >= {"up", "promote", "watch"}
+    assert {(str(path), word) for path, word in named if word not in COMMANDS} == set()

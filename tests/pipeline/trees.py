@@ -34,7 +34,7 @@ MENDS = {
         Mend("twice-stable", "k8s/overlays/production-stable/kustomization.yaml", AS_RESOURCE, AS_PATCH),
     ),
 }  # fmt: skip
-"""What keeps each repository from rendering at all. What is merely unwise stays, for `trimtab check` to find."""
+"""What keeps each repository from rendering at all. What is merely unwise stays."""
 
 
 def founding(strategy: str, to: Path, mends: Sequence[Mend] | None = None) -> Path:

@@ -79,7 +79,7 @@ class Smoke(Fields, frozen=True, kw_only=True):
 
 
 class Monitor(Fields, frozen=True, kw_only=True):
-    """How the canary is watched before its content may be promoted."""
+    """How the canary is watched before its content may be promoted. So far only its form is looked at: nothing goes by it yet."""
 
     prometheus: (
         Annotated[str, Meta(description="The address of Prometheus as the runner reaches it; TRIMTAB_PROMETHEUS takes its place.")] | None
@@ -132,7 +132,7 @@ class Waiver(Fields, frozen=True, kw_only=True):
 
 
 class Checks(Fields, frozen=True, kw_only=True):
-    """What `trimtab check` looks at beyond its defaults."""
+    """What content is held against before it may be shown. So far only its form is looked at: nothing goes by it yet."""
 
     severities: Mapping[str, SeverityName] = {}
     schemas: tuple[SchemaRule, ...] = ()

@@ -52,7 +52,7 @@ def refuse_pull_requests(environment: Mapping[str, str]) -> None:
     if event.startswith("pull_request") or environment.get("CI_PIPELINE_SOURCE") == "merge_request_event":
         raise InputError(
             "this is the pipeline of a pull request, in which nothing is promoted or rolled back. Run it for the protected branch; in pull "
-            "requests there are `trimtab check` and `trimtab diff`"
+            "requests there is `trimtab diff`"
         )
 
 

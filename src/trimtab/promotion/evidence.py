@@ -1,6 +1,6 @@
 """The evidence file, version 1: what was judged, by which rules and numbers, and what came of it. Canonical JSON, named by its SHA-256.
 
-Written by `monitor`, kept in the journal, read by `promote`, `rollback` and `show`.
+Written by whoever judges, kept in the journal, read by `promote`, `rollback` and `show`.
 """
 
 import hashlib
@@ -114,7 +114,7 @@ def decode(text: bytes, file: str = "the evidence") -> Evidence:
     value = _value(text, file)
     version = value.get("version") if isinstance(value, dict) else None
     if version != 1:
-        raise InputError(f"{file} is not evidence of version 1. `trimtab monitor` of the same version of Trimtab writes it")
+        raise InputError(f"{file} is not evidence of version 1. docs/promotion.md says what that holds")
     try:
         return msgspec.convert(value, Evidence)
     except msgspec.ValidationError as error:
@@ -125,5 +125,5 @@ def _value(text: bytes, file: str) -> object:
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
-        raise InputError(f"{file} is not JSON. Give the file that `trimtab monitor` wrote") from None
+        raise InputError(f"{file} is not JSON. Give a file of evidence; docs/promotion.md says what it holds") from None
     return found

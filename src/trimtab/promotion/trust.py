@@ -21,7 +21,7 @@ def accepted(text: bytes, evidence: Evidence, records: Sequence[Record], run: st
     ours = f"this is run {run}" if run else "this is no run of a pipeline"
     raise InputError(
         f"the evidence comes from {theirs}, {ours}, and the journal does not hold it: anybody could have written it. "
-        "Run `trimtab monitor` in this run, or leave --evidence out to use the newest evidence of the journal"
+        "Judge it in this run, or leave --evidence out to use the newest evidence of the journal"
     )
 
 
@@ -37,12 +37,12 @@ def matching(evidence: Evidence, now: Judged) -> None:
     if files:
         raise InputError(
             f"{listed(files)} changed since commit {evidence.commit[:10]} was judged. What is promoted is what was judged: "
-            "run `trimtab monitor` on what is there now"
+            "judge what is there now"
         )
     if evidence.content != now.content:
         keys = moved(evidence.keys, now.keys) if evidence.keys else ()
         what = listed(keys) if keys else "what the pods read"
         raise InputError(
             f"{what} renders to other bytes than when commit {evidence.commit[:10]} was judged, although the target's own files are the "
-            "same: something below them changed. Run `trimtab monitor` on what is there now"
+            "same: something below them changed. Judge what is there now"
         )

@@ -88,8 +88,8 @@ class Promoting:
         found = newest_evidence(records, edge.app.name, edge.source.name)
         if found is None:
             raise InputError(
-                f"there is no evidence about {edge.app.name}/{edge.source.name} in the journal. Give the file that `trimtab monitor` wrote "
-                "with --evidence"
+                f"there is no evidence about {edge.app.name}/{edge.source.name} in the journal. Give a file of it "
+                "with --evidence; docs/promotion.md says what it holds"
             )
         return Proof.of(found, "the evidence in the journal")
 

@@ -151,7 +151,7 @@ async def workshop_for(
         commits = Commits(found.root / Path(found.document).parent, stack, found.environment)
         head = await found.branches.objects.commit("HEAD") if dry else await found.branches.newest(f"refs/heads/{found.spec.branch}")
         if head is None:
-            raise InputError(f"{found} has no {'commits' if dry else f'branch {found.spec.branch}'} yet")
+            raise InputError(f"{found.root} has no {'commits' if dry else f'branch {found.spec.branch}'} yet")
         spec = (await commits.at(head)).document.spec
         app, source, receiver = choose(spec, name)
         edge = Edge(app, source, receiver, spec.branch)

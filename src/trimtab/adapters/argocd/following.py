@@ -1,4 +1,4 @@
-"""Waits until an Argo CD Application really runs a commit, by the Application object only. Made by `wiring`; `monitor` follows it.
+"""Waits until an Argo CD Application really runs a commit, by the Application object only. Made by `wiring`.
 
 What each field proves was measured on Argo CD 3.6.1:
 

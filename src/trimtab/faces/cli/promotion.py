@@ -72,7 +72,9 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.argument("target", metavar="[APP[/TARGET]]", default="", required=False),
         click.option(
-            "--evidence", type=click.Path(path_type=Path), help="The file that `monitor` wrote.  [default: the newest of the journal]"
+            "--evidence",
+            type=click.Path(path_type=Path),
+            help="The verdict on the content, as a file.  [default: the newest of the journal]",
         ),
         click.option("--dry-run", is_flag=True, help="Show what would be committed, from what is checked out; nothing is changed."),
         click.option(
@@ -162,7 +164,9 @@ def read(file: Path | None) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}. Give the file that `trimtab monitor` wrote") from error
+        raise InputError(
+            f"{file} cannot be read: {error.strerror}. Give a file of evidence; docs/promotion.md says what it holds"
+        ) from error
 
 
 def end(outcome: Outcome, output: str, dotenv: Path | None) -> None:
