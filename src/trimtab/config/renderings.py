@@ -139,14 +139,15 @@ def _comparable(one: RenderedObject, names: Mapping[str, str]) -> dict[str, obje
     if isinstance(annotations := metadata.get("annotations"), dict):
         # It repeats the whole object, of a Secret too.
         metadata["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
-    return dict(mapping(_renamed({**tree, "metadata": metadata}, names)))
+    return dict(mapping(renamed({**tree, "metadata": metadata}, names)))
 
 
-def _renamed(tree: object, names: Mapping[str, str]) -> object:
-    if isinstance(tree, dict):
-        return {key: _renamed(item, names) for key, item in tree.items()}
-    if isinstance(tree, list):
-        return [_renamed(item, names) for item in tree]
+def renamed(tree: object, names: Mapping[str, str]) -> object:
+    """A tree in which what has another name here is called by that, wherever it is named."""
+    if isinstance(tree, Mapping):
+        return {key: renamed(item, names) for key, item in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [renamed(item, names) for item in tree]
     return names.get(tree, tree) if isinstance(tree, str) else tree
 
 

@@ -1,13 +1,12 @@
 """Differences of renderings as text, Markdown and JSON. Called by `trimtab diff`."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from trimtab.config.difference import Change, line
 from trimtab.config.renderings import Affected, Comparison, Differing
-from trimtab.promotion.text import cell, one_line
+from trimtab.promotion.text import cell, fenced, one_line
 
 LONGEST = 65_536
 """Characters that a comment on GitHub may have, which is the least of the forges."""
@@ -183,9 +182,7 @@ def _object(one: Differing) -> str:
     )
     if not shown:
         return f"{title}\n"
-    # Whoever writes a value must not be able to end the block that it is shown in.
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", "\n".join(shown))), 3)
-    block = "\n".join([f"{fence}text", *shown, fence])
+    block = "\n".join(fenced(shown))
     if len(shown) < FOLD:
         return f"{title}\n{block}\n"
     return f"<details><summary>{_plain(one)}: {len(lines)} changes</summary>\n\n{block}\n\n</details>\n"

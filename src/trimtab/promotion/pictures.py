@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from trimtab.config.renderings import renamed
 from trimtab.model.content import SECTIONS
 from trimtab.model.names import ConfigName
 from trimtab.model.rendered import Rendered, RenderedObject
@@ -25,7 +26,7 @@ def picture(rendered: Rendered, target: str) -> Picture:
     others = {}
     for one in rendered.objects:
         tree = {key: item for key, item in one.tree.items() if key not in SECTIONS} if one in read else one.tree
-        others[place(one, names)] = named(tree, names)
+        others[place(one, names)] = renamed(tree, names)
     return Picture(values, others)
 
 
@@ -45,12 +46,3 @@ def place(one: RenderedObject, names: Mapping[str, str]) -> str:
     """An object for people; those of one kind and name in two namespaces are told apart."""
     name = names.get(one.name, one.name) if one.content is not None else one.name
     return f"{one.kind}/{name}" + (f" in {one.namespace}" if one.namespace else "")
-
-
-def named(tree: object, names: Mapping[str, str]) -> object:
-    """A tree in which ConfigMaps and Secrets have their logical names, wherever they are named."""
-    if isinstance(tree, Mapping):
-        return {key: named(item, names) for key, item in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [named(item, names) for item in tree]
-    return names.get(tree, tree) if isinstance(tree, str) else tree

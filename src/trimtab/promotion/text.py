@@ -118,12 +118,17 @@ def _changes(changes: Sequence[Change], room: int) -> list[str]:
         if used > room:
             break
         shown.append(text)
-    fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", "\n".join(shown))), 3)
     more = [f"and {len(lines) - len(shown)} more; `trimtab diff` shows all"] if len(shown) < len(lines) else []
-    block = ["", "**Changes**", "", f"{fence}text", *shown, fence, *more]
     if len(shown) > 20:
-        block = ["", f"<details><summary>{len(lines)} changes</summary>", "", f"{fence}text", *shown, fence, "", "</details>", *more]
-    return block
+        return ["", f"<details><summary>{len(lines)} changes</summary>", "", *fenced(shown), "", "</details>", *more]
+    return ["", "**Changes**", "", *fenced(shown), *more]
+
+
+def fenced(lines: Sequence[str]) -> list[str]:
+    """Lines as a block of Markdown that none of them can end, whoever wrote it."""
+    longest = max((len(run) for run in re.findall(r"`+", "\n".join(lines))), default=0)
+    fence = "`" * max(3, longest + 1)
+    return [f"{fence}text", *lines, fence]
 
 
 def _verdict(story: Story) -> list[str]:

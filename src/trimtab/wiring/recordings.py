@@ -1,8 +1,9 @@
 """Counters of one workload for `trimtab plan` and `trimtab backtest`: from CSV files or from a Prometheus. Called by the faces."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from trimtab.adapters.clock import SystemClock
@@ -61,11 +62,16 @@ async def everything(asked: Asked, tell: Tell | None) -> list[Found]:
     if asked.files:
         return read(asked.files)
     names = [*asked.recipe.names(latency=False), *(asked.recipe.names(latency=True) if asked.objective is not None else ())]
+    server = Server(asked.prometheus, deadline=DEADLINE)
+    if asked.token:
+        server = with_credentials(server, {"token": asked.token.encode()}, "TRIMTAB_PROMETHEUS_TOKEN")
     end = SystemClock().now()
     found: list[Found] = []
-    for done, name in enumerate(names):
-        part = None if tell is None else scaled(tell, done, len(names))
-        found += await first(asked, name, (end - asked.last, end), part)
+    async with outgoing_session() as session:
+        for done, name in enumerate(names):
+            told = None if tell is None else scaled(tell, done, len(names))
+            ask = partial(samples, session, server, span=(end - asked.last, end), tell=told)
+            found += await first(asked.recipe.queries(name, asked.whose), ask)
     return found
 
 
@@ -74,15 +80,11 @@ def scaled(tell: Tell, done: int, parts: int) -> Tell:
     return lambda share: tell((done + share) / parts)
 
 
-async def first(asked: Asked, name: str, span: tuple[datetime, datetime], tell: Tell | None) -> list[Found]:
+async def first(queries: Sequence[str], ask: Callable[[str], Awaitable[list[Found]]]) -> list[Found]:
     """One counter, by the first selector that finds something."""
-    server = Server(asked.prometheus, deadline=DEADLINE)
-    if asked.token:
-        server = with_credentials(server, {"token": asked.token.encode()}, "TRIMTAB_PROMETHEUS_TOKEN")
-    async with outgoing_session() as session:
-        for query in asked.recipe.queries(name, asked.whose):
-            if found := await samples(session, server, query, span, tell):
-                return found
+    for query in queries:
+        if found := await ask(query):
+            return found
     return []
 
 

@@ -176,8 +176,13 @@ def read(body: bytes, server: Server) -> float | None:
             raise InputError("query returned multiple values: it is a range. Correct it so that it gives one value")
         return number(series[-1].value[1]) if series and series[-1].value is not None else None
     except (msgspec.DecodeError, ValueError):
-        start = server.clean(body[: 4 * SHOWN].decode(errors="replace"))[:60]
-        raise Unavailable(f"{server} does not answer like a Prometheus: {start!r}. Correct the address, or see what stands there") from None
+        raise foreign(server, body) from None
+
+
+def foreign(server: Server, body: bytes) -> Unavailable:
+    """An answer that no Prometheus gives."""
+    start = server.clean(body[: 4 * SHOWN].decode(errors="replace"))[:60]
+    return Unavailable(f"{server} does not answer like a Prometheus: {start!r}. Correct the address, or see what stands there")
 
 
 def number(text: str) -> float | None:

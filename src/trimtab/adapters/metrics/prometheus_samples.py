@@ -10,16 +10,15 @@ import aiohttp
 import msgspec
 import numpy as np
 
-from trimtab.adapters.metrics.prometheus import Answer, Server, refused, start_of, unanswered
+from trimtab.adapters.metrics.prometheus import Answer, Server, foreign, refused, start_of, unanswered
 from trimtab.analysis.recipes import Found
-from trimtab.errors import InputError, Unavailable
+from trimtab.errors import InputError
 
 MOST_READ = 256 << 20
 """Bytes of one page."""
 PAGE = 3600.0
 """Seconds."""
 LEAST_PAGE = 60.0
-SHOWN = 60
 TOO_MUCH = "too many samples"
 """What Prometheus says when a query loads more than `query.max-samples`."""
 
@@ -111,5 +110,4 @@ def matrices(body: bytes, server: Server) -> Iterator[Matrix]:
             raise InputError(f"{server} did not answer with a range: {server.clean(answer.error) or answer.data.result_type!r}")
         yield from msgspec.json.decode(answer.data.result, type=list[Matrix])
     except (msgspec.DecodeError, ValueError):
-        start = server.clean(body[: 4 * SHOWN].decode(errors="replace"))[:SHOWN]
-        raise Unavailable(f"{server} does not answer like a Prometheus: {start!r}. Correct the address, or see what stands there") from None
+        raise foreign(server, body) from None
