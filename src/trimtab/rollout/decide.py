@@ -18,6 +18,7 @@ from trimtab.rollout.endings import end, go_back, hold, usable
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.leaving import terminating
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
+from trimtab.rollout.pinning import completed
 from trimtab.rollout.reasons import Message
 from trimtab.rollout.turn import Turn
 from trimtab.rollout.wishes import abort_now, obey
@@ -81,6 +82,9 @@ def take_notice(turn: Turn) -> None:
         turn.change(evidence=turn.verdict.evidence)
     if facts.source.policy is not None and facts.source.policy != state.policy:
         turn.change(policy=facts.source.policy)
+    run = turn.state.running
+    if facts.source.policy is not None and run is not None and (whole := completed(run.policy, facts.source.policy)) != run.policy:
+        turn.alter(policy=whole)
     if facts.source.leaving:
         return
     problems = tuple(filter(None, (facts.source.problem, facts.source.policy_problem)))

@@ -11,6 +11,7 @@ from trimtab.model.facts import Facts
 from trimtab.model.rollout import CanaryState, Exposure, Leaving, Outcome, Phase, Rollout, RolloutKind
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout.exposure import canary_left_alone, wanted
+from trimtab.rollout.pinning import completed
 from trimtab.rollout.transitions import allowed
 
 BACKWARDS = frozenset({Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.REFUSED, Outcome.INCONCLUSIVE})
@@ -134,11 +135,11 @@ def s6(passage: Passage) -> str:
 
 
 def s7(passage: Passage) -> str:
-    """What is promoted is byte for byte what was judged: an attempt never changes what it is about."""
+    """What is promoted is byte for byte what was judged: an attempt never changes what it is about (but for a late template, ADR 11)."""
     before, after = passage.before.running, same_attempt(passage)
     if before is None or after is None:
         return ""
-    if (before.to, before.policy) != (after.to, after.policy):
+    if before.to != after.to or completed(before.policy, after.policy) != after.policy:
         return "an attempt changed its content or its policy"
     promoted = passage.after.promoted
     return "something else was promoted than was judged" if promoted not in (passage.before.promoted, after.to) else ""

@@ -50,6 +50,7 @@ class StateChanges(TypedDict, total=False):
 class RunChanges(TypedDict, total=False):
     """What may change in the attempt under way by `Turn.alter`."""
 
+    policy: Policy
     began: datetime | None
     ready: datetime | None
     position: int
