@@ -238,3 +238,11 @@ async def test_a_status_that_gitlab_has_already_is_done_and_another_one_is_a_con
         await gitlab.set_status("a" * 40, CommitStatus("trimtab/shop", StatusState.SUCCESS))
         with pytest.raises(Conflict, match="Cannot transition"):
             await gitlab.set_status("a" * 40, CommitStatus("trimtab/shop", StatusState.FAILURE))
+
+
+async def test_a_forge_is_asked_through_a_proxy_where_one_is_named() -> None:
+    async with receiver() as proxy, outgoing_session(proxy=proxy.address) as session:
+        proxy.says(LIST, (200, json.dumps([SAID])))
+        api = Api(session, JumpingClock(), "http://forge.test", Token(SECRET, "GITHUB_TOKEN"), {}, "acme/shop on forge.test")
+        assert [said.body for said in await GitHub(api, "acme/shop").comments(REQUEST)] == ["hello"]
+        assert proxy.paths() == [f"GET {LIST}"]

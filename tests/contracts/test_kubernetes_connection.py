@@ -16,7 +16,7 @@ from aiohttp import web
 from trimtab.adapters.kubernetes.client import connected
 from trimtab.adapters.kubernetes.connection import Around, Connection, connection
 from trimtab.adapters.kubernetes.kinds import CONFIG_MAP
-from trimtab.adapters.kubernetes.proxies import proxy_for
+from trimtab.adapters.proxies import proxy_for
 from trimtab.errors import Denied, InputError
 
 from .kubernetes_api import certificates, gives, made, serving, serving_tls, status

@@ -31,3 +31,15 @@ def test_slack_and_a_webhook_are_told_and_trouble_names_no_address() -> None:
 
 def test_nobody_is_told_where_no_address_is_given() -> None:
     assert asyncio.run(tell(DONE, {})) == ()
+
+
+def test_people_are_told_through_the_proxy_that_the_environment_names() -> None:
+    async def work() -> None:
+        async with receiver() as proxy:
+            around = {WEBHOOK: "http://chat.test/hook", "HTTP_PROXY": proxy.address}
+            assert await tell(DONE, around, JumpingClock()) == ()
+            assert [seen.path for seen in proxy.seen] == ["/hook"]
+            spared = await tell(DONE, {**around, "NO_PROXY": ".test"}, JumpingClock())
+            assert spared and len(proxy.seen) == 1
+
+    asyncio.run(work())

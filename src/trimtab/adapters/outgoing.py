@@ -14,15 +14,17 @@ from fnmatch import fnmatchcase
 import aiohttp
 
 
-def outgoing_session(allowed: Collection[str] = ()) -> aiohttp.ClientSession:
+def outgoing_session(allowed: Collection[str] = (), proxy: str = "") -> aiohttp.ClientSession:
     """A session that keeps no cookies and connects to no link-local address.
 
     `allowed`: the only hosts that it asks, in redirects and as proxies, too; `*` in one stands for anything. None stands for all.
+    `proxy`: the address of the proxy through which everything is asked; empty for none.
     """
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(socket_factory=checked_socket),
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(only(allowed),) if allowed else (),
+        proxy=proxy or None,
     )
 
 

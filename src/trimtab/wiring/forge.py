@@ -1,5 +1,6 @@
 """The forge of a repository, opened with the token of the environment. Called by the commands of pipelines."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from trimtab.adapters.forges.github import GitHub
 from trimtab.adapters.forges.gitlab import GitLab
 from trimtab.adapters.forges.place import Place, find_place, find_token
 from trimtab.adapters.outgoing import outgoing_session
+from trimtab.adapters.proxies import proxy_for
 from trimtab.ports import Clock, Forge
 
 __all__ = ["Place", "Token", "find_place", "find_token", "git_login", "open_forge"]
@@ -19,7 +21,7 @@ __all__ = ["Place", "Token", "find_place", "find_token", "git_login", "open_forg
 @asynccontextmanager
 async def open_forge(place: Place, token: Token, clock: Clock | None = None) -> AsyncIterator[Forge]:
     """The forge, until the block is left."""
-    async with outgoing_session() as session:
+    async with outgoing_session(proxy=proxy_for(place.api, os.environ)) as session:
         size = "limit" if place.kind == "gitea" else "per_page"
         api = Api(session, clock or SystemClock(), place.api, token, headers(place, token), str(place), size)
         match place.kind:

@@ -12,6 +12,7 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.notify import alerts
 from trimtab.adapters.notify.teller import HttpTeller
 from trimtab.adapters.outgoing import outgoing_session
+from trimtab.adapters.proxies import proxy_for
 from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget
@@ -41,7 +42,8 @@ async def tell(outcome: Outcome, environment: Mapping[str, str], clock: Clock | 
         for name, body in bodies.items():
             if not environment.get(name):
                 continue
-            target = AlertTarget(name, "error", "slack" if name == SLACK else "webhook", environment[name])
+            kind, address = "slack" if name == SLACK else "webhook", environment[name]
+            target = AlertTarget(name, "error", kind, address, proxy=proxy_for(address, environment))
             for count in range(TRIES):
                 reply = await teller.post(target, msgspec.json.encode(body(target)))
                 if reply.good or not reply.again or count == TRIES - 1:

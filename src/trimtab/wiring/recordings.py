@@ -1,5 +1,6 @@
 """Counters of one workload for `trimtab plan` and `trimtab backtest`: from CSV files or from a Prometheus. Called by the faces."""
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ from trimtab.adapters.metrics.prometheus import Server, with_credentials
 from trimtab.adapters.metrics.prometheus_samples import samples
 from trimtab.adapters.metrics.recorded import read
 from trimtab.adapters.outgoing import outgoing_session
+from trimtab.adapters.proxies import proxy_for
 from trimtab.analysis.backtest.recording import Recording, recorded
 from trimtab.analysis.increments import Binned, Part, Series, binned, measured_interval
 from trimtab.analysis.recipes import Found, Recipe, Whose, counters, histograms
@@ -67,7 +69,7 @@ async def everything(asked: Asked, tell: Tell | None) -> list[Found]:
         server = with_credentials(server, {"token": asked.token.encode()}, "TRIMTAB_PROMETHEUS_TOKEN")
     end = SystemClock().now()
     found: list[Found] = []
-    async with outgoing_session() as session:
+    async with outgoing_session(proxy=proxy_for(asked.prometheus, os.environ)) as session:
         for done, name in enumerate(names):
             told = None if tell is None else scaled(tell, done, len(names))
             ask = partial(samples, session, server, span=(end - asked.last, end), tell=told)

@@ -24,8 +24,8 @@ from trimtab.adapters.kubernetes.kubeconfig import (
 )
 from trimtab.adapters.kubernetes.material import Material
 from trimtab.adapters.kubernetes.plugin import VERSIONS, Plugin, Program
-from trimtab.adapters.kubernetes.proxies import proxy_for
 from trimtab.adapters.kubernetes.trust import Trust
+from trimtab.adapters.proxies import proxy_for
 from trimtab.errors import InputError
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -1,4 +1,4 @@
-"""Which proxy the environment names for an address, as Go programs read it (HTTPS_PROXY, NO_PROXY). Called by `connection`."""
+"""Which proxy the environment names for an address, as Go programs read it (HTTPS_PROXY, NO_PROXY). Called by `wiring` and `kubernetes`."""
 
 import ipaddress
 from collections.abc import Mapping
