@@ -18,7 +18,7 @@ from trimtab.analysis.packing import leaves, placed, rebuilt, taken
 from trimtab.analysis.verdicts import CALLS, calls
 from trimtab.model.evidence import Calibration, MetricCalibration
 from trimtab.model.judging import JudgeRules, Measured, MetricRule
-from trimtab.model.ruling import Outcome
+from trimtab.model.ruling import Ruling
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 MEDIAN, SPREAD = 0.060, math.log(400 / 60) / 2.3263478740408408
@@ -158,7 +158,7 @@ def play(
         call = calls(odds, whole.ledger.counted[:, 0] >= rules.least_scrapes, patient, rules)
         open_ = ends.rollback == NEVER
         ends.hold = np.minimum(ends.hold, np.where(held & open_, scrape, NEVER))
-        back, on = call == CALLS.index(Outcome.ROLLBACK), call == CALLS.index(Outcome.GO_ON)
+        back, on = call == CALLS.index(Ruling.ROLLBACK), call == CALLS.index(Ruling.GO_ON)
         ends.rollback = np.where(open_ & (ends.promoted == NEVER) & back, scrape, ends.rollback)
         ends.promoted = np.where(open_ & (ends.promoted == NEVER) & on, scrape, ends.promoted)
     return ends

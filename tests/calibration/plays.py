@@ -13,7 +13,7 @@ from trimtab.analysis.noise import PRESENT
 from trimtab.analysis.packing import leaves, placed, rebuilt, taken
 from trimtab.analysis.verdicts import CALLS, calls
 from trimtab.model.judging import JudgeRules
-from trimtab.model.ruling import Outcome
+from trimtab.model.ruling import Ruling
 
 RULES = JudgeRules()
 HISTORIES = 40
@@ -134,7 +134,7 @@ def play(world: World, plan: Plan, runs: int, seed: int, known: Known, fault: Fa
         patient = (doubted[live] == NEVER) | (scrape - np.minimum(doubted[live], scrape) < GRACE)
         ready = state.ledger.counted[:, 0] >= rules.least_scrapes
         call = calls(odds, ready, patient, rules)
-        back = call == CALLS.index(Outcome.ROLLBACK)
+        back = call == CALLS.index(Ruling.ROLLBACK)
         ends.rollback[live[back]] = scrape
         goes = grows(plan, call, step, scrape, entered[live])
         state = stepped(state, goes, rules)
@@ -178,9 +178,9 @@ def grows(plan: Plan, call: np.ndarray, step: np.ndarray, scrape: int, entered: 
     """Which runs leave their step."""
     if plan.kind == "evidence":
         last = step == len(STEPS) - 1
-        return (call == CALLS.index(Outcome.GO_ON)) & (~last | (scrape - entered >= plan.bake))
+        return (call == CALLS.index(Ruling.GO_ON)) & (~last | (scrape - entered >= plan.bake))
     if plan.kind == "clock":
-        return (scrape - entered >= 8) & (step < len(STEPS) - 1) & (call != CALLS.index(Outcome.HOLD))
+        return (scrape - entered >= 8) & (step < len(STEPS) - 1) & (call != CALLS.index(Ruling.HOLD))
     return np.zeros(step.shape, dtype=bool)
 
 

@@ -6,19 +6,19 @@ Ratios and odds are rounded for people; the figures themselves are in `model.rul
 from math import exp, log
 
 from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, Role
-from trimtab.model.ruling import Counts, JudgeDecision, MetricReading, Outcome, Reason
+from trimtab.model.ruling import Counts, JudgeDecision, MetricReading, Reason, Ruling
 
 COLUMNS = ("metric", "canary", "primary", "ratio", "worse at all", "beyond tolerance", "without any pod", "good enough", "noise")
 MANY = 1e6
 """Odds beyond this are all the same to people."""
 
 CALLED = {
-    Outcome.ROLLBACK: "Rolled back",
-    Outcome.GO_ON: "Goes on",
-    Outcome.HOLD: "Held",
-    Outcome.COLLECTING: "Collecting",
-    Outcome.INSUFFICIENT: "Not enough to decide",
-    Outcome.NO_DATA: "No data",
+    Ruling.ROLLBACK: "Rolled back",
+    Ruling.GO_ON: "Goes on",
+    Ruling.HOLD: "Held",
+    Ruling.COLLECTING: "Collecting",
+    Ruling.INSUFFICIENT: "Not enough to decide",
+    Ruling.NO_DATA: "No data",
 }
 ENDINGS = {
     Ending.ASK: "a person is asked",
@@ -30,7 +30,7 @@ ENDINGS = {
 def sentence(decision: JudgeDecision, rules: JudgeRules) -> str:
     """What happened and why, for someone who sees nothing else."""
     seconds = round(decision.exposed.total_seconds())
-    called = CALLED[decision.outcome] if not (decision.outcome is Outcome.GO_ON and decision.step.last) else "Good enough to promote"
+    called = CALLED[decision.ruling] if not (decision.ruling is Ruling.GO_ON and decision.step.last) else "Good enough to promote"
     parts = [f"{called} after {duration(seconds)} at {percent(decision.step.weight)}: {because(decision, rules)}"]
     if decision.final and decision.ending is not None:
         parts.append(f"Waiting is over: {ENDINGS[decision.ending]}.")
@@ -142,9 +142,9 @@ def still_needed(decision: JudgeDecision, row: MetricReading, rules: JudgeRules)
 
 def change(decision: JudgeDecision, rules: JudgeRules) -> str:
     """What would change the decision."""
-    if decision.outcome is Outcome.HOLD:
+    if decision.ruling is Ruling.HOLD:
         return "It goes on when the odds fall, or within tolerance when the grace is over; it is rolled back when they rise to the bars."
-    if decision.outcome not in (Outcome.COLLECTING, Outcome.INSUFFICIENT):
+    if decision.ruling not in (Ruling.COLLECTING, Ruling.INSUFFICIENT):
         return ""
     if decision.needed is None or decision.minutes is None:
         return "How long that takes is not known yet: no base rate of errors has been seen."
@@ -153,7 +153,7 @@ def change(decision: JudgeDecision, rules: JudgeRules) -> str:
         f"At an equal canary that takes about {number(round(decision.needed))} more requests, "
         f"{number(round(decision.needed * share))} of them on the canary: {duration(round(decision.minutes * 60))} at the present rate"
     )
-    if decision.outcome is Outcome.COLLECTING:
+    if decision.ruling is Ruling.COLLECTING:
         return f"{wanted}."
     return f"{wanted}, more than is left. A larger weight, a larger growth to refute or a later deadline would change that."
 

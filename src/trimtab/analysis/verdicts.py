@@ -20,11 +20,11 @@ from trimtab.analysis.packing import Table
 from trimtab.analysis.readings import Frame, finite, readings
 from trimtab.model.evidence import Calibration, JudgeEvidence
 from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, Role
-from trimtab.model.ruling import JudgeDecision, Outcome, Reason
+from trimtab.model.ruling import JudgeDecision, Reason, Ruling
 
 SILENT_INTERVALS = 4
 """A bin is closed one interval late, so that silence begins only after some of them."""
-CALLS = (Outcome.ROLLBACK, Outcome.GO_ON, Outcome.HOLD, Outcome.COLLECTING)
+CALLS = (Ruling.ROLLBACK, Ruling.GO_ON, Ruling.HOLD, Ruling.COLLECTING)
 
 
 def calls(odds: Odds, ready: Flags, patient: Flags, rules: JudgeRules) -> Array:
@@ -79,16 +79,16 @@ def decide(evidence: JudgeEvidence, rules: JudgeRules, calibration: Calibration,
     rows = readings(Frame(arrays, found, each, evidence, rules, known(evidence, calibration), step, vouching))
     missing = [row.minutes for row in rows if row.minutes is not None and row.role is Role.GATE]
     needs = [row.needed for row in rows if row.needed is not None and row.role is Role.GATE]
-    outcome, reason = outcome_of(look, max(missing, default=None))
+    ruling, reason = ruled(look, max(missing, default=None))
     decision = JudgeDecision(
-        outcome,
+        ruling,
         reason,
         step,
         now,
         odds=(finite(look.all.worse), finite(look.all.beyond), finite(look.all.without_pod)),
         readings=rows,
         grace_left=look.grace_left if look.doubtful else None,
-        overridden=outcome is Outcome.GO_ON and look.doubtful,
+        overridden=ruling is Ruling.GO_ON and look.doubtful,
         needed=max(needs, default=None),
         minutes=max(missing, default=None),
         planned_share=step.weight,
@@ -101,55 +101,55 @@ def decide(evidence: JudgeEvidence, rules: JudgeRules, calibration: Calibration,
     return ended(blamed(decision, look), look)
 
 
-def outcome_of(look: Look, minutes: float | None) -> tuple[Outcome, Reason]:
+def ruled(look: Look, minutes: float | None) -> tuple[Ruling, Reason]:
     """By precedence."""
     rules = look.rules
     if look.all.guard >= np.log(rules.rollback_odds) and warming(look):
-        return Outcome.ROLLBACK, Reason.FAR_WORSE
+        return Ruling.ROLLBACK, Reason.FAR_WORSE
     ready = scrapes(look) >= rules.least_scrapes
     patient = look.grace_left is None or look.grace_left > timedelta(0)
     call = CALLS[int(calls(look.all, np.asarray(ready), np.asarray(patient), rules))]
-    if call is Outcome.ROLLBACK:
+    if call is Ruling.ROLLBACK:
         return call, Reason.WORSE
     if silence(look) >= max(rules.silence_hold, SILENT_INTERVALS * look.evidence.interval):
-        return Outcome.NO_DATA, Reason.SILENCE
-    if call in (Outcome.GO_ON, Outcome.COLLECTING) and shared_breach(look):
-        return Outcome.HOLD, Reason.SHARED_BREACH
-    if call is Outcome.GO_ON:
+        return Ruling.NO_DATA, Reason.SILENCE
+    if call in (Ruling.GO_ON, Ruling.COLLECTING) and shared_breach(look):
+        return Ruling.HOLD, Reason.SHARED_BREACH
+    if call is Ruling.GO_ON:
         baked = not look.step.last or look.now - look.step.began >= rules.bake
-        return (call, Reason.REFUTED) if baked else (Outcome.COLLECTING, Reason.BAKING)
-    if call is Outcome.HOLD:
+        return (call, Reason.REFUTED) if baked else (Ruling.COLLECTING, Reason.BAKING)
+    if call is Ruling.HOLD:
         return call, Reason.ONE_POD if look.all.without_pod < np.log(rules.without_one_pod_odds) else Reason.DOUBT
     if warming(look):
-        return Outcome.COLLECTING, Reason.WARM_UP
+        return Ruling.COLLECTING, Reason.WARM_UP
     left = (look.step.began + rules.step_deadline - look.now).total_seconds() / 60
     if ready and minutes is not None and minutes > left:
-        return Outcome.INSUFFICIENT, Reason.COLLECTING
-    return Outcome.COLLECTING, Reason.COLLECTING
+        return Ruling.INSUFFICIENT, Reason.COLLECTING
+    return Ruling.COLLECTING, Reason.COLLECTING
 
 
 def ended(decision: JudgeDecision, look: Look) -> JudgeDecision:
     """With what the policy wants where waiting is over."""
     rules = look.rules
-    if decision.outcome in (Outcome.ROLLBACK, Outcome.GO_ON):
+    if decision.ruling in (Ruling.ROLLBACK, Ruling.GO_ON):
         return decision
     late = look.now >= min(look.step.began + rules.step_deadline, look.evidence.began + rules.rollout_deadline)
-    if decision.outcome is Outcome.NO_DATA:
+    if decision.ruling is Ruling.NO_DATA:
         final = late or silence(look) >= max(rules.silence_deadline, SILENT_INTERVALS * look.evidence.interval)
         return replace(decision, final=final, ending=rules.on_no_data if final else None)
     if not late or decision.reason is Reason.BAKING:
         return decision
-    if decision.outcome is Outcome.HOLD:
+    if decision.ruling is Ruling.HOLD:
         return replace(decision, final=True, ending=Ending.ASK if decision.reason is Reason.SHARED_BREACH else rules.on_doubt)
-    return replace(decision, outcome=Outcome.INSUFFICIENT, reason=Reason.DEADLINE, final=True, ending=rules.on_insufficient)
+    return replace(decision, ruling=Ruling.INSUFFICIENT, reason=Reason.DEADLINE, final=True, ending=rules.on_insufficient)
 
 
 def blamed(decision: JudgeDecision, look: Look) -> JudgeDecision:
     """With the metrics that carry a rollback or a doubt."""
-    if decision.outcome not in (Outcome.ROLLBACK, Outcome.HOLD) or decision.reason is Reason.SHARED_BREACH:
+    if decision.ruling not in (Ruling.ROLLBACK, Ruling.HOLD) or decision.reason is Reason.SHARED_BREACH:
         return decision
     far = decision.reason is Reason.FAR_WORSE
-    bar = look.rules.rollback_odds if decision.outcome is Outcome.ROLLBACK else look.rules.hold_odds
+    bar = look.rules.rollback_odds if decision.ruling is Ruling.ROLLBACK else look.rules.hold_odds
     places, jointly = implicated(look.each.guard if far else look.each.worse, look.layout.weights, np.log(bar))
     rows = tuple(replace(row, implicated=place in places) for place, row in enumerate(decision.readings))
     return replace(decision, readings=rows, culprits=tuple(rows[place].metric for place in places), jointly=jointly)

@@ -1,4 +1,4 @@
-"""What the judge of canary against primary says: outcome, reason, figures. Made by `analysis`, read by `rollout` and the faces."""
+"""What the judge of canary against primary says: which ruling, why, on which figures. Made by `analysis`, read by `rollout` and the faces."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from trimtab.model.evidence import Contribution
 from trimtab.model.judging import Ending, JudgeStep, Measured, Role
 
 
-class Outcome(StrEnum):
+class Ruling(StrEnum):
     """What the judge wants (judge.md 3)."""
 
     ROLLBACK = "rollback"
@@ -108,7 +108,7 @@ class MetricReading:
 class JudgeDecision:
     """What the judge says. `final` means that waiting is over: `ending` is what the policy wants then."""
 
-    outcome: Outcome
+    ruling: Ruling
     reason: Reason
     step: JudgeStep
     at: datetime

@@ -13,7 +13,7 @@ from trimtab.analysis.layout import UNUSED, layout
 from trimtab.analysis.verdicts import decide
 from trimtab.model.evidence import Calibration
 from trimtab.model.judging import JudgeRules, JudgeStep, Measured, MetricRule
-from trimtab.model.ruling import JudgeDecision, Outcome
+from trimtab.model.ruling import JudgeDecision, Ruling
 from trimtab.model.scrapes import Scrape
 from unit.analysis.judging import BEGAN, SCRAPE, bucketed
 
@@ -47,24 +47,24 @@ def slower(factor: float) -> np.ndarray:
 
 def test_an_equal_canary_goes_on_and_one_that_is_half_as_slow_again_is_rolled_back() -> None:
     known = past()
-    assert said(scrapes(8, USUAL), known).outcome is Outcome.GO_ON
+    assert said(scrapes(8, USUAL), known).ruling is Ruling.GO_ON
     bad = said(scrapes(8, slower(1.5)), known)
-    assert (bad.outcome, bad.culprits) == (Outcome.ROLLBACK, ("latency",))
+    assert (bad.ruling, bad.culprits) == (Ruling.ROLLBACK, ("latency",))
     assert bad.readings[0].ratio_mean == pytest.approx(1.5, abs=0.25)
 
 
 def test_a_few_requests_that_take_very_long_are_found_in_the_tail() -> None:
     stuck = USUAL * 0.98
     stuck[-1] += 0.02
-    assert said(scrapes(8, stuck), past()).outcome is Outcome.ROLLBACK
+    assert said(scrapes(8, stuck), past()).ruling is Ruling.ROLLBACK
 
 
 def test_without_history_the_first_scrape_serves_as_one() -> None:
     nothing = Calibration()
     evidence = update(begin(BEGAN), scrapes(1, USUAL), RULES, nothing, STEP)
     assert [metric.metric for metric in evidence.learned] == ["latency"]
-    assert said(scrapes(10, USUAL), nothing).outcome is Outcome.GO_ON
-    assert said(scrapes(10, slower(1.5)), nothing).outcome is Outcome.ROLLBACK
+    assert said(scrapes(10, USUAL), nothing).ruling is Ruling.GO_ON
+    assert said(scrapes(10, slower(1.5)), nothing).ruling is Ruling.ROLLBACK
 
 
 def test_finer_buckets_than_those_of_the_history_are_joined() -> None:

@@ -14,7 +14,7 @@ from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.verdicts import decide
 from trimtab.model.evidence import Calibration, JudgeEvidence
 from trimtab.model.judging import JudgeRules, JudgeStep, MetricRule
-from trimtab.model.ruling import JudgeDecision, Outcome
+from trimtab.model.ruling import JudgeDecision, Ruling
 from trimtab.model.scrapes import Scrape
 from unit.analysis.judging import BEGAN, SCRAPE, counted, history
 
@@ -79,7 +79,7 @@ def test_the_order_of_pods_does_not_matter(canary: list[tuple[int, int]], primar
 @settings(max_examples=100, deadline=None)
 def test_one_burst_never_decides(canary: tuple[int, int], primary: tuple[int, int]) -> None:
     evidence = judged([counted(0, [canary], [primary])])
-    assert said(evidence, 1).outcome in (Outcome.COLLECTING, Outcome.INSUFFICIENT)
+    assert said(evidence, 1).ruling in (Ruling.COLLECTING, Ruling.INSUFFICIENT)
 
 
 @given(bad=st.lists(st.integers(0, 150), min_size=6, max_size=25), which=st.integers(0, 4), primary=st.integers(0, 60))
@@ -89,12 +89,12 @@ def test_one_bad_pod_never_rolls_back(bad: list[int], which: int, primary: int) 
     for number, each in enumerate(bad):
         pods = [(each if pod == which else 0, 150) for pod in range(5)]
         evidence = update(evidence, [counted(number, pods, [(primary, 1687)] * 4)], RULES, history(1687), STEP)
-        assert said(evidence, number + 1, history(1687)).outcome is not Outcome.ROLLBACK
+        assert said(evidence, number + 1, history(1687)).ruling is not Ruling.ROLLBACK
 
 
 def test_the_same_errors_in_all_pods_do() -> None:
     evidence = judged([counted(number, [(5, 150)] * 5, [(2, 1687)] * 4) for number in range(4)], history(1687))
-    assert said(evidence, 4, history(1687)).outcome is Outcome.ROLLBACK
+    assert said(evidence, 4, history(1687)).ruling is Ruling.ROLLBACK
 
 
 @given(

@@ -9,7 +9,7 @@ from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.verdicts import decide
 from trimtab.model.evidence import Calibration
 from trimtab.model.judging import JudgeRules, JudgeStep, MetricRule
-from trimtab.model.ruling import JudgeDecision, Outcome
+from trimtab.model.ruling import JudgeDecision, Ruling
 from unit.analysis.judging import BEGAN, SCRAPE, counted, history
 
 RULES = JudgeRules(
@@ -139,4 +139,4 @@ def test_evidence_and_decisions_are_those_of_the_vectors(vector: Vector) -> None
 
 @pytest.mark.parametrize("name", ["V2", "V9"])
 def test_a_rollback_is_an_outcome_of_its_own(name: str) -> None:
-    assert play(VECTORS[name])[-1].outcome is Outcome.ROLLBACK
+    assert play(VECTORS[name])[-1].ruling is Ruling.ROLLBACK

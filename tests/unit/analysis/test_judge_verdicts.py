@@ -10,7 +10,7 @@ from trimtab.analysis.verdicts import decide
 from trimtab.errors import SafetyError
 from trimtab.model.evidence import Calibration, JudgeEvidence
 from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, MetricRule, Role
-from trimtab.model.ruling import JudgeDecision, Outcome, Reason
+from trimtab.model.ruling import JudgeDecision, Reason, Ruling
 from trimtab.model.scrapes import Scrape
 from unit.analysis.judging import BEGAN, SCRAPE, counted, history
 
@@ -41,58 +41,58 @@ def healthy(number: int) -> list[Scrape]:
 
 def test_nothing_seen_for_a_minute_holds_and_after_five_is_final() -> None:
     held = said(healthy(3), timedelta(seconds=45 + 60))
-    assert (held.outcome, held.final, held.ending) == (Outcome.NO_DATA, False, None)
+    assert (held.ruling, held.final, held.ending) == (Ruling.NO_DATA, False, None)
     over = said(healthy(3), timedelta(seconds=45 + 300))
-    assert (over.outcome, over.final, over.ending) == (Outcome.NO_DATA, True, Ending.STOP)
+    assert (over.ruling, over.final, over.ending) == (Ruling.NO_DATA, True, Ending.STOP)
 
 
 def test_a_long_scrape_interval_is_not_silence() -> None:
     slow = [replace(counted(0, HEALTHY, PRIMARY), ended=BEGAN + timedelta(minutes=1), length=timedelta(minutes=1))]
-    assert said(slow, timedelta(minutes=4)).outcome is not Outcome.NO_DATA
-    assert said(slow, timedelta(minutes=5)).outcome is Outcome.NO_DATA
+    assert said(slow, timedelta(minutes=4)).ruling is not Ruling.NO_DATA
+    assert said(slow, timedelta(minutes=5)).ruling is Ruling.NO_DATA
 
 
 def test_a_metric_that_gates_and_is_silent_is_no_data_though_others_speak() -> None:
     rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("other")))
-    assert said(healthy(8), rules=rules).outcome is Outcome.NO_DATA
+    assert said(healthy(8), rules=rules).ruling is Ruling.NO_DATA
     as_guard = replace(RULES, metrics=(MetricRule("errors"), MetricRule("other", role=Role.GUARD)))
-    assert said(healthy(8), rules=as_guard).outcome is Outcome.GO_ON
+    assert said(healthy(8), rules=as_guard).ruling is Ruling.GO_ON
 
 
 def test_proof_that_it_is_worse_rolls_back_even_while_another_metric_is_silent() -> None:
     rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("other")))
-    assert said([counted(place, FAILING, PRIMARY) for place in range(6)], rules=rules).outcome is Outcome.ROLLBACK
+    assert said([counted(place, FAILING, PRIMARY) for place in range(6)], rules=rules).ruling is Ruling.ROLLBACK
 
 
 def test_nobody_asking_anything_is_not_silence_and_no_success() -> None:
     quiet = [counted(place, [(0, 0)], [(0, 0)]) for place in range(8)]
     decision = said(quiet)
-    assert decision.outcome is Outcome.COLLECTING
+    assert decision.ruling is Ruling.COLLECTING
     assert decision.scrapes == 0
 
 
 def test_a_step_is_left_after_two_scrapes_at_least() -> None:
     overwhelming = [counted(place, [(40, 37_500)], [(360, 337_500)]) for place in range(2)]
-    assert said(overwhelming[:1]).outcome is Outcome.COLLECTING
-    assert said(overwhelming).outcome is Outcome.GO_ON
+    assert said(overwhelming[:1]).ruling is Ruling.COLLECTING
+    assert said(overwhelming).ruling is Ruling.GO_ON
 
 
 def test_the_last_step_lasts_its_bake_time() -> None:
     rules = replace(RULES, bake=timedelta(minutes=5))
     early, late = (said(healthy(number), step=LAST, rules=rules) for number in (12, 20))
-    assert (early.outcome, early.reason) == (Outcome.COLLECTING, Reason.BAKING)
-    assert late.outcome is Outcome.GO_ON
-    assert said(healthy(8), rules=rules).outcome is Outcome.GO_ON, "only the last step bakes"
+    assert (early.ruling, early.reason) == (Ruling.COLLECTING, Reason.BAKING)
+    assert late.ruling is Ruling.GO_ON
+    assert said(healthy(8), rules=rules).ruling is Ruling.GO_ON, "only the last step bakes"
 
 
 def test_a_new_step_has_to_be_earned_anew() -> None:
     scrapes = healthy(8)
     evidence = seen(scrapes)
     now = BEGAN + SCRAPE * 8
-    assert decide(evidence, RULES, history(3750), FIRST, now).outcome is Outcome.GO_ON
+    assert decide(evidence, RULES, history(3750), FIRST, now).ruling is Ruling.GO_ON
     second = JudgeStep(1, 0.25, 0.5, now)
     fresh = decide(evidence, RULES, history(3750), second, now)
-    assert (fresh.outcome, fresh.scrapes, fresh.readings[0].refuted) == (Outcome.COLLECTING, 0, pytest.approx(0))
+    assert (fresh.ruling, fresh.scrapes, fresh.readings[0].refuted) == (Ruling.COLLECTING, 0, pytest.approx(0))
 
 
 def test_a_scrape_that_began_before_the_step_earns_nothing_and_still_convicts() -> None:
@@ -106,30 +106,30 @@ def test_a_scrape_that_began_before_the_step_earns_nothing_and_still_convicts() 
 def test_what_will_not_come_before_the_deadline_is_said_at_once() -> None:
     thin = [counted(place, [(0, 5)], [(0, 45)]) for place in range(3)]
     decision = said(thin)
-    assert (decision.outcome, decision.final) == (Outcome.INSUFFICIENT, False)
+    assert (decision.ruling, decision.final) == (Ruling.INSUFFICIENT, False)
     assert decision.minutes is not None
     assert decision.minutes > 30
     over = said([counted(place, [(0, 5)], [(0, 45)]) for place in range(120)])
-    assert (over.outcome, over.reason, over.final, over.ending) == (Outcome.INSUFFICIENT, Reason.DEADLINE, True, Ending.ASK)
+    assert (over.ruling, over.reason, over.final, over.ending) == (Ruling.INSUFFICIENT, Reason.DEADLINE, True, Ending.ASK)
 
 
 def test_doubt_at_the_deadline_takes_its_own_ending() -> None:
     worse = [counted(place, [(29, 7500)], [(63, 30_000)]) for place in range(3)]
     doubtful = said(worse, known=history(7500))
-    assert (doubtful.outcome, doubtful.reason) == (Outcome.HOLD, Reason.DOUBT)
+    assert (doubtful.ruling, doubtful.reason) == (Ruling.HOLD, Reason.DOUBT)
     rules = replace(RULES, step_deadline=timedelta(seconds=40))
     over = said(worse, rules=rules, known=history(7500))
-    assert (over.outcome, over.final, over.ending) == (Outcome.HOLD, True, Ending.STOP)
+    assert (over.ruling, over.final, over.ending) == (Ruling.HOLD, True, Ending.STOP)
 
 
 def test_while_it_warms_up_only_a_far_worse_canary_is_rolled_back() -> None:
     rules = replace(RULES, warmup=timedelta(seconds=60))
     cold = [counted(place, [(30, 3750)], PRIMARY) for place in range(4)]
     decision = said(cold, rules=rules)
-    assert (decision.outcome, decision.reason) == (Outcome.COLLECTING, Reason.WARM_UP)
+    assert (decision.ruling, decision.reason) == (Ruling.COLLECTING, Reason.WARM_UP)
     assert said([counted(place, [(1500, 3750)], PRIMARY) for place in range(4)], rules=rules).reason is Reason.FAR_WORSE
     # What the warm-up showed is not held against it later.
-    assert said([*cold, *(counted(place, HEALTHY, PRIMARY) for place in range(4, 12))], rules=rules).outcome is Outcome.GO_ON
+    assert said([*cold, *(counted(place, HEALTHY, PRIMARY) for place in range(4, 12))], rules=rules).ruling is Ruling.GO_ON
 
 
 def test_an_incident_that_both_copies_share_holds_and_lets_go_when_it_is_over() -> None:
@@ -142,22 +142,22 @@ def test_an_incident_that_both_copies_share_holds_and_lets_go_when_it_is_over() 
     def at(scrapes: int) -> JudgeDecision:
         return said(both[: 2 * scrapes], SCRAPE * scrapes, rules=rules)
 
-    assert [(at(number).outcome, at(number).reason) for number in (2, 4)] == [(Outcome.HOLD, Reason.SHARED_BREACH)] * 2
-    assert at(8).outcome is Outcome.GO_ON
+    assert [(at(number).ruling, at(number).reason) for number in (2, 4)] == [(Ruling.HOLD, Reason.SHARED_BREACH)] * 2
+    assert at(8).ruling is Ruling.GO_ON
 
 
 def test_a_canary_alone_that_breaks_an_objective_is_judged_by_comparison() -> None:
     rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("objective", Measured.OBJECTIVE, limit=0.01)))
     alone = [each for place in range(4) for each in (counted(place, FAILING, PRIMARY), counted(place, FAILING, PRIMARY, "objective"))]
     decision = said(alone, SCRAPE * 4, rules=rules)
-    assert (decision.outcome, decision.culprits) == (Outcome.ROLLBACK, ("errors",))
+    assert (decision.ruling, decision.culprits) == (Ruling.ROLLBACK, ("errors",))
 
 
 def test_a_metric_for_information_moves_nothing() -> None:
     rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("other", role=Role.INFO)))
     scrapes = [each for place in range(8) for each in (counted(place, HEALTHY, PRIMARY), counted(place, FAILING, PRIMARY, "other"))]
     decision = said(scrapes, SCRAPE * 8, rules=rules)
-    assert decision.outcome is Outcome.GO_ON
+    assert decision.ruling is Ruling.GO_ON
     assert decision.readings[1].worse > 5
 
 
@@ -167,7 +167,7 @@ def test_the_metric_that_carries_a_rollback_is_named() -> None:
         each for place in range(6) for each in (counted(place, FAILING, PRIMARY), counted(place, [(0, 1)], [(0, 1)] * 3, "restarts"))
     ]
     decision = said(scrapes, SCRAPE * 6, rules=rules)
-    assert (decision.outcome, decision.culprits, decision.jointly) == (Outcome.ROLLBACK, ("errors",), False)
+    assert (decision.ruling, decision.culprits, decision.jointly) == (Ruling.ROLLBACK, ("errors",), False)
 
 
 def test_evidence_of_other_rules_is_refused() -> None:

@@ -16,9 +16,9 @@ from trimtab.analysis.backtest.trialled import Candidate, End, Ended
 from trimtab.analysis.ledger import Array, Flags
 from trimtab.analysis.packing import taken
 from trimtab.analysis.verdicts import CALLS, calls
-from trimtab.model.ruling import Outcome
+from trimtab.model.ruling import Ruling
 
-BACK, GO_ON, HELD = (CALLS.index(each) for each in (Outcome.ROLLBACK, Outcome.GO_ON, Outcome.HOLD))
+BACK, GO_ON, HELD = (CALLS.index(each) for each in (Ruling.ROLLBACK, Ruling.GO_ON, Ruling.HOLD))
 SPARSE = 0.7
 """When fewer than this share of trials still run, those that ended are dropped from the arrays."""
 

@@ -21,7 +21,7 @@ from trimtab.analysis.calibration import calibrate
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.verdicts import decide
 from trimtab.model.judging import JudgeRules, JudgeStep, Measured, MetricRule
-from trimtab.model.ruling import Outcome
+from trimtab.model.ruling import Ruling
 from trimtab.model.scrapes import Arm, PodBuckets, PodCounts, Scrape
 
 EVERY = 15.0
@@ -76,11 +76,11 @@ def one_by_one(found: Windows, start: int, canaries: set[int], rules: JudgeRules
         seen = list(scrapes(recording, start + row, canaries))
         evidence = update(evidence, seen, rules, calibration, step)
         now = seen[0].ended + interval
-        outcome = decide(evidence, rules, calibration, step, now).outcome
-        if outcome is Outcome.GO_ON and not step.last:
+        ruling = decide(evidence, rules, calibration, step, now).ruling
+        if ruling is Ruling.GO_ON and not step.last:
             step = JudgeStep(1, 0.375, 1.0, now)
-        elif outcome in (Outcome.ROLLBACK, Outcome.GO_ON):
-            return (End.ROLLED_BACK if outcome is Outcome.ROLLBACK else End.PROMOTED), (now - began).total_seconds()
+        elif ruling in (Ruling.ROLLBACK, Ruling.GO_ON):
+            return (End.ROLLED_BACK if ruling is Ruling.ROLLBACK else End.PROMOTED), (now - began).total_seconds()
     return End.UNDECIDED, found.scrapes * EVERY
 
 
