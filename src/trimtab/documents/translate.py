@@ -63,6 +63,7 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
     analysis = spec.analysis
     extra = rollout_policy(canary, companions, namespace)
     gates = extra.gates
+    measured = (*analysis.metrics, *(extra.analysis.metrics if extra.analysis else ()))
     return Policy(
         target=Target(spec.target_ref.kind, spec.target_ref.name, spec.target_ref.api_version),
         service=service(spec),
@@ -80,7 +81,7 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         progress_deadline=timedelta(seconds=spec.progress_deadline_seconds or DEFAULT_DEADLINE),
         skip_analysis=spec.skip_analysis,
         analysis=Analysis(
-            checks.metrics(analysis.metrics, companions.templates, namespace),
+            checks.metrics(measured, companions.templates, namespace),
             max(1, analysis.threshold or 1),
             WhenUnknown(extra.no_data),
             WhenUnknown(extra.provider_down),

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
+from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.fields import Fields, LongDuration, ObjectMeta
 from trimtab.documents.flagger import PhaseName
 from trimtab.documents.validation import Validation
@@ -53,6 +54,15 @@ class Gates(Fields, frozen=True, kw_only=True):
     ) = None
 
 
+class Limits(Fields, frozen=True, kw_only=True):
+    """What is measured and held against limits: in a pipeline, which has no Canary, and besides what a Canary says itself."""
+
+    metrics: Annotated[tuple[CanaryMetric, ...], Meta(description="Written as in spec.analysis.metrics of a Canary.")] = ()
+    threshold: Annotated[
+        int, Meta(ge=1, description="In a pipeline: failed checks at which the verdict is fail. A Canary says its own.")
+    ] = 1
+
+
 class RolloutPolicySpec(Fields, frozen=True, kw_only=True):
     """What a Canary cannot say. Every default is what Flagger does, where Flagger does it at all."""
 
@@ -74,6 +84,7 @@ class RolloutPolicySpec(Fields, frozen=True, kw_only=True):
         WhenUnknownName,
         Meta(description="What a metric server that does not answer means: a failed check, or a reason to wait."),
     ] = "fail"
+    analysis: Limits | None = None
     validation: Validation | None = None
     keep_revisions: Annotated[int, Meta(ge=1, le=100, description="How many promoted revisions stay available for undo.")] = 5
     history: Annotated[int, Meta(ge=1, le=1000, description="How many finished rollouts are kept; the newest always is.")] = 20

@@ -102,6 +102,7 @@ SAMPLES: dict[str, dict[str, object]] = {
     "RolloutPolicy": {
         "gates": {"approvals": ["confirm-promotion"], "deadline": "30m"},
         "noData": "hold",
+        "analysis": {"threshold": 2, "metrics": [{"name": "m", "interval": "30s", "thresholdRange": {"max": 1}}]},
         "validation": {
             "formats": False,
             "factor": 2.5,
