@@ -10,6 +10,7 @@ import pytest
 
 from trimtab.adapters.argocd.application import REFRESH, Wanted, plain, within
 from trimtab.adapters.argocd.following import AGAIN, LINGERS, Follower, Look, State
+from trimtab.adapters.argocd.notice import CONTENT, LONGEST, SEVERITY, URL, is_foreign, notice
 from trimtab.errors import Denied, InputError, Unavailable
 from trimtab.testing.jumping import JumpingClock
 
@@ -70,6 +71,7 @@ class Scripted:
 
     def __init__(self, *objects: Raw | Exception | None, stays: bool = False) -> None:
         self.left, self.stays, self.annotated, self.marked = list(objects), stays, 0, False
+        self.taken: set[str] = set()
 
     async def read(self, namespace: str, name: str) -> Mapping[str, object] | None:
         assert (namespace, name) == ("argocd", "shop")
@@ -81,8 +83,9 @@ class Scripted:
             found = merged(found, {"metadata": {"annotations": {REFRESH: "normal"}}}) if self.stays else found
         return found
 
-    async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
-        assert annotations == {REFRESH: "normal"}
+    async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        assert annotations.get(REFRESH) == "normal"
+        self.taken |= {name for name, value in annotations.items() if value is None}
         self.annotated += 1
         self.marked = True
 
@@ -118,7 +121,7 @@ async def test_a_refresh_that_is_not_taken_up_proves_nothing_however_reconciled_
 
 async def test_a_refresh_that_could_not_be_asked_for_is_asked_for_again() -> None:
     class Refusing(Scripted):
-        async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
             await super().annotate(namespace, name, annotations)
             if self.annotated == 1:
                 self.marked = False
@@ -353,3 +356,16 @@ async def test_of_a_long_message_the_end_is_shown_too() -> None:
     error = {"type": "ComparisonError", "message": "Failed to load: " + "x" * 5000 + ": nothing-here.yaml does not exist"}
     looks, _ = await followed(APP, merged(DONE, {"status": {"conditions": [error]}}), DONE)
     assert "Failed to load" in looks[1].reason and "nothing-here.yaml does not exist" in looks[1].reason and len(looks[1].reason) < 700
+
+
+@pytest.mark.parametrize(("text", "taken"), (("Trimtab: canary went back", {CONTENT, SEVERITY, URL}), ("freeze until Monday", set())))
+async def test_our_notice_about_an_older_commit_is_taken_away_and_that_of_others_stays(text: str, taken: set[str]) -> None:
+    noticed = merged(DONE, {"metadata": {"annotations": {CONTENT: text}}})
+    _, script = await followed(noticed)
+    assert script.taken == taken
+
+
+def test_a_notice_fits_and_is_on_one_line() -> None:
+    made = notice("went back\n" + "x" * 600, "warning")
+    assert made[CONTENT] is not None and len(made[CONTENT]) == LONGEST and made[CONTENT].startswith("Trimtab: went back x")
+    assert not is_foreign(made)

@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,8 +14,10 @@ import pytest
 from cluster.testbed.node import Node
 from pipeline.testbed.argocd import NAMESPACE, ArgoCD
 from pipeline.testbed.gitea import ADMIN, Gitea, Hosted, Refused
+from trimtab.documents.pipeline import ArgoApplication
 from trimtab.errors import InputError
-from trimtab.wiring.argocd import Look, State, Wanted, following
+from trimtab.promotion.outcome import Outcome, Word
+from trimtab.wiring.argocd import Look, State, Wanted, following, notify
 
 pytestmark = pytest.mark.pipeline
 
@@ -113,6 +115,26 @@ async def test_a_commit_that_changes_no_object_arrives_too_and_a_later_one_will_
     assert (await deployed.looks(same))[-1].revision == same
     looks = await deployed.looks(first)
     assert looks[-1].state is State.RUNNING and looks[-1].revision == same and "which contains it" in looks[-1].reason
+
+
+async def test_a_rollback_is_noticed_above_its_application_until_the_next_commit_is_followed(deployed: Deployed) -> None:
+    def shown() -> dict[str, str]:
+        raw = deployed.argocd.plane.kubectl("get", "applications.argoproj.io", deployed.name, f"--namespace={NAMESPACE}", "-o", "json")
+        return {name: text for name, text in json.loads(raw)["metadata"].get("annotations", {}).items() if name.startswith("notice.")}
+
+    around = {"KUBECONFIG": str(deployed.argocd.plane.kubeconfig)}
+    place = ArgoApplication(application=deployed.name, namespace=NAMESPACE)
+    back = Outcome(Word.ROLLED_BACK, "canary has what stable has again", "shop", "canary")
+    assert await notify(place, replace(back, word=Word.NOTHING), around) == "" and not shown()
+    assert await notify(place, back, around) == ""
+    assert shown() == {
+        "notice.argocd.argoproj.io/content": "Trimtab: canary has what stable has again",
+        "notice.argocd.argoproj.io/severity": "warning",
+    }
+    assert (await deployed.looks(deployed.settings("limit=2")))[-1].state is State.RUNNING
+    assert not shown()
+    missing = ArgoApplication(application="nobody", namespace=NAMESPACE)
+    assert "there is no Application" in await notify(missing, back, around)
 
 
 async def test_a_tree_that_does_not_render_is_waited_out_until_it_does(deployed: Deployed) -> None:

@@ -33,6 +33,7 @@ from trimtab.adapters.argocd.application import (
     source_of,
     trouble,
 )
+from trimtab.adapters.argocd.notice import cleared
 from trimtab.errors import Conflict, InputError, Throttled, Unavailable
 from trimtab.ports import Clock
 
@@ -42,6 +43,7 @@ AGAIN = timedelta(seconds=20)
 """After which git is looked at afresh once more, where it did not have the commit."""
 LINGERS = timedelta(seconds=30)
 """How long an application that was Degraded before the commit arrived may stay so: its pods may only now be replaced."""
+NOTHING: Mapping[str, str | None] = {}
 Includes = Callable[[str], Awaitable[bool]]
 """Is this revision of the repository the wanted commit, or a later one that contains it?"""
 
@@ -52,8 +54,8 @@ class Objects(Protocol):
     async def read(self, namespace: str, name: str) -> Mapping[str, object] | None:
         """The Application as JSON; None where there is none."""
 
-    async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
-        """Sets annotations; others stay."""
+    async def annotate(self, namespace: str, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Sets annotations, or with None takes them away; others stay."""
 
 
 class State(Enum):
@@ -122,16 +124,16 @@ class Follower:
             found = application(raw, self.wanted)
             index = source_of(found, self.wanted)
             if self.asked is None:
-                return await self.refresh("git is to be looked at afresh")
+                return await self.refresh("git is to be looked at afresh", cleared(found.metadata.annotations))
             if REFRESH in found.metadata.annotations:
                 return Look(State.WAITING, "the controller of Argo CD has not looked at git yet")
             return await self.judge(found, index)
         except (Unavailable, Throttled, Conflict) as error:
             return Look(State.WAITING, str(error))
 
-    async def refresh(self, reason: str) -> Look:
-        """Asks for a fresh look at git."""
-        await self.objects.annotate(self.wanted.namespace, self.wanted.name, {REFRESH: "normal"})
+    async def refresh(self, reason: str, more: Mapping[str, str | None] = NOTHING) -> Look:
+        """Asks for a fresh look at git; the first time what was noticed about an older commit is taken away."""
+        await self.objects.annotate(self.wanted.namespace, self.wanted.name, {REFRESH: "normal", **more})
         self.asked = self.clock.now()
         return Look(State.WAITING, reason)
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from trimtab.promotion.edges import giving_back, receiving, refuse_pull_requests
 from trimtab.promotion.journal import UNDECIDED
 from trimtab.promotion.outcome import Outcome, Word
 from trimtab.promotion.text import summary
+from trimtab.wiring.argocd import notify
 from trimtab.wiring.promoting import Promoting, Wish
 from trimtab.wiring.repository import Repository, repository, workshop_for
 from trimtab.wiring.rolling_back import Back, RollingBack
@@ -137,7 +139,9 @@ def rollback_command(
 
     async def work(found: Repository) -> Outcome:
         async with workshop_for(found, giving_back, target, dry=dry_run, spare=True) as (shop, edge, forge):
-            return await RollingBack(shop, edge, forge).run(Back(read(evidence), str(evidence or ""), reason, dry_run))
+            outcome = await RollingBack(shop, edge, forge).run(Back(read(evidence), str(evidence or ""), reason, dry_run))
+        problem = await notify(edge.source.argocd, outcome, os.environ)
+        return replace(outcome, notes=(*outcome.notes, problem)) if problem else outcome
 
     end(asyncio.run(started(repo, work)), output, dotenv)
 
