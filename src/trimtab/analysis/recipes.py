@@ -8,13 +8,13 @@ told by how names of pods are made.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from trimtab.analysis.increments import Part, Series
 from trimtab.analysis.ledger import Array
+from trimtab.model.counting import By, Counting
 from trimtab.model.scrapes import Arm
 
 POD_LABELS = ("pod", "kubernetes_pod_name", "pod_name")
@@ -46,19 +46,6 @@ class Whose:
     ingress: str = ""
     pods: tuple[tuple[str, Arm], ...] = ()
     """The pods that the API knows now; none where the past is asked about."""
-
-
-class By(StrEnum):
-    """What tells the arms apart."""
-
-    WORKLOAD = "workload"
-    """A label with the workload's name."""
-    POD = "pod"
-    """The pod's name."""
-    SERVICE = "service"
-    """A label of a gateway. Nothing is known of pods."""
-    ARM = "arm"
-    """A label that says canary or primary: recorded metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +141,21 @@ CONTOUR = Recipe(
 )
 RECORDED = Recipe("requests", errors="errors", durations="duration", by=By.ARM, arm_label="arm", canary="canary", primary="primary")
 """Files written for Trimtab."""
+USUALLY = Counting()
+SAID = ("requests", "errors", "bad_label", "bad", "durations", "unit", "by", "arm_label", "canary", "primary")
+"""What a metric may say of itself."""
 RECIPES = {"istio": ISTIO, "linkerd": LINKERD, "http": HTTP, "nginx": NGINX, "traefik": TRAEFIK, "contour": CONTOUR}
 
 
-def recipe(provider: str) -> Recipe:
-    """That of a Canary's provider; the application's own metrics where the provider counts nothing."""
-    return RECIPES.get(provider.partition(":")[0], HTTP)
+def recipe(provider: str, counting: Counting = USUALLY) -> Recipe:
+    """That of a Canary's provider, as far as nothing else is said; the application's own metrics where the provider counts nothing."""
+    usual = RECIPES.get(provider.partition(":")[0], HTTP)
+    written = {name: value for name in SAID if (value := getattr(counting, name))}
+    if counting.requests and not counting.errors:
+        written["errors"] = ""
+    if counting.selector:
+        written["selectors"] = (counting.selector,)
+    return replace(usual, **written)
 
 
 def filled(text: str, whose: Whose) -> str:

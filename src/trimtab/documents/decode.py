@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.documents import edges, flagger, kubernetes, pipeline, rules, trimtab, validation
+from trimtab.documents import edges, flagger, judging, kubernetes, pipeline, rules, trimtab, validation
 from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune, shape
 from trimtab.documents.kubernetes import Service, Workload
 from trimtab.documents.naming import misnamed
@@ -112,8 +112,10 @@ def _violations(value: Ours) -> Iterator[Misfit]:
         yield from rules.violations(value)
     elif isinstance(value, pipeline.Pipeline):
         yield from edges.violations(value)
-    elif isinstance(value, trimtab.RolloutPolicy) and value.spec.validation is not None:
-        yield from validation.misfits(value.spec.validation)
+    elif isinstance(value, trimtab.RolloutPolicy):
+        yield from judging.misfits(value.spec.judge, value.spec.ramp)
+        if value.spec.validation is not None:
+            yield from validation.misfits(value.spec.validation)
 
 
 def _our_type(document: Document, api_version: str, kind: str, *, strict: bool) -> type[Ours] | None:

@@ -17,10 +17,13 @@ LongDuration = Annotated[str, Meta(pattern=LONG_PATTERN)]
 """A duration in our own kinds, which may have hours."""
 SIZE_PATTERN = "^[0-9]{1,15}(k|Ki|M|Mi)?$"
 """A number of bytes."""
+PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
+Percent = Annotated[str, Meta(pattern=PERCENT_PATTERN)]
 PATTERNS: Mapping[str, str] = {
     SHORT_PATTERN: "a duration in minutes or seconds such as 30s or 5m",
     LONG_PATTERN: "a duration such as 30s, 5m or 1h30m",
     SIZE_PATTERN: "a size such as 64Ki or 1Mi",
+    PERCENT_PATTERN: "a percentage such as 25% or 0.02%",
 }
 """What patterns mean, in words."""
 

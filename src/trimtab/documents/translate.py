@@ -5,7 +5,7 @@ could not work is an InputError that names the field.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -13,12 +13,15 @@ from trimtab.documents import checks
 from trimtab.documents.analysis import CanaryAlert, CanaryAnalysis, CanaryWebhook, ObjectRef
 from trimtab.documents.durations import parse_duration
 from trimtab.documents.flagger import POLICY_ANNOTATION, AlertProvider, Canary, CanarySpec, MetricTemplate
+from trimtab.documents.judging import judge_rules, server
 from trimtab.documents.matches import AnalysisMatch, HeaderMatch
 from trimtab.documents.matches import StringMatch as StringDocument
 from trimtab.documents.trimtab import RolloutPolicy, RolloutPolicySpec
 from trimtab.documents.validation import content_rules
 from trimtab.errors import InputError
 from trimtab.model.content import ContentRules
+from trimtab.model.counting import BY_SERVICE
+from trimtab.model.judging import Ramp
 from trimtab.model.names import Target
 from trimtab.model.policy import (
     AlertTarget,
@@ -64,6 +67,12 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
     extra = rollout_policy(canary, companions, namespace)
     gates = extra.gates
     measured = (*analysis.metrics, *(extra.analysis.metrics if extra.analysis else ()))
+    limits = Analysis(
+        checks.metrics(measured, companions.templates, namespace),
+        max(1, analysis.threshold or 1),
+        WhenUnknown(extra.no_data),
+        WhenUnknown(extra.provider_down),
+    )
     return Policy(
         target=Target(spec.target_ref.kind, spec.target_ref.name, spec.target_ref.api_version),
         service=service(spec),
@@ -80,12 +89,7 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         canary_ready_threshold=percent("canaryReadyThreshold", analysis.canary_ready_threshold, 100),
         progress_deadline=timedelta(seconds=spec.progress_deadline_seconds or DEFAULT_DEADLINE),
         skip_analysis=spec.skip_analysis,
-        analysis=Analysis(
-            checks.metrics(measured, companions.templates, namespace),
-            max(1, analysis.threshold or 1),
-            WhenUnknown(extra.no_data),
-            WhenUnknown(extra.provider_down),
-        ),
+        analysis=compared(limits, spec, extra, namespace),
         content=content(canary, extra, companions, namespace),
         hooks=tuple(hook(found) for found in analysis.webhooks),
         alerts=tuple(alert(found, companions.alerts, namespace) for found in analysis.alerts),
@@ -111,6 +115,22 @@ def rollout_policy(canary: Canary, companions: Companions, namespace: str) -> Ro
         there = ", ".join(sorted(known for space, known in companions.policies if space == namespace)) or "none"
         raise InputError(f"annotation {POLICY_ANNOTATION} names RolloutPolicy {name!r}, which does not exist; there are: {there}")
     return found.spec
+
+
+def compared(limits: Analysis, spec: CanarySpec, extra: RolloutPolicySpec, namespace: str) -> Analysis:
+    """With how canary and primary are compared, where the RolloutPolicy says so."""
+    written, analysis = extra.judge, spec.analysis
+    if written is None:
+        return limits
+    if analysis.iterations and not analysis.match and not analysis.mirror:
+        raise InputError(
+            "spec.judge of the RolloutPolicy compares requests to canary and primary, and in blue/green the canary gets none "
+            "before all move to it. Write stepWeights in place of iterations in the Canary, or match or mirror, or remove judge"
+        )
+    sticky = analysis.session_affinity is not None
+    by_service = (spec.provider or "").partition(":")[0] in BY_SERVICE
+    rules = judge_rules(written, extra.ramp, by_service=by_service, sticky=sticky)
+    return replace(limits, judge=rules, ramp=Ramp(extra.ramp), counted_at=server(written, namespace), sticky=sticky)
 
 
 def content(canary: Canary, extra: RolloutPolicySpec, companions: Companions, namespace: str) -> ContentRules:

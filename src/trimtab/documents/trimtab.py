@@ -13,6 +13,7 @@ from msgspec import Meta, field
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.fields import Fields, LongDuration, ObjectMeta
 from trimtab.documents.flagger import PhaseName
+from trimtab.documents.judging import Judge, RampName
 from trimtab.documents.validation import Validation
 
 API_VERSION = "trimtab.dev/v1alpha1"
@@ -86,6 +87,16 @@ class RolloutPolicySpec(Fields, frozen=True, kw_only=True):
     ] = "fail"
     analysis: Limits | None = None
     validation: Validation | None = None
+    ramp: Annotated[
+        RampName,
+        Meta(
+            description=(
+                "What ends a step: the Canary's interval (clock), or that a regression which would matter at the next weight is refuted "
+                "by data of this step (evidence; needs judge)."
+            )
+        ),
+    ] = "clock"
+    judge: Judge | None = None
     keep_revisions: Annotated[int, Meta(ge=1, le=100, description="How many promoted revisions stay available for undo.")] = 5
     history: Annotated[int, Meta(ge=1, le=1000, description="How many finished rollouts are kept; the newest always is.")] = 20
 

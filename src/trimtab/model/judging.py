@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from trimtab.model.counting import Counting
+
 
 class Measured(StrEnum):
     """What a judged metric counts."""
@@ -50,6 +52,17 @@ class MetricRule:
     """Instead of `JudgeRules.tolerance_relative`, or for latency `JudgeRules.latency_tolerance`."""
     absolute: float | None = None
     """Instead of `JudgeRules.tolerance_absolute`."""
+    counting: Counting = Counting()
+    """How it is counted, where that is not as the provider usually does."""
+
+
+class Ramp(StrEnum):
+    """What ends a step."""
+
+    CLOCK = "clock"
+    """Its time, unless the judge is in doubt; only promotion has to be earned by evidence."""
+    EVIDENCE = "evidence"
+    """That a regression which would matter at the next weight is refuted by data of this step."""
 
 
 class Ending(StrEnum):
@@ -157,6 +170,8 @@ class JudgeRules:
     """So long after the first doubt of a rollout, doubt alone no longer keeps a canary that is within tolerance from going on."""
     least_scrapes: int = 2
     """Complete scrapes within a step before it may be left."""
+    step_minimum: timedelta = timedelta(0)
+    """Every step lasts at least this long."""
     bake: timedelta = timedelta(minutes=5)
     """The last step lasts at least this long: what needs minutes to show has them."""
     step_deadline: timedelta = timedelta(minutes=30)
@@ -172,6 +187,12 @@ class JudgeRules:
     warmup: timedelta = timedelta(0)
     """So long after the canary's pods started only a far worse canary is rolled back, and nothing else is counted."""
     clumps: Clumps = Clumps.PODS
+    interval: timedelta | None = None
+    """How long a scrape is; None: as measured."""
+    history: timedelta = timedelta(hours=4)
+    """How far back the primary is looked at when a rollout begins, to learn its noise."""
+    promote_without_evidence: bool = False
+    """With a ramp by the clock: promotes at its time although nothing was refuted, if there is no doubt and the data are complete."""
     constants: Constants = Constants()
 
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from trimtab.model.content import ContentRules
+from trimtab.model.judging import JudgeRules, Ramp
 from trimtab.model.names import Target
 
 Pairs = tuple[tuple[str, str], ...]
@@ -102,6 +103,13 @@ class Analysis:
     """Failed checks, over the whole run, at which the verdict is fail (SM-25)."""
     no_data: WhenUnknown = WhenUnknown.FAIL
     provider_down: WhenUnknown = WhenUnknown.FAIL
+    judge: JudgeRules | None = None
+    """How canary and primary are compared; None: they are not, and limits are all that counts."""
+    ramp: Ramp = Ramp.CLOCK
+    counted_at: Provider | None = None
+    """The Prometheus that has the judge's counters; None for the policy's, or the default."""
+    sticky: bool = False
+    """Users stay with one copy (session affinity)."""
 
 
 @dataclass(frozen=True, slots=True)

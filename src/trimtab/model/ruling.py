@@ -1,4 +1,4 @@
-"""What the judge of canary against primary says: which ruling, why, on which figures. Made by `analysis`, read by `rollout` and the faces."""
+"""What the judge of canary against primary says: which ruling, why, by which figures. Made by `analysis`, read by `rollout`, faces."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

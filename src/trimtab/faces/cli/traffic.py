@@ -15,6 +15,8 @@ from trimtab.faces.cli.options import duration
 
 Command = TypeVar("Command", bound=Callable[..., None])
 TOKEN = "TRIMTAB_PROMETHEUS_TOKEN"
+ELSEWHERE = frozenset({"history", "step-minimum", "ask-for", "silence-hold", "silence-deadline"})
+"""Knobs that mean nothing to a replay, or have an option of their own."""
 PROVIDERS = ("http", "istio", "linkerd", "nginx", "traefik", "contour")
 
 
@@ -102,7 +104,8 @@ def rules_of(pairs: dict[str, str], clumps: str = "") -> Any:
 
     rules = JudgeRules()
     known = {field.name.replace("_", "-"): getattr(rules, field.name) for field in fields(rules)}
-    usable = {name: value for name, value in known.items() if isinstance(value, int | float | timedelta | Clumps)}
+    kinds = (int, float, timedelta, Clumps)
+    usable = {name: value for name, value in known.items() if type(value) in kinds and name not in ELSEWHERE}
     changed: dict[str, Any] = {"clumps": Clumps(clumps)} if clumps else {}
     for name, text in pairs.items():
         if name not in usable:
