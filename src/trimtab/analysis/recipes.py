@@ -155,7 +155,7 @@ def recipe(provider: str, counting: Counting = USUALLY) -> Recipe:
         written["errors"] = ""
     if counting.selector:
         written["selectors"] = (counting.selector,)
-    return replace(usual, **written)
+    return replace(usual, **written) if written else usual
 
 
 def filled(text: str, whose: Whose) -> str:
