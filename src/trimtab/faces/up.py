@@ -110,6 +110,8 @@ def show_source(made: Machine, running: Running) -> None:
     manifests = made.sources.manifests
     names = ", ".join(str(key) for key in manifests.known()) or "no Canary"
     running.say(f"commit {manifests.commit[:10]}: {names}")
+    if manifests.rendered:
+        running.say(f"rendered from {manifests.rendered}")
     for warning in manifests.warnings:
         running.say(f"warning: {warning}")
 

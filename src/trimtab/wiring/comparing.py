@@ -18,11 +18,9 @@ from trimtab.config.renderings import Comparison, compared
 from trimtab.documents.pipeline import App, Target
 from trimtab.errors import InputError
 from trimtab.model.rendered import Rendered
-from trimtab.wiring.pipeline import Project, Rules, exported, find, load, load_at, render, rendered, rendered_all, repository_root
+from trimtab.wiring.pipeline import RELEASE, Project, Rules, exported, find, load, load_at, render, rendered, rendered_all, repository_root
 
 WORK_TREE = "the work tree"
-RELEASE = "release"
-"""The name of the release of a chart that no trimtab.yaml names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from trimtab.adapters.local.node import Node, Surroundings
 from trimtab.adapters.local.store import Store
 from trimtab.adapters.local.workloads import LocalWorkloads
 from trimtab.adapters.metrics.envoy import EnvoyCounters
+from trimtab.adapters.metrics.envoy_scrapes import INTERVAL, EnvoyScrapes
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
@@ -41,11 +42,14 @@ from trimtab.documents.onemachine import refuse_what_cannot_work
 from trimtab.documents.translate import MINIMUM_INTERVAL, Companions, translate
 from trimtab.errors import OutsideError
 from trimtab.model.content import Content
+from trimtab.model.judging import Clumps
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.policy import Metric, Policy
 from trimtab.model.revision import Revision
+from trimtab.model.scrapes import Arm
 from trimtab.model.verdict import Sample
 from trimtab.ports import Outside
+from trimtab.wiring.rendition import rendition
 
 __all__ = [
     "Machine", "Moment", "Snapshot", "UpOptions", "machine", "snapshots", "stop_leftovers",
@@ -62,6 +66,8 @@ class UpOptions:
     source: str
     state: Path
     path: str = ""
+    target: str = ""
+    """`APP/TARGET` of a `trimtab.yaml`; empty for the folder itself."""
     branch: str = ""
     poll: float | None = None
     minimum_interval: timedelta = MINIMUM_INTERVAL
@@ -123,8 +129,8 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
         find_program(os.environ)
         session = await stack.enter_async_context(outgoing_session())
         key = digest_key(folder)
-        watching = Watching(options.source, options.path, options.branch, options.poll)
-        repository = await open_repository(watching, folder.repository, Git())
+        watching = Watching(options.source, options.path, options.branch, options.poll, target=options.target)
+        repository = await open_repository(watching, folder.repository, Git(), rendition)
         sources = GitSources(repository, partial(translate_here, options.minimum_interval), key, clock)
         await sources.start()
         store = Store(folder.database)
@@ -140,7 +146,9 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
         read_secret = partial(secret_of, sources)
         teller = HttpTeller(session, clock, read_secret, Everywhere(event_webhook=options.event_webhook))
         built_in = None if options.metrics_server else partial(envoy_sample, counters)
-        metrics = MetricSources(session, clock, read_secret, options.metrics_server, built_in)
+        metrics = MetricSources(
+            session, clock, read_secret, options.metrics_server, built_in, envoy=EnvoyScrapes(counters, counted_as)
+        )  # fmt: skip
         outside = Outside(
             sources, LocalWorkloads(node), EnvoyRouter(envoy), metrics, Webhooks(session, clock), teller, store, clock
         )  # fmt: skip
@@ -187,7 +195,7 @@ async def snapshots(names: Sequence[str], moment: Moment) -> tuple[Snapshot, ...
     found = []
     for name in names:
         if state is not None and name in known:
-            found.append(await of_revision(await clone_of(state.repository), known[name], key))
+            found.append(await of_revision(await clone_of(state.repository, rendition), known[name], key))
         else:
             found.append(await of_commit(await repository_of(moment, state), name, key))
     return tuple(found)
@@ -196,8 +204,8 @@ async def snapshots(names: Sequence[str], moment: Moment) -> tuple[Snapshot, ...
 async def repository_of(moment: Moment, state: StateFolder | None) -> Repository:
     """Where commits are looked up: what was named, else the repository around here, else what `up` follows."""
     if moment.repo is None and state is not None and not any((folder / ".git").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
-        return await clone_of(state.repository)
-    return await repository_here(str(moment.repo or Path.cwd()), moment.path)
+        return await clone_of(state.repository, rendition)
+    return await repository_here(str(moment.repo or Path.cwd()), moment.path, rendition)
 
 
 async def recorded(database: Path) -> dict[str, Recorded]:
@@ -219,7 +227,12 @@ async def recorded(database: Path) -> dict[str, Recorded]:
 def translate_here(minimum_interval: timedelta, canary: Canary, companions: Companions) -> Policy:
     """The rules of a Canary, if they can be followed without a cluster."""
     refuse_what_cannot_work(canary)
-    return translate(canary, companions, minimum_interval)
+    made = translate(canary, companions, minimum_interval)
+    if made.analysis.judge is None:
+        return made
+    # Envoy counts by backend, so that no pod can vouch for another.
+    judge = replace(made.analysis.judge, clumps=Clumps.TIME, interval=made.analysis.judge.interval or INTERVAL)
+    return replace(made, analysis=replace(made.analysis, judge=judge))
 
 
 def service_variables(envoy: Envoy, namespace: str) -> dict[str, str]:
@@ -240,8 +253,12 @@ async def secret_of(sources: GitSources, namespace: str, name: str) -> Mapping[s
 
 async def envoy_sample(counters: EnvoyCounters, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
     """A built-in metric of the canary, from Envoy's counters."""
-    cluster = cluster_name(Backend(key.namespace, policy.service.name, CopyName.CANARY), policy.service.port)
-    return await counters.sample(metric, cluster, since)
+    return await counters.sample(metric, counted_as(key, policy, Arm.CANARY), since)
+
+
+def counted_as(key: CanaryKey, policy: Policy, arm: Arm) -> str:
+    """Envoy's name for the pods of a copy."""
+    return cluster_name(Backend(key.namespace, policy.service.name, CopyName(arm.value)), policy.service.port)
 
 
 async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Callable[[str], None]) -> None:

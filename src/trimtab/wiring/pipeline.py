@@ -35,6 +35,10 @@ T = TypeVar("T", RolloutPolicy, MetricTemplate)
 FILE = "trimtab.yaml"
 
 
+RELEASE = "release"
+"""The name of the release of a chart that no trimtab.yaml names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """A repository with a `trimtab.yaml`."""
@@ -119,11 +123,16 @@ def load(start: Path) -> Project:
 async def load_at(start: Path, name: str) -> AsyncIterator[Project]:
     """The project around a folder as a commit has it, named in any way that git understands; its files are there inside the block."""
     async with exported(start, name) as (root, commit, below):
-        here = PurePosixPath(below)
-        file = next((folder / FILE for folder in (here, *here.parents) if (root / folder / FILE).is_file()), None)
-        if file is None:
-            raise InputError(f"commit {commit[:10]} has no {FILE} in {below or 'its root'} or above it")
-        yield replace(_read(root, file.as_posix()), commit=commit)
+        yield project_in(root, commit, below)
+
+
+def project_in(root: Path, commit: str, below: str) -> Project:
+    """The project of a commit whose files are in a folder: that of the folder `below` in it, or above that. InputError for none."""
+    here = PurePosixPath(below)
+    file = next((folder / FILE for folder in (here, *here.parents) if (root / folder / FILE).is_file()), None)
+    if file is None:
+        raise InputError(f"commit {commit[:10]} has no {FILE} in {below or 'its root'} or above it")
+    return replace(_read(root, file.as_posix()), commit=commit)
 
 
 @asynccontextmanager
@@ -136,10 +145,17 @@ async def exported(start: Path, name: str) -> AsyncIterator[tuple[Path, str, str
     commit = await clone.commit(name)
     if commit is None:
         raise InputError(f"{location} has no commit {name!r}")
+    async with files_of(clone, commit) as root:
+        yield root, commit, location.path
+
+
+@asynccontextmanager
+async def files_of(clone: Clone, commit: str) -> AsyncIterator[Path]:
+    """The files of a commit in a temporary folder, until the block is left."""
     with tempfile.TemporaryDirectory(prefix="trimtab-") as folder:
         root = await asyncio.to_thread(Path(folder).resolve)
         await export(clone, commit, root)
-        yield root, commit, location.path
+        yield root
 
 
 async def rendered(project: Project, app: App, target: Target, rules: Rules | None = None) -> Rendered:

@@ -20,7 +20,7 @@ from trimtab.model.revision import Origin
 NEWEST = "refs/trimtab/source"
 """Where the newest commit of the source is kept."""
 
-SOURCE_SETTING, PATH_SETTING = "trimtab.source", "trimtab.path"
+SOURCE_SETTING, PATH_SETTING, TARGET_SETTING = "trimtab.source", "trimtab.path", "trimtab.target"
 
 PINS = "refs/trimtab/keep"
 """Commits of kept revisions: `refs/trimtab/keep/NAMESPACE/NAME/REVISION` (L6)."""
@@ -55,17 +55,19 @@ class Clone:
                 os.unlink(lock)
         await self.run("-c", "gc.auto=5000", "-c", "gc.autoDetach=false", "gc", "--quiet", "--auto", deadline=HOUSEKEEPING_DEADLINE)
 
-    async def follow(self, source: str, path: str) -> None:
+    async def follow(self, source: str, path: str, target: str = "") -> None:
         """Notes which source this clone is of, and where in it. What was fetched from another one is not its newest commit; pins stay."""
         await self.must("config", PATH_SETTING, path, doing="noting the path")
+        await self.must("config", TARGET_SETTING, target, doing="noting the target")
         noted = await self.run("config", "--get", SOURCE_SETTING)
         if noted.out.decode(errors="replace").strip() != source:
             await self.must("update-ref", "-d", NEWEST, doing="leaving another source")
             await self.must("config", SOURCE_SETTING, source, doing="noting the source")
 
-    async def followed_path(self) -> str:
-        """The path that was noted last; empty for the root."""
-        return (await self.run("config", "--get", PATH_SETTING)).out.decode(errors="replace").strip()
+    async def followed(self) -> tuple[str, str]:
+        """The path, empty for the root, and the target that were noted last."""
+        path, target = [(await self.run("config", "--get", name)).out.decode(errors="replace") for name in (PATH_SETTING, TARGET_SETTING)]
+        return path.strip(), target.strip()
 
     async def run(self, *arguments: str, stdin: bytes = b"", deadline: float = 30.0) -> Output:
         """A git command in the clone, whatever comes of it."""

@@ -50,7 +50,7 @@ def meaning(manifests: Manifests, key: CanaryKey, translate: Translate, secret: 
         revision = revision_of(manifests, target, secret)
     except Unknown as why:
         return Meaning(replace(source, problem=str(why)))
-    files = {target.file, *(content.file for content in read_by(manifests, target))}
+    files = {target.file, *(content.file for content in read_by(manifests, target)), *manifests.inputs}
     return Meaning(replace(source, revision=revision, replicas=target.replicas), tuple(sorted(files)))
 
 

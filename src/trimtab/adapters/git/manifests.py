@@ -75,6 +75,10 @@ class Manifests:
     companions: Companions = field(default_factory=Companions)
     """What a Canary may name: MetricTemplates, AlertProviders, RolloutPolicies."""
     warnings: tuple[str, ...] = ()
+    rendered: str = ""
+    """What was rendered, and by what; empty where files are read as they are written."""
+    inputs: tuple[str, ...] = ()
+    """The files that it was rendered from."""
 
     def known(self) -> tuple[CanaryKey, ...]:
         """Every Canary, valid or not, in order."""

@@ -3,7 +3,7 @@
 A git repository and a plain folder look the same from here: both are read through the clone in the state folder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from trimtab.adapters.git.location import Local, Location, Plain, Remote, locate
 from trimtab.adapters.git.process import Git
 from trimtab.documents.kubernetes import MANIFESTS
 from trimtab.errors import InputError
+from trimtab.model.rendered import Rendered
 
 REMOTE_POLL = 30.0
 LOCAL_POLL = 1.0
@@ -20,6 +21,18 @@ LOCAL_POLL = 1.0
 
 SHOWN = 12
 """How many names a message lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What of a repository is read: a folder, or with `target` what the `trimtab.yaml` in or above it calls `APP/TARGET`."""
+
+    path: str = ""
+    target: str = ""
+
+
+Render = Callable[[Clone, str, Place], Awaitable[Rendered | None]]
+"""What a commit renders to at a place; None where its files are to be read as they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +44,15 @@ class Watching:
     branch: str = ""
     poll: float | None = None
     deadline: float = 30.0
+    target: str = ""
 
 
 class Repository:
     """A source and its clone. Open one with `open_repository`."""
 
-    def __init__(self, location: Location, watching: Watching, clone: Clone) -> None:
+    def __init__(self, location: Location, watching: Watching, clone: Clone, render: Render | None = None) -> None:
         self.location, self.clone = location, clone
+        self._render, self._target = render, watching.target
         self.path = "" if isinstance(location, Plain) else location.path
         self._branch, self._deadline = watching.branch, watching.deadline
         self.poll = watching.poll or (REMOTE_POLL if isinstance(location, Remote) else LOCAL_POLL)
@@ -80,6 +95,15 @@ class Repository:
             return await plain.take(self.clone, self.location.folder)
         return await upstream.fetch(self.clone, self.location, self._branch, self._deadline)
 
+    async def rendered(self, commit: str) -> Rendered | None:
+        """What a commit renders to; None where its files are read as they are written, as those of a plain folder always are.
+
+        InputError for what does not render.
+        """
+        if self._render is None or isinstance(self.location, Plain):
+            return None
+        return await self._render(self.clone, commit, Place(self.path, self._target))
+
     async def manifests(self, commit: str) -> tuple[File, ...]:
         """The YAML and JSON files of a commit below the path. InputError that names what there is if there are none."""
         files = await self.clone.files(commit, self.path)
@@ -95,15 +119,16 @@ class Repository:
         raise InputError(f"{where} has no path {self.path}. At its root there is: {_some(names)}.")
 
 
-async def open_repository(watching: Watching, folder: Path, git: Git) -> Repository:
+async def open_repository(watching: Watching, folder: Path, git: Git, render: Render | None = None) -> Repository:
     """The repository that `watching` names, with its clone in `folder`. InputError if it names nothing usable."""
     location = await locate(watching.source, watching.path, git)
-    if isinstance(location, Plain) and watching.branch:
-        raise InputError(f"{location} is a plain folder, not a git repository, so there is no branch {watching.branch} in it.")
+    for what in (f"branch {watching.branch}" if watching.branch else "", f"target {watching.target}" if watching.target else ""):
+        if isinstance(location, Plain) and what:
+            raise InputError(f"{location} is a plain folder, not a git repository, so there is no {what} in it.")
     clone = Clone(folder, git)
     await clone.prepare()
-    repository = Repository(location, watching, clone)
-    await clone.follow(f"{location} {watching.branch}".strip(), repository.path)
+    repository = Repository(location, watching, clone, render)
+    await clone.follow(f"{location} {watching.branch}".strip(), repository.path, watching.target)
     return repository
 
 

@@ -13,7 +13,7 @@ from trimtab.adapters.git.location import Local, locate
 from trimtab.adapters.git.manifests import Manifests
 from trimtab.adapters.git.process import Git
 from trimtab.adapters.git.reading import Reader
-from trimtab.adapters.git.repository import Repository, Watching
+from trimtab.adapters.git.repository import Render, Repository, Watching
 from trimtab.config.digest import DigestKey, canonical_json, fingerprinted
 from trimtab.errors import InputError
 from trimtab.model.content import Content
@@ -42,19 +42,19 @@ class Recorded:
     commit: str = ""
 
 
-async def repository_here(source: str, path: str) -> Repository:
+async def repository_here(source: str, path: str, render: Render | None = None) -> Repository:
     """A repository on this machine, for reading alone. InputError if there is none."""
     location = await locate(source, path, Git())
     if not isinstance(location, Local):
         raise InputError(f"{location} is not a git repository on this machine. Name one with --repo; nothing is fetched")
-    return Repository(location, Watching(source, path), Clone(location.own, Git()))
+    return Repository(location, Watching(source, path), Clone(location.own, Git()), render)
 
 
-async def clone_of(folder: Path) -> Repository:
+async def clone_of(folder: Path, render: Render | None = None) -> Repository:
     """The clone in a state folder, for reading alone."""
     clone = Clone(folder, Git())
-    path = await clone.followed_path()
-    return Repository(Local(folder, folder, folder, path), Watching(str(folder), path), clone)
+    path, target = await clone.followed()
+    return Repository(Local(folder, folder, folder, path), Watching(str(folder), path, target=target), clone, render)
 
 
 async def of_commit(repository: Repository, name: str, secret: DigestKey) -> Snapshot:

@@ -145,7 +145,7 @@ class GitSources:
         while True:
             await self._clock.sleep_until(self._clock.now() + wait)
             try:
-                changed = await self.refresh() if self._repository.moved() else ()
+                changed = await self.refresh() if self._away or self._repository.moved() else ()
             except OutsideError as error:
                 self._away = str(error)
                 wait = min(wait * 2, max(LONGEST_WAIT, poll))

@@ -47,7 +47,8 @@ def images(file: Path | None) -> dict[str, list[str]]:
 
 @click.command("up")
 @click.argument("repo")
-@click.option("--path", default="", help="The folder of the repository that holds the manifests.")
+@click.option("--path", default="", help="The folder of the repository that holds the manifests, a kustomization or a chart.")
+@click.option("--target", metavar="APP/TARGET", default="", help="What to run, as the trimtab.yaml in the folder or above it says.")
 @click.option("--branch", default="", help="The branch to follow; without it, the one that the repository has checked out.")
 @click.option(
     "--state", type=click.Path(path_type=Path), help="Where records, pods and the clone live.  [default: ./.trimtab, or TRIMTAB_STATE]"
@@ -71,11 +72,13 @@ def up_command(**given: object) -> None:
     """Follow REPO, a git repository or a plain folder of Kubernetes YAML, and run it on this machine.
 
     Deployments run as processes, Services are listened for by an Envoy in front of them, and every change of a ConfigMap, a Secret
-    or a Deployment that a Canary is about goes through canary, verdict, promotion or rollback.
+    or a Deployment that a Canary is about goes through canary, verdict, promotion or rollback. Of a git repository each commit is
+    rendered by kustomize or helm where the folder is a kustomization or a chart; nothing is fetched for that.
 
     \b
     Example:
       trimtab up ./shop --path deploy --minimum-interval 5s
+      trimtab up ./shop --target shop/canary
       trimtab watch            (in another terminal)
 
     \b
@@ -89,7 +92,8 @@ async def run_up(given: dict[str, object]) -> int:
     """Runs `up` with what click was given."""
     options = options_of(given)
     running = Running(click.echo)
-    click.echo(f"in {options.source}{f', path {options.path}' if options.path else ''}, state in {options.state}")
+    where = "".join(f", {name} {value}" for name, value in (("path", options.path), ("target", options.target)) if value)
+    click.echo(f"in {options.source}{where}, state in {options.state}")
 
     async def work(made: Machine) -> int:
         return await until_settled(made, running)
@@ -110,7 +114,7 @@ async def leave(running: Running, made: Machine, *, keep: bool) -> None:
 
 def options_of(given: dict[str, object]) -> UpOptions:
     """The options as `wiring` takes them."""
-    text = {name: str(given[name]) for name in ("path", "branch", "metrics_server", "event_webhook", "metrics_address")}
+    text = {name: str(given[name]) for name in ("path", "target", "branch", "metrics_server", "event_webhook", "metrics_address")}
     poll, state, file, interval = given["poll"], given["state"], given["images_file"], given["minimum_interval"]
     assert isinstance(interval, timedelta)
     return UpOptions(
