@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,9 +147,9 @@ def known_labels() -> dict[str, set[str]]:
 
 
 def test_the_containerfile_is_clean() -> None:
-    program = shutil.which("hadolint")
-    if program is None:
-        pytest.skip("no hadolint on PATH")
+    program = Path(sys.executable).parent / "hadolint"
+    if not program.exists():
+        pytest.skip("there is no hadolint for this kind of machine")
     done = subprocess.run([program, "Containerfile"], cwd=TOP, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
 
