@@ -34,7 +34,7 @@ from trimtab.model.policy import Hook, Policy
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, CanaryState, Exposure
 from trimtab.model.tellings import Telling
-from trimtab.model.verdict import Samples
+from trimtab.model.verdict import History, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,12 @@ class Metrics(Protocol):
 
     async def measure(self, key: CanaryKey, policy: Policy, since: datetime) -> Samples:
         """The answers to all metrics of the policy. Windows never reach back before `since` where the adapter chooses them (C6)."""
+
+    async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        """What canary and primary counted: the complete scrapes that ended after `counted`, of a canary that was ready at `since`."""
+
+    async def history(self, key: CanaryKey, policy: Policy) -> History:
+        """What the primary's own past says of its noise and rates."""
 
 
 class Hooks(Protocol):

@@ -9,7 +9,7 @@ from trimtab.model.content import Finding
 from trimtab.model.policy import Hook, Policy
 from trimtab.model.revision import Origin, Revision
 from trimtab.model.rollout import Ask
-from trimtab.model.verdict import Samples
+from trimtab.model.verdict import History, Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,10 @@ class Facts:
     probe: tuple[str, ...] = ()
     """Problems of metric providers, where they were asked."""
     samples: Samples | None = None
+    history: History | None = None
+    """The primary's past, where it was asked for."""
+    cautions: tuple[str, ...] = ()
+    """What the judge cannot do here, by that."""
     commands: tuple[Command, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
     """Ids of tellings that are done with: an empty text where one was delivered, else why it was given up."""

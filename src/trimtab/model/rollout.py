@@ -76,6 +76,10 @@ class Ask(StrEnum):
     PRE_ROLLOUT = "pre-rollout"
     ROLLOUT = "rollout"
     METRICS = "metrics"
+    SCRAPES = "scrapes"
+    """What canary and primary counted since, between two checks; never in the record, since it is due by the evidence."""
+    HISTORY = "history"
+    """What the primary counted in the past."""
     CONFIRM_ROLLOUT = "confirm-rollout"
     CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
     CONFIRM_PROMOTION = "confirm-promotion"
@@ -118,6 +122,8 @@ class Gate:
     type: HookType
     name: str
     since: datetime
+    judge: bool = False
+    """The judge asks a person whether to promote without the evidence it wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,8 @@ class Rollout:
     """Gates that a person opened and that were not passed yet."""
     skip: bool = False
     """Promote without analysis, by policy or by a person's word."""
+    waived: bool = False
+    """Promote without the evidence that the judge wanted, by policy or by a person's word; limits and a rollback count all the same."""
     paused: Pause | None = None
     shifted: int = 0
     """The primary's share while traffic moves to it in promotion, beyond what it had before."""

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from trimtab.model.evidence import Calibration, JudgeEvidence
+from trimtab.model.judging import JudgeStep
 from trimtab.model.policy import MetricKind
+from trimtab.model.ruling import JudgeDecision
+from trimtab.model.scrapes import Scrape
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +26,27 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The answers to one check. `asked` is when the questions went out."""
+    """The answers to one check, or between two checks the scrapes alone. `asked` is when the questions went out."""
 
     asked: datetime
     answers: tuple[Sample, ...] = ()
+    scrapes: tuple[Scrape, ...] = ()
+    """All complete ones since those that were counted, where canary and primary are compared (P3)."""
+    missing: tuple[str, ...] = ()
+    """Why there are no scrapes, or not of every metric."""
+    glance: bool = False
+    """Only scrapes were asked for; limits wait for the next check."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the primary's own past says, asked for when an attempt begins."""
+
+    calibration: Calibration = Calibration()
+    problem: str = ""
+    """Why nothing is known."""
+    by_pod: bool = True
+    """Are pods told apart where requests are counted?"""
 
 
 class Judgement(StrEnum):
@@ -77,6 +98,18 @@ class Evidence:
     """When the newest answers in it were asked for; answers from before are not counted again."""
     results: tuple[Result, ...] = ()
     """Of the newest check."""
+    history: Calibration | None = None
+    """The primary's past, pinned when the attempt began; None before that, and where canary and primary are not compared."""
+    compared: JudgeEvidence | None = None
+    """What the comparison knows; None before the canary was ready."""
+    step: JudgeStep | None = None
+    """Where the rollout stands; None where there is nothing to compare: before the first step, or with everybody on the canary."""
+    ruling: JudgeDecision | None = None
+    """The newest word of the comparison."""
+    said: str = ""
+    """The same as a sentence."""
+    missing: tuple[str, ...] = ()
+    """What was not found when scrapes were last asked for."""
 
 
 @dataclass(frozen=True, slots=True)

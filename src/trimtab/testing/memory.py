@@ -20,8 +20,9 @@ from trimtab.model.policy import Hook, HookType, Policy
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, CanaryState, Leaving
 from trimtab.model.tellings import Telling
-from trimtab.model.verdict import Sample, Samples
+from trimtab.model.verdict import History, Sample, Samples
 from trimtab.ports import HookCall, Outside, Stored, Wanted
+from trimtab.testing.traffic import Traffic, scrapes
 from trimtab.testing.world import World
 
 T = TypeVar("T")
@@ -183,6 +184,9 @@ class MemoryMetrics:
     world: World
     script: Script | None = None
     problems: tuple[str, ...] = ()
+    traffic: Traffic | None = None
+    """What the copies counted; None where nobody counts."""
+    past: History = History()
 
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
         """The problems that were set."""
@@ -195,6 +199,21 @@ class MemoryMetrics:
     def answers(self, policy: Policy) -> tuple[Sample, ...]:
         """One sample for each metric."""
         return self.script(policy) if self.script is not None else fine(policy)
+
+    async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        """What `traffic` says was counted since."""
+        return await port_call("metrics.count", lambda: self.counted(policy, max(since, counted)))
+
+    def counted(self, policy: Policy, after: datetime) -> Samples:
+        """Nothing where nobody counts."""
+        rules, now = policy.analysis.judge, self.world.now
+        if rules is None or self.traffic is None:
+            return Samples(now, glance=True)
+        return Samples(now, scrapes=scrapes(self.traffic, rules, self.world, after), glance=True)
+
+    async def history(self, key: CanaryKey, policy: Policy) -> History:
+        """What was set."""
+        return await port_call("metrics.history", lambda: self.past)
 
 
 def fine(policy: Policy) -> tuple[Sample, ...]:

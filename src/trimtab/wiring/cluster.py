@@ -13,6 +13,7 @@ import aiohttp
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kubernetes.adoption import Adoption
+from trimtab.adapters.kubernetes.arms import ArmPods
 from trimtab.adapters.kubernetes.client import Client, Object, connected
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.companions import address_of, companions_of
@@ -62,6 +63,8 @@ MIRRORED: Mapping[Kind, Callable[[Object], Object] | None] = {
 }  # fmt: skip
 """What is watched, and what of it is kept."""
 LEASE_NAME = "trimtab"
+PATIENCE = 1.0
+"""Seconds after which it is said what keeps a cluster from being read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +123,7 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(mirror.run()) for mirror in cluster.mirrors.values()]
             try:
-                for mirror in cluster.mirrors.values():
-                    await mirror.ready()
+                await complete(cluster.mirrors, report)
                 configs = Configs(cluster, await digest_key(client, home))
                 outside, teller, follower = ports(cluster, options, configs, session)
                 tasks += [group.create_task(teller.run()), group.create_task(follower.run())]
@@ -130,6 +132,18 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+async def complete(mirrors: Mapping[Kind, Mirror], report: Callable[[str], None]) -> None:
+    """Returns once everything was listed. What keeps it waiting is reported, once. Denied and InputError where that cannot work."""
+    said = ""
+    for mirror in mirrors.values():
+        ready = asyncio.ensure_future(mirror.ready())
+        while not (await asyncio.wait((ready,), timeout=PATIENCE))[0]:
+            if mirror.trouble and mirror.trouble != said:
+                said = mirror.trouble
+                report(f"the cluster cannot be read yet: {said}")
+        await ready
 
 
 def hosts_of(options: OperatorOptions) -> frozenset[str]:
@@ -171,7 +185,7 @@ def ports(
     )  # fmt: skip
     teller = HttpTeller(session, clock, read_secret, everywhere)
     cluster.forgetters.append(teller.forget)
-    metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider)
+    metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider, pods=ArmPods(workloads.upkeep).of)
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock, Vouching(cluster.client))
     return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller, follower

@@ -2,23 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import aiohttp
 
+from trimtab.adapters.metrics.envoy_scrapes import EnvoyScrapes
 from trimtab.adapters.metrics.prometheus import Server, query, with_credentials
+from trimtab.adapters.metrics.prometheus_scrapes import Counters, collect, learned, seconds
+from trimtab.analysis.feeding import Feed
 from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds
+from trimtab.analysis.recipes import Whose
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Metric, MetricKind, Policy, Provider
-from trimtab.model.verdict import Sample, Samples
+from trimtab.model.scrapes import Arm
+from trimtab.model.verdict import History, Sample, Samples
 from trimtab.ports import Clock
 
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
 BuiltIn = Callable[[CanaryKey, Policy, Metric, datetime], Awaitable[Sample]]
+PodsOf = Callable[[CanaryKey, Policy], Awaitable[tuple[tuple[str, Arm], ...]]]
 PROBE = "vector(1)"
+HISTORY_DEADLINE = 30.0
+"""Seconds for a page of the past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,10 @@ class MetricSources:
     built_in: BuiltIn | None = None
     mesh: str = ""
     """The operator's provider, for Canaries that name none."""
+    pods: PodsOf | None = None
+    """Which pods there are; None where nobody knows, and they are told by how their names are made."""
+    envoy: EnvoyScrapes | None = None
+    """Who counts for the judge where no Prometheus is named."""
 
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
         """Asks every template's provider for a number that is always there; a missing template is a problem, too (MET-2)."""
@@ -53,6 +65,49 @@ class MetricSources:
         asked = self.clock.now()
         answers = await asyncio.gather(*(self.sample(key, policy, metric, since) for metric in policy.analysis.metrics))
         return Samples(asked, tuple(answers))
+
+    async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        """What canary and primary counted; where that is not to be had, why."""
+        asked, rules = self.clock.now(), policy.analysis.judge
+        if rules is None:
+            return Samples(asked, glance=True)
+        feed = Feed(asked, counted, seconds(rules.interval), since)
+        try:
+            if self.envoy is not None and self.by_envoy(policy):
+                return Samples(asked, scrapes=await self.envoy.count(key, policy, rules, feed), glance=True)
+            found = await collect(self.session, await self.counters(key, policy), rules, feed)
+        except (OutsideError, InputError) as problem:
+            return Samples(asked, missing=(str(problem),), glance=True)
+        return Samples(asked, scrapes=found.scrapes, missing=found.missing, glance=True)
+
+    async def history(self, key: CanaryKey, policy: Policy) -> History:
+        """What the primary's past says; where that is not to be had, why."""
+        now, rules = self.clock.now(), policy.analysis.judge
+        if rules is None:
+            return History()
+        try:
+            if self.envoy is not None and self.by_envoy(policy):
+                return History(await self.envoy.learned(key, policy, rules, Feed(now, now - rules.history)), by_pod=False)
+            where = await self.counters(key, policy)
+            patient = replace(where, server=replace(where.server, deadline=HISTORY_DEADLINE))
+            return History(await learned(self.session, patient, rules, now), by_pod=where.by_pod(rules))
+        except (OutsideError, InputError) as problem:
+            return History(problem=str(problem))
+
+    def by_envoy(self, policy: Policy) -> bool:
+        """Are requests counted by this machine's Envoy?"""
+        return policy.analysis.counted_at is None and not (policy.metrics_server or self.metrics_server)
+
+    async def counters(self, key: CanaryKey, policy: Policy) -> Counters:
+        """Where and how requests are counted, and whose."""
+        named, address = policy.analysis.counted_at, policy.metrics_server or self.metrics_server
+        if named is None and not address:
+            where = "spec.judge.prometheus of the RolloutPolicy, in spec.metricsServer of the Canary, or with --metrics-server"
+            raise InputError(f"the judge needs a Prometheus that has the counters. Name one in {where}")
+        server = Server(address) if named is None else await self.server(named)
+        pods = await self.pods(key, policy) if self.pods is not None else ()
+        whose = Whose(key.namespace, policy.target.name, policy.service.name, policy.ingress, pods)
+        return Counters(server, counted_by(policy.provider, self.mesh), whose)
 
     async def sample(self, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
         """One metric. Problems are data here: a provider that is down must not stop a pass."""
