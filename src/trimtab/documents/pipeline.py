@@ -79,7 +79,7 @@ class Smoke(Fields, frozen=True, kw_only=True):
 
 
 class Monitor(Fields, frozen=True, kw_only=True):
-    """How the canary is watched before its content may be promoted. So far only its form is looked at: nothing goes by it yet."""
+    """How the canary is watched by `trimtab monitor` before its content may be promoted."""
 
     prometheus: (
         Annotated[str, Meta(description="The address of Prometheus as the runner reaches it; TRIMTAB_PROMETHEUS takes its place.")] | None

@@ -26,6 +26,15 @@ def giving_back(spec: PipelineSpec, name: str) -> tuple[App, Target, Target]:
     return _only([one for one in first.values() if _meant(name, one[0], one[1])], sorted(first), name)
 
 
+def watched(spec: PipelineSpec, name: str) -> tuple[App, Target, Target | None]:
+    """For APP/TARGET, or the only canary of APP: the app, whose pods are watched, and the target behind it that they are compared with."""
+    for app in spec.apps:
+        for target in app.targets:
+            if name == _name(app, target):
+                return app, target, next((one for one in app.targets if one.from_ == target.name), None)
+    return giving_back(spec, name)
+
+
 def app_target(app: App, name: str | None) -> Target:
     """A target by its name. InputError where the app has none of that name."""
     found = next((target for target in app.targets if target.name == name), None)

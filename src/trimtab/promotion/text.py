@@ -131,19 +131,30 @@ def fenced(lines: Sequence[str]) -> list[str]:
     return [f"{fence}text", *lines, fence]
 
 
+def verdict_summary(first: str, proof: Evidence | None, notes: Sequence[str]) -> str:
+    """What a pipeline shows on the page of its run about a verdict, as Markdown."""
+    figures = ["", *_figures(proof, proof.target, "the other")] if proof is not None else []
+    return "\n".join([f"### {cell(first)}", *figures, "", *(f"- {cell(note)}" for note in notes), ""])
+
+
 def _verdict(story: Story) -> list[str]:
     proof = story.proof
     if proof is None:
         return []
+    said = f": {cell(proof.verdict.text)}" if proof.verdict.text else ""
+    figures = _figures(proof, story.source, story.target)
+    return [f"**Verdict: {proof.verdict.judgement}**{said}", "", f"{figures[0]}; evidence `{story.evidence[:16]}`", *figures[1:]]
+
+
+def _figures(proof: Evidence, canary: str, stable: str) -> list[str]:
+    """When and where it was judged, and a table of what was measured."""
     began, ended = proof.window.began, proof.window.ended
     lines = [
-        f"**Verdict: {proof.verdict.judgement}**" + (f": {cell(proof.verdict.text)}" if proof.verdict.text else ""),
-        "",
-        f"Judged at commit {proof.commit[:10]} from {began:%Y-%m-%d %H:%M:%S} to {ended:%H:%M:%S} UTC; evidence `{story.evidence[:16]}`"
-        + (f", [run {cell(proof.run.id)}]({link(proof.run.url)})" if link(proof.run.url) else ""),
+        f"Judged at commit {proof.commit[:10]} from {began:%Y-%m-%d %H:%M:%S} to {ended:%H:%M:%S} UTC"
+        + (f", [run {cell(proof.run.id)}]({link(proof.run.url)})" if link(proof.run.url) else "")
     ]
     if proof.verdict.figures:
-        lines += ["", f"| Metric | {story.source} | {story.target} | |", "| --- | --- | --- | --- |"]
+        lines += ["", f"| Metric | {cell(canary)} | {cell(stable)} | |", "| --- | --- | --- | --- |"]
         for figure in proof.verdict.figures[:MOST_FIGURES]:
             said = f"{figure.judgement} {figure.text}".strip()
             lines.append(f"| {cell(figure.metric)} | {cell(figure.canary)} | {cell(figure.stable)} | {cell(said)} |")

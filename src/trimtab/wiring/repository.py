@@ -148,7 +148,7 @@ async def workshop_for(
     refused, so that it may be missing; a promotion by push has no use for one.
     """
     async with AsyncExitStack() as stack:
-        commits = Commits(found.root / Path(found.document).parent, stack, found.environment)
+        shop, commits = workshop(found, stack)
         head = await found.branches.objects.commit("HEAD") if dry else await found.branches.newest(f"refs/heads/{found.spec.branch}")
         if head is None:
             raise InputError(f"{found.root} has no {'commits' if dry else f'branch {found.spec.branch}'} yet")
@@ -157,9 +157,14 @@ async def workshop_for(
         edge = Edge(app, source, receiver, spec.branch)
         unused = dry or (edge.promotion.by == "push" and not spare)
         forge = None if unused else await stack.enter_async_context(forge_for(found, spec, spare=spare))
-        run, clock = run_of(found.environment), SystemClock()
-        shop = Workshop(found.branches, found.journal, commits.paint, clock.now, run.id, found.actor(), fingerprint_key(found.environment))
         yield shop, edge, forge
+
+
+def workshop(found: Repository, stack: AsyncExitStack) -> tuple[Workshop, Commits]:
+    """The workshop of a repository, and its commits as files, which are there until the stack is closed."""
+    commits = Commits(found.root / Path(found.document).parent, stack, found.environment)
+    run, now, secret = run_of(found.environment).id, SystemClock().now, fingerprint_key(found.environment)
+    return Workshop(found.branches, found.journal, commits.paint, now, run, found.actor(), secret), commits
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ COMMANDS = {
     "show": ("rollouts", "One attempt: what changed, who, the evidence."),
     "render": ("content", "What the targets of trimtab.yaml render to."),
     "diff": ("content", "What changed between targets, folders, commits or revisions, key by key."),
+    "monitor": ("monitoring", "Watch the canary of a repository until there is a verdict."),
     "promote": ("promotion", "Bring judged content into the next target of a repository."),
     "rollback": ("promotion", "Put a canary in a repository back to what the target behind it has."),
     "approve": ("steering", "Open the gate at which a rollout waits."),

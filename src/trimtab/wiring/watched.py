@@ -1,0 +1,162 @@
+"""Makes a watch of one target of a repository ready: what a commit renders to, the rules, and who is asked. Called by the faces."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from trimtab.adapters.argocd.following import Follower
+from trimtab.adapters.clock import SystemClock
+from trimtab.adapters.kubernetes.arrival import Expected
+from trimtab.adapters.kubernetes.client import connected
+from trimtab.adapters.kubernetes.connection import connection
+from trimtab.adapters.metrics.measure import MetricSources, ReadSecret, query_text
+from trimtab.adapters.outgoing import outgoing_session
+from trimtab.adapters.proxies import proxy_for
+from trimtab.config.digest import canonical_json
+from trimtab.documents.monitoring import Reach, limits
+from trimtab.documents.pipeline import App, Monitor, Target
+from trimtab.errors import InputError
+from trimtab.model.names import CanaryKey
+from trimtab.model.names import Target as Workload
+from trimtab.model.policy import Policy, Service
+from trimtab.ports import Clock
+from trimtab.promotion.edges import run_of, watched
+from trimtab.promotion.evidence import Evidence, encode, name_of
+from trimtab.promotion.journal import Entry, Record, find_evidence
+from trimtab.wiring.argocd import ClusterObjects, Includes, Wanted
+from trimtab.wiring.arriving import Arriving, expected_of
+from trimtab.wiring.monitoring import Monitoring, Outside, Subject
+from trimtab.wiring.pipeline import Project, rendered
+from trimtab.wiring.repository import Repository, workshop
+from trimtab.wiring.smoking import Smoking
+from trimtab.wiring.workshop import Proof, Workshop
+
+ADDRESS, TOKEN = "TRIMTAB_PROMETHEUS", "TRIMTAB_PROMETHEUS_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be watched, and as whom the cluster is asked."""
+
+    name: str
+    commit: str = "HEAD"
+    kubeconfig: str = ""
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A watch that is ready to begin, and where its verdict is written down."""
+
+    monitoring: Monitoring
+    shop: Workshop
+    canary: bool
+    """Is there a target behind it that its content may be promoted into?"""
+
+
+@asynccontextmanager
+async def watch(found: Repository, asked: Asked, tell: Callable[[datetime, str], None], clock: Clock | None = None) -> AsyncIterator[Watch]:
+    """A watch. InputError where something must be corrected before anything is asked."""
+    async with AsyncExitStack() as stack:
+        clock, shop, commits = clock or SystemClock(), *workshop(found, stack)
+        at = await found.branches.objects.commit(asked.commit)
+        if at is None:
+            raise InputError(f"{found.root} has no commit {asked.commit!r}")
+        project = await commits.at(at)
+        app, target, behind = watched(project.document.spec, asked.name)
+        client = await stack.enter_async_context(connected(connection(asked.kubeconfig, asked.context)))
+        made = await rendered(project, app, target)
+        expected = expected_of(made, target, target.namespace or app.namespace or client.connection.namespace)
+        monitor = app.monitor or Monitor()
+        subject = Subject(
+            app.name, target.name, at, await shop.judged(at, app, target),
+            policy_of(project, target, expected, Reach(address_of(monitor, found.environment), bool(found.environment.get(TOKEN)))),
+            rules_digest(project, target), CanaryKey(expected.namespace, expected.name), monitor, made.tool, run_of(found.environment),
+        )  # fmt: skip
+        check(subject, project, target, behind)
+        asking = await stack.enter_async_context(outgoing_session(proxy=metrics_proxy(subject.policy, found.environment)))
+        smoking = Smoking(await stack.enter_async_context(outgoing_session()), clock, found.root, found.environment)
+        follower = Follower(ClusterObjects(client), clock, *wanted(found, shop, (app, target), at)) if target.argocd else None
+        metrics = MetricSources(asking, clock, token_of(found.environment), "")
+        arriving = Arriving(clock, client, expected, follower)
+        yield Watch(Monitoring(subject, Outside(clock, arriving, metrics, smoking.check), tell, clock.now()), shop, behind is not None)
+
+
+async def noted(shop: Workshop, evidence: Evidence) -> None:
+    """The verdict into the journal, once."""
+    proof = Proof(evidence, encode(evidence), name_of(encode(evidence)))
+
+    def entry(records: Sequence[Record]) -> list[tuple[Entry, bytes]]:
+        return [] if find_evidence(records, proof.name) is not None else [(shop.verdict(proof), proof.data)]
+
+    await shop.journal.append(entry, shop.now())
+
+
+def address_of(monitor: Monitor, environment: Mapping[str, str]) -> str:
+    """The address of Prometheus in the place of those in MetricTemplates; empty for none."""
+    return environment.get(ADDRESS) or monitor.prometheus or ""
+
+
+def policy_of(project: Project, target: Target, expected: Expected, reach: Reach) -> Policy:
+    """What metrics are asked by: the limits of the target's RolloutPolicy, about the workload that is watched."""
+    policy = project.policies[target.policy] if target.policy is not None else None
+    templates = {file: project.metrics[file] for file in target.metrics}
+    try:
+        analysis = limits(policy, templates, expected.namespace, reach)
+    except InputError as problem:
+        raise InputError(f"{target.policy or project.file}: {problem}") from None
+    return Policy(Workload(expected.kind, expected.name), Service(expected.name), analysis=analysis)
+
+
+def check(subject: Subject, project: Project, target: Target, behind: Target | None) -> None:
+    """InputError where watching could come to nothing: no metric for a canary, a query or smoke check that cannot be."""
+    if behind is not None and not subject.policy.analysis.metrics:
+        raise InputError(
+            f"nothing is measured of {subject}, so it could never pass: name a RolloutPolicy with spec.analysis.metrics in `policy` of the "
+            f"target in {project.file}"
+        )
+    for metric in subject.policy.analysis.metrics:
+        try:
+            query_text(subject.key, subject.policy, metric)
+        except InputError as problem:
+            raise InputError(f"metric {metric.name}: {problem}") from None
+    for smoke in subject.monitor.smoke:
+        if (smoke.url is None) == (smoke.command is None):
+            raise InputError(f"{project.file}: smoke check {smoke.name} must have either url or command")
+
+
+def rules_digest(project: Project, target: Target) -> str:
+    """The digest of everything that a target is judged by: its RolloutPolicy and MetricTemplates."""
+    written = [project.policies[target.policy] if target.policy is not None else None, *(project.metrics[file] for file in target.metrics)]
+    return f"sha256:{hashlib.sha256(canonical_json(msgspec.to_builtins(written)).encode()).hexdigest()}"
+
+
+def metrics_proxy(policy: Policy, environment: Mapping[str, str]) -> str:
+    """Through which proxy the first metric server is asked; pipelines have one."""
+    addresses = [metric.provider.address for metric in policy.analysis.metrics if metric.provider is not None]
+    return proxy_for(addresses[0], environment) if addresses else ""
+
+
+def token_of(environment: Mapping[str, str]) -> ReadSecret:
+    """The token of the environment, wherever a provider wants a Secret: `documents.monitoring` lets no other one be named."""
+
+    async def read(namespace: str, name: str) -> Mapping[str, bytes]:
+        return {"token": environment[TOKEN].encode()}
+
+    return read
+
+
+def wanted(found: Repository, shop: Workshop, whose: tuple[App, Target], commit: str) -> tuple[Includes, Wanted]:
+    """Which Application is to run which commit, and how it is known that a revision contains it."""
+    app, target = whose
+    assert target.argocd is not None
+
+    async def includes(revision: str) -> bool:
+        return revision == commit or await shop.within(commit, await shop.available(revision))
+
+    path = app.chart if app.chart is not None else target.path or ""
+    return includes, Wanted(target.argocd.namespace, target.argocd.application, commit, found.spec.branch, found.remote, path)
