@@ -41,16 +41,23 @@ class Whose:
 
     namespace: str = ""
     target: str = ""
-    """The workload; the primary's is called TARGET-primary."""
+    """The workload."""
     service: str = ""
     ingress: str = ""
+    primary: str = ""
+    """The primary's workload, where that is not called TARGET-primary."""
     pods: tuple[tuple[str, Arm], ...] = ()
     """The pods that the API knows now; none where the past is asked about."""
+
+    @property
+    def other(self) -> str:
+        """What the primary's workload is called."""
+        return self.primary or f"{self.target}-primary"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One provider. `{namespace}`, `{target}`, `{service}`, `{ingress}` and `{pods}` are filled in."""
+    """One provider. `{namespace}`, `{target}`, `{primary}`, `{service}`, `{ingress}` and `{pods}` are filled in."""
 
     requests: str
     """The counter of all requests."""
@@ -68,7 +75,7 @@ class Recipe:
     by: By = By.POD
     arm_label: str = ""
     canary: str = "{target}"
-    primary: str = "{target}-primary"
+    primary: str = "{primary}"
     """Values of the label. Of a gateway's label what comes after `*` may be anything."""
 
     @property
@@ -85,7 +92,7 @@ class Recipe:
         return tuple(f"{name}{{{filled(each, whose)}}}" for each in self.selectors)
 
 
-WORKLOADS = '{label}=~"{{target}}|{{target}}-primary"'
+WORKLOADS = '{label}=~"{{target}}|{{primary}}"'
 ISTIO = Recipe(
     "istio_requests_total",
     ('reporter="destination", destination_workload_namespace="{namespace}", ' + WORKLOADS.format(label="destination_workload"),),
@@ -161,9 +168,10 @@ def recipe(provider: str, counting: Counting = USUALLY) -> Recipe:
 def filled(text: str, whose: Whose) -> str:
     """With names filled in, of which only dots would mean something else in a pattern."""
     known = "|".join(literal(pod) for pod, _ in whose.pods)
+    ours = f"{literal(whose.target)}-.+"
     names = {
-        "namespace": whose.namespace, "target": whose.target, "service": whose.service or whose.target,
-        "ingress": whose.ingress or whose.target, "pods": known or f"{literal(whose.target)}-.+",
+        "namespace": whose.namespace, "target": whose.target, "primary": whose.other, "service": whose.service or whose.target,
+        "ingress": whose.ingress or whose.target, "pods": known or (f"{ours}|{literal(whose.primary)}-.+" if whose.primary else ours),
     }  # fmt: skip
     for name, value in names.items():
         text = text.replace(f"{{{name}}}", value)
@@ -194,7 +202,7 @@ class Sorter:
         """Of which arm it is; None where it is of neither."""
         if self.recipe.by is By.POD:
             pod = self.pod(labels)
-            return self._arms.get(pod) if self._arms else named(pod, self.whose.target)
+            return self._arms.get(pod) if self._arms else named(pod, self.whose)
         value = labels.get(self.recipe.arm_label, "")
         for arm, wanted in ((Arm.PRIMARY, self.recipe.primary), (Arm.CANARY, self.recipe.canary)):
             if matches(value, filled(wanted, self.whose)):
@@ -289,9 +297,9 @@ def matches(value: str, wanted: str) -> bool:
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
 
 
-def named(pod: str, target: str) -> Arm | None:
+def named(pod: str, whose: Whose) -> Arm | None:
     """The arm of a pod of the past by how a Deployment or DaemonSet names pods: NAME-HASH-ID or NAME-ID."""
-    for arm, name in ((Arm.PRIMARY, f"{target}-primary"), (Arm.CANARY, target)):
+    for arm, name in ((Arm.PRIMARY, whose.other), (Arm.CANARY, whose.target)):
         if re.fullmatch(rf"{re.escape(name)}(-[a-z0-9]{{6,10}})?-[a-z0-9]{{5}}", pod):
             return arm
     return None

@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 from trimtab.analysis.increments import Part
-from trimtab.analysis.recipes import CONTOUR, HTTP, ISTIO, LINKERD, NGINX, RECORDED, TRAEFIK, Found, Whose, counters, histograms, recipe
+from trimtab.analysis.recipes import (
+    CONTOUR,
+    HTTP,
+    ISTIO,
+    LINKERD,
+    NGINX,
+    RECORDED,
+    TRAEFIK,
+    Found,
+    Sorter,
+    Whose,
+    counters,
+    histograms,
+    recipe,
+)
 from trimtab.model.scrapes import Arm
 
 SHOP = Whose("test", "shop", "shop", "shop")
@@ -130,3 +144,13 @@ def test_a_histogram_without_a_bucket_for_all_requests_says_nothing() -> None:
 
 def test_where_the_provider_counts_nothing_the_application_does() -> None:
     assert recipe("gatewayapi:v1") is HTTP and recipe("") is HTTP and recipe("istio") is ISTIO
+
+
+def test_a_primary_that_is_not_called_after_its_canary_is_told_by_the_name_that_is_given() -> None:
+    pipeline = Whose("test", "shop-canary", primary="shop-stable")
+    ours = [{"destination_workload": name, "pod": "x"} for name in ("shop-canary", "shop-stable", "shop-canary-primary")]
+    assert [Sorter(ISTIO, pipeline).arm(labels) for labels in ours] == [Arm.CANARY, Arm.PRIMARY, None]
+    pods = [{"pod": name} for name in ("shop-canary-5b8c9d7f6-abcde", "shop-stable-5b8c9d7f6-abcde", "shop-canary-primary-5b8c9d7f6-abcde")]
+    assert [Sorter(HTTP, pipeline).arm(labels) for labels in pods] == [Arm.CANARY, Arm.PRIMARY, None]
+    assert HTTP.queries("up", pipeline)[0] == 'up{namespace="test", pod=~"shop-canary-.+|shop-stable-.+"}'
+    assert 'destination_workload=~"shop-canary|shop-stable"' in ISTIO.queries("up", pipeline)[0]

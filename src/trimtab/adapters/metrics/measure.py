@@ -42,6 +42,8 @@ class MetricSources:
     """The operator's provider, for Canaries that name none."""
     pods: PodsOf | None = None
     """Which pods there are; None where nobody knows, and they are told by how their names are made."""
+    primary: str = ""
+    """The workload that a canary is compared with, where that is not called TARGET-primary."""
     envoy: EnvoyScrapes | None = None
     """Who counts for the judge where no Prometheus is named."""
 
@@ -106,7 +108,7 @@ class MetricSources:
             raise InputError(f"the judge needs a Prometheus that has the counters. Name one in {where}")
         server = Server(address) if named is None else await self.server(named)
         pods = await self.pods(key, policy) if self.pods is not None else ()
-        whose = Whose(key.namespace, policy.target.name, policy.service.name, policy.ingress, pods)
+        whose = Whose(key.namespace, policy.target.name, policy.service.name, policy.ingress, self.primary, pods)
         return Counters(server, counted_by(policy.provider, self.mesh), whose)
 
     async def sample(self, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
