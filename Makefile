@@ -40,6 +40,7 @@ check: setup  ## format, lint, types, contracts, generated files
 	@$(BIN)/python tools/write_schemas.py --check
 	@$(BIN)/python tools/write_modules.py --check
 	@$(BIN)/python tools/write_deploy.py --check
+	@$(BIN)/python tools/write_checks.py --check
 
 format: setup  ## lay out the code
 	@$(BIN)/ruff check --quiet --fix-only .
@@ -54,8 +55,9 @@ schemas: setup  ## write schemas/ for editors from the types
 deploy: setup  ## copy deploy/base and the CRDs into the chart and the package
 	@$(BIN)/python tools/write_deploy.py
 
-docs: setup  ## write the list of modules in ARCHITECTURE.md
+docs: setup  ## write the list of modules in ARCHITECTURE.md and that of checks in docs/checks.md
 	@$(BIN)/python tools/write_modules.py
+	@$(BIN)/python tools/write_checks.py
 
 lock: setup  ## resolve requirements/ anew (needs uv and the network)
 	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local \

@@ -16,9 +16,7 @@ TOOL = "plain files"
 
 def render(request: Request) -> Rendering:
     """The objects of a folder, or of one file, in the order of paths. DocumentError with file and line for what cannot be read."""
-    root = request.root
-    start = inside(root, root / request.path, written=request.path)
-    files = [inside(root, path, written=relative(root, path)) for path in sorted(_files(start))]
+    root, files = request.root, below(request)
     objects, warnings = list[RenderedObject](), list[str]()
     for path in files:
         name, before = relative(root, path), len(objects)
@@ -30,6 +28,13 @@ def render(request: Request) -> Rendering:
     if not objects:
         raise InputError(f"{request.label}: {request.path or 'the root of the repository'} holds no manifests")
     return Rendering(TOOL, apart(objects), tuple(relative(root, path) for path in files), tuple(warnings))
+
+
+def below(request: Request) -> list[Path]:
+    """The files of a request that may hold objects, in their order. DocumentError for one that leads out of the repository."""
+    root = request.root
+    start = inside(root, root / request.path, written=request.path)
+    return [inside(root, path, written=relative(root, path)) for path in sorted(_files(start))]
 
 
 def _files(start: Path) -> Iterator[Path]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "watch": ("rollouts", "What happens to one, live."),
     "history": ("rollouts", "Every attempt and how it ended."),
     "show": ("rollouts", "One attempt: what changed, who, the evidence."),
+    "check": ("check", "Is what a repository says fit to be shown to anyone?"),
     "render": ("content", "What the targets of trimtab.yaml render to."),
     "diff": ("content", "What changed between targets, folders, commits or revisions, key by key."),
     "monitor": ("monitoring", "Watch the canary of a repository until there is a verdict."),

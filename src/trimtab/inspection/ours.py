@@ -1,0 +1,194 @@
+"""Documents of Flagger's and Trimtab's kinds in depth: can this Canary work, is its query PromQL? Called by `inspect`.
+
+A document is decoded and translated exactly as the operator does it, so what passes here is taken there.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+
+from msgspec.structs import replace
+
+from trimtab.documents.analysis import CanaryMetric
+from trimtab.documents.checks import unmeasured
+from trimtab.documents.decode import decode
+from trimtab.documents.flagger import POLICY_ANNOTATION, AlertProvider, Canary, MetricTemplate
+from trimtab.documents.translate import Companions, translate
+from trimtab.documents.trimtab import RolloutPolicy
+from trimtab.errors import DocumentError, InputError
+from trimtab.inspection.kubernetes import OURS
+from trimtab.inspection.places import Lines, about, at
+from trimtab.inspection.queries import fault
+from trimtab.model.content import Finding, Severity
+from trimtab.model.rendered import RenderedObject
+
+DEFAULT = "default"
+PROMETHEUS = ("prometheus", "")
+BESIDE = "Write it beside the Canary, or see to it that the cluster has it."
+Templates = Mapping[tuple[str, str], MetricTemplate]
+TextName = tuple[str, str, str]
+"""Namespace, ConfigMap, key."""
+
+
+class Texts(Mapping[TextName, str]):
+    """Keys of the ConfigMaps that are rendered. One that is not may be in the cluster: it is noted, and fits whatever is asked of it."""
+
+    def __init__(self, there: Mapping[TextName, str]) -> None:
+        self._there = there
+        self.missing: list[TextName] = []
+
+    def __getitem__(self, name: TextName) -> str:
+        if name not in self._there:
+            self.missing.append(name)
+        return self._there.get(name, "{}")
+
+    def __iter__(self) -> Iterator[TextName]:
+        return iter(self._there)
+
+    def __len__(self) -> int:
+        return len(self._there)
+
+
+@dataclass(slots=True)
+class Kin:
+    """Documents of our kinds, by namespace and name, and the texts of ConfigMaps."""
+
+    canaries: list[tuple[RenderedObject, Canary]] = field(default_factory=list)
+    rules: list[tuple[RenderedObject, RolloutPolicy]] = field(default_factory=list)
+    templates: dict[tuple[str, str], MetricTemplate] = field(default_factory=dict)
+    alerts: dict[tuple[str, str], AlertProvider] = field(default_factory=dict)
+    policies: dict[tuple[str, str], RolloutPolicy] = field(default_factory=dict)
+    sources: dict[tuple[str, str], RenderedObject] = field(default_factory=dict)
+    """The objects of metric templates."""
+    texts: dict[TextName, str] = field(default_factory=dict)
+
+
+def examined(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Finding]:
+    """What is wrong with the documents of our kinds among objects."""
+    kin = Kin()
+    for one in objects:
+        if one.api_version.startswith(OURS):
+            yield from _decoded(one, kin, lines)
+    if kin.canaries:
+        kin.texts = dict(_texts(objects))
+    for name, template in kin.templates.items():
+        yield from _template(kin.sources[name], template, lines)
+    for one, canary in kin.canaries:
+        yield from _canary(one, canary, kin, lines)
+        yield from _named(one, canary, kin, objects, lines)
+    for one, policy in kin.rules:
+        yield from _policy(one, policy, kin, lines)
+
+
+def _texts(objects: Sequence[RenderedObject]) -> Iterator[tuple[TextName, str]]:
+    for one in objects:
+        if one.content is not None and not one.content.secret:
+            for key, value in one.content.data.items():
+                yield (one.namespace or DEFAULT, one.name, key), value.decode(errors="replace")
+
+
+def _decoded(one: RenderedObject, kin: Kin, lines: Lines) -> Iterator[Finding]:
+    """Sorts a document in; says what it may not say."""
+    written = lines.document(one)
+    try:
+        value = decode(changed(written, value=one.tree)).value
+    except DocumentError as error:
+        problem = f"{error.path}: {error.problem}" if error.path else error.problem
+        yield Finding("document/invalid", Severity.ERROR, problem, str(one), file=error.file or one.file, line=error.line or one.line)
+        return
+    name = (one.namespace or DEFAULT, one.name)
+    match value:
+        case Canary():
+            kin.canaries.append((one, value))
+        case MetricTemplate():
+            kin.templates[name] = value
+            kin.sources[name] = one
+        case AlertProvider():
+            kin.alerts[name] = value
+        case RolloutPolicy():
+            kin.policies[name] = value
+            kin.rules.append((one, value))
+
+
+def _template(one: RenderedObject, template: MetricTemplate, lines: Lines) -> Iterator[Finding]:
+    """A query by itself: with variables that answer to any name."""
+    check, problem = fault(template.spec.query, None, promql=template.spec.provider.type in PROMETHEUS)
+    if problem:
+        yield at(check, one, lines, ("spec", "query"), problem)
+
+
+def _canary(one: RenderedObject, canary: Canary, kin: Kin, lines: Lines) -> Iterator[Finding]:
+    space = canary.metadata.namespace or one.namespace or DEFAULT
+    # What it names may be in the cluster already, so that is no reason to call it broken.
+    annotations = {name: value for name, value in canary.metadata.annotations.items() if name != POLICY_ANNOTATION}
+    if (space, canary.metadata.annotations.get(POLICY_ANNOTATION, "")) in kin.policies:
+        annotations = dict(canary.metadata.annotations)
+    alone = _in(canary, space, annotations)
+    schemas = Texts(kin.texts)
+    try:
+        translate(alone, Companions(kin.templates, kin.alerts, kin.policies, schemas))
+    except InputError as error:
+        file, line = lines.place(one, _path_in(str(error)))
+        yield Finding("document/canary", Severity.ERROR, str(error), str(one), file=file, line=line)
+    for of, config_map, key in schemas.missing:
+        problem = (
+            f"key {key} of ConfigMap {config_map} of namespace {of}, a JSON Schema of its RolloutPolicy, is not rendered with this Canary"
+        )
+        yield about("document/reference", one, problem, BESIDE)
+    yield from _metrics(one, canary.spec.analysis.metrics, (kin.templates, space), lines)
+
+
+def _policy(one: RenderedObject, policy: RolloutPolicy, kin: Kin, lines: Lines) -> Iterator[Finding]:
+    metrics = policy.spec.analysis.metrics if policy.spec.analysis is not None else ()
+    yield from _metrics(one, metrics, (kin.templates, one.namespace or DEFAULT), lines)
+
+
+def _metrics(one: RenderedObject, metrics: Sequence[CanaryMetric], known: tuple[Templates, str], lines: Lines) -> Iterator[Finding]:
+    """Metrics of a Canary or a RolloutPolicy. `known` are the templates, and the namespace of those that name none."""
+    templates, space = known
+    for text in unmeasured(metrics):
+        yield at("document/metric", one, lines, ("spec", "analysis", "metrics"), text)
+    for index, metric in enumerate(metrics):
+        where = ("spec", "analysis", "metrics", index)
+        check, problem = fault(metric.query, {}, promql=True) if metric.query else ("", "")
+        if problem:
+            yield at(check, one, lines, (*where, "query"), problem)
+        reference = metric.template_ref
+        template = templates.get((reference.namespace or space, reference.name)) if reference is not None else None
+        if reference is not None and template is not None:
+            check, problem = fault(template.spec.query, dict(metric.template_variables), promql=False)
+            if problem and not fault(template.spec.query, None, promql=False)[1]:
+                yield at(check, one, lines, (*where, "templateVariables"), f"of template {reference.name}: {problem}")
+
+
+def _in(canary: Canary, namespace: str, annotations: Mapping[str, str]) -> Canary:
+    return replace(canary, metadata=replace(canary.metadata, namespace=namespace, annotations=annotations))
+
+
+def _named(one: RenderedObject, canary: Canary, kin: Kin, objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Finding]:
+    """What a Canary names and is not here. It may be in the cluster, or in another repository."""
+    space = canary.metadata.namespace or one.namespace or DEFAULT
+    target = canary.spec.target_ref
+    there = {(other.kind, other.namespace or DEFAULT, other.name) for other in objects}
+    if (target.kind, space, target.name) not in there:
+        problem = f"{target.kind} {target.name} is not rendered with this Canary"
+        yield at("document/reference", one, lines, ("spec", "targetRef", "name"), problem, BESIDE)
+    for index, metric in enumerate(canary.spec.analysis.metrics):
+        reference = metric.template_ref
+        if reference is not None and (name := (reference.namespace or space, reference.name)) not in kin.templates:
+            problem = f"MetricTemplate {name[1]} of namespace {name[0]} is not rendered with this Canary"
+            yield at("document/reference", one, lines, ("spec", "analysis", "metrics", index, "templateRef"), problem, BESIDE)
+    for index, alert in enumerate(canary.spec.analysis.alerts):
+        name = (alert.provider_ref.namespace or space, alert.provider_ref.name)
+        if name not in kin.alerts:
+            problem = f"AlertProvider {name[1]} of namespace {name[0]} is not rendered with this Canary"
+            yield at("document/reference", one, lines, ("spec", "analysis", "alerts", index, "providerRef"), problem, BESIDE)
+    policy = canary.metadata.annotations.get(POLICY_ANNOTATION)
+    if policy is not None and (space, policy) not in kin.policies:
+        yield about("document/reference", one, f"RolloutPolicy {policy} of namespace {space} is not rendered with this Canary", BESIDE)
+
+
+def _path_in(text: str) -> tuple[str, ...]:
+    """The field that a text begins with, as `spec.analysis.stepWeight is ...`."""
+    first = text.split(" ", 1)[0]
+    return tuple(first.split(".")) if first.startswith("spec.") else ("spec",)
