@@ -27,11 +27,14 @@ class Operating:
     api: Api
     namespace: str
     folder: Path
+    through: Path | None = None
+    """The kubeconfig of the operators; without it the administrator's."""
     processes: list[Process] = field(default_factory=list)
 
     def start(self, *flags: str) -> Process:
         """One more operator."""
-        base = ["operator", f"-kubeconfig={self.plane.kubeconfig}", f"-namespace={self.namespace}", "-port=0", "-minimum-interval=100ms"]
+        kubeconfig = self.through or self.plane.kubeconfig
+        base = ["operator", f"-kubeconfig={kubeconfig}", f"-namespace={self.namespace}", "-port=0", "-minimum-interval=100ms"]
         home = [f"-leader-election-namespace={self.namespace}", "-mesh-provider=kubernetes", *flags]
         log = self.folder / f"operator-{len(self.processes)}.log"
         started = Process([sys.executable, "-m", "trimtab", *base, *home], log, environment={**os.environ, "PYTHONWARNINGS": "error"})

@@ -87,12 +87,11 @@ async def operate(options: OperatorOptions, operating: Operating, port: int) -> 
     """Runs until a signal; the exit code. Unavailable where the lease was lost."""
     stop = asyncio.Event()
     with signals(stop):
-        async with serving(operating, port), operated(options, lambda text: operating.log.line("warn", text)) as made:
-            operating.made = made
-            return await until(stop, led(made, operating, elect=options.elect))
+        async with serving(operating, port):
+            return await until(stop, asyncio.ensure_future(look_after(options, operating)))
 
 
-async def until(stop: asyncio.Event, work: "asyncio.Future[None] | asyncio.Task[None]") -> int:
+async def until(stop: asyncio.Event, work: "asyncio.Task[None]") -> int:
     """Until the signal; what the work dies of is raised."""
     waiting = asyncio.ensure_future(stop.wait())
     try:
@@ -106,11 +105,11 @@ async def until(stop: asyncio.Event, work: "asyncio.Future[None] | asyncio.Task[
         await asyncio.gather(waiting, work, return_exceptions=True)
 
 
-def led(made: Operated, operating: Operating, *, elect: bool) -> "asyncio.Task[None]":
-    """Waits for the lease, then runs the loop for as long as it is held."""
-
-    async def lead() -> None:
-        if elect:
+async def look_after(options: OperatorOptions, operating: Operating) -> None:
+    """Reads the cluster, waits for the lease, then runs the loop for as long as it is held."""
+    async with operated(options, lambda text: operating.log.line("warn", text)) as made:
+        operating.made = made
+        if options.elect:
             operating.log.line("info", f"waiting for lease {made.lease.name} in {made.lease.namespace} as {made.lease.identity}")
             await made.lease.acquire()
         operating.leads = True
@@ -120,17 +119,15 @@ def led(made: Operated, operating: Operating, *, elect: bool) -> "asyncio.Task[N
                 loop = Loop(made.outside, operating.went, operating.decided, workers=WORKERS)
                 operating.exposition.queue.set_function(loop.queue.__len__)
                 looping = group.create_task(loop.run())
-                if elect:
+                if options.elect:
                     await made.lease.keep()
                     looping.cancel()
                     raise Unavailable(
                         f"lease {made.lease.name} in {made.lease.namespace} could not be renewed in time; another one may lead"
                     )
         finally:
-            if elect:
+            if options.elect:
                 await asyncio.shield(made.lease.release())
-
-    return asyncio.ensure_future(lead())
 
 
 @asynccontextmanager
