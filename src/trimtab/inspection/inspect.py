@@ -45,7 +45,7 @@ def inspected(case: Case, schemas: Schemas, lines: Lines, rules: ContentRules) -
     if case.whole:
         found += references.unmet(target, case.beside)
         found += references.unread(target, case.beside)
-        found += traffic.starved(target, case.following) if case.following else ()
+        found += traffic.starved(target, case.following, case.beside) if case.following else ()
     found += reaching(case)
     return [*graded(found, rules), *of_content(case, rules)]
 

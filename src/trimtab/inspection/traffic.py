@@ -25,9 +25,12 @@ NAMING = ("name", "host", "service", "serviceName", "backend")
 NGINX = "nginx.ingress.kubernetes.io/canary"
 
 
-def starved(canary: Rendered, stable: Sequence[Rendered]) -> Iterator[Finding]:
-    """Workloads of a canary target that nobody sends requests to. `stable` are the targets that its content goes to, and their kin."""
-    objects = [one for target in (canary, *stable) for one in target.objects]
+def starved(canary: Rendered, stable: Sequence[Rendered], beside: Sequence[Rendered]) -> Iterator[Finding]:
+    """Workloads of a canary target that nobody sends requests to. `stable` are the targets that its content goes to.
+
+    Services and routes may be in any target of the app, `beside` it: one that both copies share is best in neither.
+    """
+    objects = [one for target in (canary, *beside) for one in target.objects]
     services = [one for one in objects if one.kind == "Service" and one.api_version == "v1"]
     others = [one for target in stable for one in target.objects if one.kind in RUNNING]
     for one in canary.objects:

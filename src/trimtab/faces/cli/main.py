@@ -22,6 +22,7 @@ COMMANDS = {
     "history": ("rollouts", "Every attempt and how it ended."),
     "show": ("rollouts", "One attempt: what changed, who, the evidence."),
     "check": ("check", "Is what a repository says fit to be shown to anyone?"),
+    "init": ("init", "Make a repository one with a canary and a pipeline."),
     "render": ("content", "What the targets of trimtab.yaml render to."),
     "diff": ("content", "What changed between targets, folders, commits or revisions, key by key."),
     "monitor": ("monitoring", "Watch the canary of a repository until there is a verdict."),
