@@ -5,15 +5,11 @@ from collections.abc import Mapping
 import msgspec
 import yaml
 
-from trimtab.config.digest import DigestKey, fingerprint
-from trimtab.config.renderings import LAST_APPLIED
+from trimtab.config.digest import DigestKey
+from trimtab.config.hiding import shown
 from trimtab.documents.scalars import plain
-from trimtab.model.content import SECTIONS
-from trimtab.model.names import ConfigKind
-from trimtab.model.rendered import Rendered, RenderedObject
+from trimtab.model.rendered import Rendered
 from trimtab.promotion.text import one_line
-
-HIDDEN = "(not shown)"
 
 
 class UseView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -81,25 +77,6 @@ def documents(found: Rendered, secret: DigestKey | None) -> str:
         body = yaml.dump(shown(one, secret), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)
         parts.append(f"---\n# {one_line(one.place or found.name)}\n{body}")
     return "".join(parts)
-
-
-def shown(one: RenderedObject, secret: DigestKey | None) -> dict[str, object]:
-    """The object, if it is a Secret without its values."""
-    tree = dict(one.tree)
-    if one.kind != ConfigKind.SECRET:
-        return tree
-    values = one.content.data if one.content is not None else {}
-    for section in SECTIONS:
-        if isinstance(part := tree.get(section), dict):
-            tree[section] = {key: _hidden(values[key], secret) if key in values else HIDDEN for key in part}
-    metadata = tree.get("metadata")
-    if isinstance(metadata, dict) and isinstance(notes := metadata.get("annotations"), dict) and LAST_APPLIED in notes:
-        tree["metadata"] = {**metadata, "annotations": {**notes, LAST_APPLIED: HIDDEN}}
-    return tree
-
-
-def _hidden(value: bytes, secret: DigestKey | None) -> str:
-    return f"(fingerprint {fingerprint(value, secret)})" if secret is not None else HIDDEN
 
 
 class _Dumper(yaml.CSafeDumper):

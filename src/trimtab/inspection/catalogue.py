@@ -30,6 +30,9 @@ OBJECTS = (
     Check("rollout/unseen", Severity.WARNING, "A change of configuration reaches pods that run; an error where this one does not."),
     Check("rollout/reload", Severity.INFO, "A changed file reaches running pods late, without a restart; the app has to read it anew."),
     Check("rollout/immutable", Severity.ERROR, "An immutable ConfigMap or Secret is changed under a new name only."),
+    Check("check/validator", Severity.ERROR, "A validator of one's own finds nothing wrong."),
+    Check("check/waiver-expired", Severity.WARNING, "A waiver has not expired."),
+    Check("check/waiver-unused", Severity.INFO, "A waiver still waives something."),
     Check("rollout/no-traffic", Severity.WARNING, "A canary gets some of the requests that stable gets."),
 )  # fmt: skip
 """The checks of files and objects."""

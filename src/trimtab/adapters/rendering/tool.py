@@ -61,7 +61,9 @@ class Tools:
         return {**own, **proxies, "PATH": str(home)}
 
 
-async def run(program: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], deadline: float) -> Output:
+async def run(
+    program: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], deadline: float, stdin: bytes = b""
+) -> Output:
     """One run in a folder. A tool that fails is an answer; Unavailable after the deadline (seconds) or where it cannot be started.
 
     InputError where it writes more than any honest target renders to.
@@ -70,13 +72,14 @@ async def run(program: str, arguments: Sequence[str], folder: Path, environment:
     try:
         process = await asyncio.create_subprocess_exec(
             program, *arguments, cwd=folder, env=dict(environment), start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
     except OSError as error:
         raise Unavailable(f"starting {program} failed: {error.strerror or error}") from error
     try:
         async with asyncio.timeout(deadline):
-            out, errors = await both(_read(process.stdout, LARGEST, name), _read(process.stderr, LOUDEST, name))
+            reading = both(_read(process.stdout, LARGEST, name), _read(process.stderr, LOUDEST, name))
+            (out, errors), _ = await both(reading, _write(process.stdin, stdin))
             code = await process.wait()
     except TimeoutError:
         raise Unavailable(f"{name} did not finish within {deadline:g} s and was stopped") from None
@@ -93,6 +96,15 @@ async def both(one: Coroutine[None, None, A], other: Coroutine[None, None, B]) -
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     return first.result(), second.result()
+
+
+async def _write(stream: asyncio.StreamWriter | None, text: bytes) -> None:
+    """All of it, or as much as the tool wants to know."""
+    if stream is not None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            stream.write(text)
+            await stream.drain()
+        stream.close()
 
 
 async def _read(stream: asyncio.StreamReader | None, limit: int, name: str) -> bytes:

@@ -1,0 +1,83 @@
+"""Everything that `trimtab check` looks at, rendered, at one moment: in the work tree, or at the base. Called by `checking`."""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from trimtab.adapters.rendering import plain
+from trimtab.adapters.rendering.objects import apart
+from trimtab.config.consumers import uses
+from trimtab.errors import DocumentError, InputError
+from trimtab.model.rendered import Rendered, RenderedObject
+from trimtab.wiring.pipeline import Rules, kind_of, render
+from trimtab.wiring.units import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Everything that was rendered at one moment, and what did not."""
+
+    root: Path
+    units: tuple[Unit, ...]
+    rendered: Mapping[str, Rendered] = field(repr=False)
+    """By the name of the unit, in their order."""
+    broken: tuple[tuple[str, DocumentError], ...] = ()
+
+    def apps(self) -> dict[str, list[Unit]]:
+        """Units that belong together."""
+        found: dict[str, list[Unit]] = {}
+        for unit in self.units:
+            found.setdefault(unit.app, []).append(unit)
+        return found
+
+    def of(self, units: Sequence[Unit]) -> list[Rendered]:
+        """What units rendered to, those that did."""
+        return [self.rendered[one.name] for one in units if one.name in self.rendered]
+
+
+async def side(root: Path, asked: Sequence[Unit], rules: Rules) -> Side:
+    """Renders units; as many tools run at once as there are processors. What does not render is told, other trouble raised."""
+    free = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def one(unit: Unit) -> tuple[Rendered | None, list[DocumentError]]:
+        async with free:
+            return await _rendered(unit, rules)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            done = [tasks.create_task(one(unit)) for unit in asked]
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None
+    results = [(unit.name, *task.result()) for unit, task in zip(asked, done, strict=True)]
+    rendered = {name: found for name, found, _ in results if found is not None}
+    broken = tuple((name, error) for name, _, errors in results for error in errors)
+    return Side(root, tuple(asked), rendered, broken)
+
+
+async def _rendered(unit: Unit, rules: Rules) -> tuple[Rendered | None, list[DocumentError]]:
+    """What a unit renders to, and what keeps it, or some of its files, from it."""
+    try:
+        rendering = unit.rendering or kind_of(unit.request)
+        if rendering == "plain":
+            return await asyncio.to_thread(_plain, unit)
+        return await render(unit.request, rendering, rules), []
+    except DocumentError as error:
+        return None, [error]
+
+
+def _plain(unit: Unit) -> tuple[Rendered | None, list[DocumentError]]:
+    """Plain manifests file by file, so that one that cannot be read hides nothing of the others."""
+    request, objects, errors = unit.request, list[RenderedObject](), list[DocumentError]()
+    files = unit.files or tuple(path.relative_to(request.root).as_posix() for path in plain.below(request))
+    for file in files:
+        try:
+            objects += plain.render(replace(request, path=file)).objects
+        except DocumentError as error:
+            errors.append(error)
+        except InputError:
+            # It holds YAML, but no object.
+            continue
+    kept = apart(objects)
+    return Rendered(request.label, "plain", plain.TOOL, "", kept, uses(kept), tuple(files)), errors
