@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
+from contracts.fake_prometheus import FakePrometheus
 from contracts.git_places import PERSON, QUIET, commit, git, shared
 
 Raw = dict[str, Any]
@@ -101,6 +102,8 @@ class World:
     objects: dict[str, Raw] = field(default_factory=deployed)
     value: float | None = 0.2
     """Of the metric; None is an empty answer."""
+    bad_between: tuple[float, float] = (0, 0)
+    """Moments between which the metric was above its limit, for those who ask about the past."""
     down: bool = False
     """The metric server answers with 503."""
     refuses: frozenset[str] = frozenset()
@@ -110,7 +113,14 @@ class World:
     tokens: list[str] = field(default_factory=list)
     meanwhile: Callable[["World"], object] = lambda world: None
     """Called at each query."""
+    counted: FakePrometheus = field(default_factory=FakePrometheus)
+    """What the metric server answers where counters are asked for."""
     server: str = ""
+
+    async def patched(self, request: web.Request) -> web.StreamResponse:
+        """Argo CD looks at git as soon as it is asked to, so the annotation is gone at once."""
+        self.asked.append(f"PATCH {request.path}")
+        return web.json_response(self.objects[request.path])
 
     async def api(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request.path)
@@ -124,7 +134,7 @@ class World:
             return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": found})
         if request.path not in self.objects:
             gone = {"kind": "Status", "status": "Failure", "reason": "NotFound", "message": "gone", "code": 404}
-            return web.json_response(gone, status=404)
+            return web.json_response({**gone, "details": {"name": request.path.rpartition("/")[2]}}, status=404)
         return web.json_response(self.objects[request.path])
 
     async def prometheus(self, request: web.Request) -> web.StreamResponse:
@@ -133,8 +143,13 @@ class World:
         self.meanwhile(self)
         if self.down:
             return web.Response(status=503, text="starting up")
-        result = [] if self.value is None else [{"metric": {}, "value": [1, str(self.value)]}]
+        past = self.bad_between[0] <= float(request.query.get("time", "inf")) < self.bad_between[1]
+        result = [] if self.value is None else [{"metric": {}, "value": [1, "7" if past else str(self.value)]}]
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+    async def counters(self, request: web.Request) -> web.StreamResponse:
+        self.meanwhile(self)
+        return web.Response(status=503, text="starting up") if self.down else await self.counted.answer(request)
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"ready": True, "pools": [{"size": 20}]}, headers={"X-App": "shop"})
@@ -145,6 +160,8 @@ async def outside(world: World) -> AsyncIterator[World]:
     """API server, metric server and canary on loopback, until the block is left."""
     app = web.Application()
     app.router.add_get("/prometheus/api/v1/query", world.prometheus)
+    app.router.add_post("/prometheus/api/v1/query", world.counters)
+    app.router.add_patch("/{path:api.*}", world.patched)
     app.router.add_get("/home", world.home)
     app.router.add_get("/{path:api.*}", world.api)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -165,6 +182,8 @@ class Watched:
     origin: Path
     clone: Path
     world: World
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the pipeline has."""
 
     @property
     def kubeconfig(self) -> str:
@@ -178,7 +197,7 @@ class Watched:
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         strange = ("GITHUB_", "CI_", "TRIMTAB_", "GITLAB_", "GIT_")
         plain = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
-        return {**plain, **QUIET, **PERSON, **RUN, "KUBECONFIG": self.kubeconfig, **(more or {})}
+        return {**plain, **QUIET, **PERSON, **RUN, "KUBECONFIG": self.kubeconfig, **self.secrets, **(more or {})}
 
     async def started(self, *words: str, environment: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -64,6 +64,11 @@ async def test_missing_data_never_pass(tmp_path: Path) -> None:
         assert "stopped" in out.decode() and "error-rate no value" in errors.decode()
         assert shop.evidence()["verdict"]["judgement"] == "inconclusive"
         assert git(shop.origin, "for-each-ref", REF) == "", "what is unfinished is no verdict"
+        left = await shop.trimtab("monitor", "--resume", "--detach", "-o", "json")
+        assert left.code == 0 and json.loads(left.out)["outcome"] == "watching", left.errors
+        world.value = 7
+        went_on = await shop.trimtab("monitor", "--resume")
+        assert went_on.code == 1 and not (shop.clone / "monitor.json").exists(), went_on.errors
 
 
 async def test_a_canary_that_does_not_run_the_commit_in_time_is_no_failure_of_it(tmp_path: Path) -> None:

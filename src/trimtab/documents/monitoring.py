@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from trimtab.documents import checks
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.flagger import MetricTemplate
+from trimtab.documents.judging import judge_rules, server
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.errors import InputError
+from trimtab.model.counting import BY_SERVICE
+from trimtab.model.judging import Ramp
 from trimtab.model.policy import Analysis, Metric, MetricKind, Provider, WhenUnknown
 
 SECRET, PLACE = "TRIMTAB_PROMETHEUS_TOKEN", "environment"
 """What stands for the token of the environment where a provider names the Secret that holds its own."""
 SERVER = "monitor.prometheus"
+INSTEAD = f"Set {SERVER} or TRIMTAB_PROMETHEUS, and {SECRET} where a token is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,32 @@ def limits(policy: RolloutPolicy | None, templates: Mapping[str, MetricTemplate]
     for file, template in templates.items():
         if template.metadata.name not in used:
             raise InputError(
-                f"MetricTemplate {template.metadata.name} of {file} is held against no limit: name it in a metric of spec.analysis.metrics, "
-                "or leave it out of `metrics` of the target"
+                f"MetricTemplate {template.metadata.name} of {file} is held against no limit: name it in spec.analysis.metrics, or "
+                "leave it out of `metrics` of the target"
             )
     threshold = written.threshold if written is not None else 1
     return Analysis(found, threshold, WhenUnknown.HOLD, WhenUnknown.HOLD)
+
+
+def compared(limits: Analysis, policy: RolloutPolicy, reach: Reach, provider: str) -> Analysis:
+    """With how canary and stable are compared, where the RolloutPolicy says so. InputError where nobody has the counters.
+
+    `provider` is whose counters count; empty for the pods' own.
+    """
+    written = policy.spec.judge
+    if written is None:
+        return limits
+    where = server(written, PLACE)
+    if reach.address:
+        where = Provider(
+            "prometheus", reach.address, (), SECRET if reach.token else "", PLACE, where.insecure_skip_verify if where else False
+        )
+    if where is None:
+        raise InputError(f"spec.judge needs the address of a Prometheus: set {SERVER} of the app, or TRIMTAB_PROMETHEUS")
+    if where.secret not in ("", SECRET):
+        raise InputError(f"spec.judge.prometheus names a Secret of the cluster, which a pipeline does not read. {INSTEAD}")
+    rules = judge_rules(written, policy.spec.ramp, by_service=provider in BY_SERVICE)
+    return replace(limits, judge=rules, ramp=Ramp(policy.spec.ramp), counted_at=where)
 
 
 def by_name(
@@ -80,8 +105,5 @@ def reached(metric: Metric, reach: Reach) -> Metric:
     if given is None:
         raise InputError(f"metric {metric.name} needs the address of a Prometheus: set {SERVER} of the app, or TRIMTAB_PROMETHEUS")
     if given.secret:
-        raise InputError(
-            f"metric template {metric.template} names a Secret of the cluster, which a pipeline does not read. Set {SERVER} or "
-            "TRIMTAB_PROMETHEUS, and TRIMTAB_PROMETHEUS_TOKEN where a token is needed"
-        )
+        raise InputError(f"metric template {metric.template} names a Secret of the cluster, which a pipeline does not read. {INSTEAD}")
     return metric

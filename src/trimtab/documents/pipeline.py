@@ -84,7 +84,14 @@ class Monitor(Fields, frozen=True, kw_only=True):
     prometheus: (
         Annotated[str, Meta(description="The address of Prometheus as the runner reaches it; TRIMTAB_PROMETHEUS takes its place.")] | None
     ) = None
-    duration: LongDuration = "5m"
+    provider: (
+        Annotated[
+            Literal["istio", "linkerd", "nginx"],
+            Meta(description="Whose counters count where canary and stable are compared; without it the pods' own."),
+        ]
+        | None
+    ) = None
+    duration: Annotated[LongDuration, Meta(description="The least time for which it is watched; a comparison may need more.")] = "5m"
     interval: LongDuration = "15s"
     timeout: Annotated[LongDuration, Meta(description="How long the canary may take until it runs the commit.")] = "10m"
     smoke: tuple[Smoke, ...] = ()
@@ -132,7 +139,7 @@ class Waiver(Fields, frozen=True, kw_only=True):
 
 
 class Checks(Fields, frozen=True, kw_only=True):
-    """What content is held against before it may be shown. So far only its form is looked at: nothing goes by it yet."""
+    """What `trimtab check` goes by, before content may be shown to anyone."""
 
     severities: Mapping[str, SeverityName] = {}
     schemas: tuple[SchemaRule, ...] = ()

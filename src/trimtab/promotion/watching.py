@@ -1,21 +1,27 @@
 """Is the canary of a pipeline good enough? What was seen, look by look, and what it comes to. Pure; called by `wiring.monitoring`.
 
-Limits broken as often as the policy allows at most are a fail at once. A pass needs the whole time, a good last look, and answers to at
-least half of the questions: what was not measured is never a pass. Where the metric server did not answer, nothing is known of the canary.
+Limits broken as often as the policy allows at most are a fail at once, and so is a canary that the comparison finds worse. A pass needs
+the whole time, a good last look, answers to at least half of the questions, and the comparison's word: what was not measured is never a
+pass. Where the metric server did not answer, nothing is known of the canary.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from trimtab.analysis.comparison import word
+from trimtab.analysis.evidence import begin
 from trimtab.analysis.judge import UNKNOWN, judge
-from trimtab.model.policy import Analysis, MetricKind
-from trimtab.model.verdict import Evidence, Judgement, Reading, Result, Samples
-from trimtab.promotion.evidence import Figure
+from trimtab.model.evidence import Calibration
+from trimtab.model.judging import Ending, JudgeStep
+from trimtab.model.policy import Analysis
+from trimtab.model.ruling import Ruling
+from trimtab.model.verdict import Evidence, Judgement, Reading, Samples
+from trimtab.promotion.evidence import Sum
+from trimtab.promotion.figures import listed, shown, sums_of, thinned, words
 
 PATIENCE = timedelta(minutes=2)
 """So long after its time it is still waited for a metric server that does not answer at the end."""
-SAID = {Reading.BELOW: "too low", Reading.ABOVE: "too high", Reading.WITHIN: "good", Reading.EMPTY: "no value"}
 
 
 class Came(StrEnum):
@@ -45,6 +51,8 @@ class Seen:
     checks: Evidence = Evidence()
     passed: int = 0
     """Looks at which every metric was there and within its limits."""
+    sums: tuple[Sum, ...] = ()
+    """What each complete scrape brought, where canary and stable are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +63,65 @@ class Conclusion:
     text: str
 
 
+def begun(began: datetime, past: Calibration | None = None, share: float = 0.0) -> Seen:
+    """The canary runs. Where it is compared, by the past of stable and the share of requests that it is meant to get; one step is all."""
+    if past is None:
+        return Seen(began)
+    return Seen(began, Evidence(history=past, compared=begin(began), step=JudgeStep(1, share, 1.0, began)))
+
+
 def looked(seen: Seen, rules: Rules, samples: Samples, now: datetime) -> Seen:
     """With one more look."""
     verdict = judge(rules.analysis, seen.checks, samples, now)
     if verdict is None:
         return seen
-    return replace(seen, checks=verdict.evidence, passed=seen.passed + (verdict.judgement is Judgement.PASS))
+    good = all(result.good for result in verdict.results)
+    sums = thinned((*seen.sums, *sums_of(samples.scrapes, rules.analysis.judge)))
+    return replace(seen, checks=verdict.evidence, passed=seen.passed + good, sums=sums)
 
 
 def concluded(seen: Seen, rules: Rules, now: datetime) -> Conclusion | None:
     """What it comes to; None while it has to be watched on."""
     checks, since = seen.checks, now - seen.began
-    bad = [result for result in checks.results if not result.good]
     if checks.failed_checks >= rules.analysis.threshold:
+        bad = [result for result in checks.results if not result.good]
         broken = [result for result in bad if result.reading not in UNKNOWN] or bad
         often = f" at {checks.failed_checks} of {checks.checks} looks" if checks.checks > 1 else ""
         return Conclusion(Came.FAIL, f"limits were broken{often}: {listed(broken)}")
-    if since < rules.duration:
+    ruled = by_comparison(seen, rules)
+    if ruled is not None and ruled.came is not Came.PASS:
+        return ruled
+    if since < rules.duration or (rules.analysis.judge is not None and ruled is None):
         return None
-    if not rules.analysis.metrics:
+    held = by_limits(seen, rules, since) if rules.analysis.metrics else None
+    if ruled is None:
+        if rules.analysis.metrics:
+            return held
         return Conclusion(Came.PASS, f"it ran for {words(since)}; nothing is measured here")
+    if held is None:
+        return None if rules.analysis.metrics else ruled
+    return Conclusion(Came.PASS, f"{ruled.text} Besides, {held.text}.") if held.came is Came.PASS else held
+
+
+def by_comparison(seen: Seen, rules: Rules) -> Conclusion | None:
+    """What the comparison with stable comes to; None where there is none, or it wants more."""
+    ruling, said = seen.checks.ruling, in_repositories(seen.checks.said)
+    if ruling is None or rules.analysis.judge is None:
+        return None
+    if ruling.ruling is Ruling.ROLLBACK:
+        return Conclusion(Came.FAIL, said)
+    if word(rules.analysis, ruling) is Judgement.PASS or (ruling.final and ruling.ending is Ending.PROMOTE):
+        return Conclusion(Came.PASS, said)
+    if not ruling.final:
+        return None
+    missing = f" {'; '.join(seen.checks.missing)}" if seen.checks.missing else ""
+    return Conclusion(Came.NO_DATA if ruling.ruling is Ruling.NO_DATA else Came.INCONCLUSIVE, f"{said}{missing}")
+
+
+def by_limits(seen: Seen, rules: Rules, since: timedelta) -> Conclusion | None:
+    """What the limits come to at the end; None while it is still waited for answers."""
+    checks = seen.checks
+    bad = [result for result in checks.results if not result.good]
     unknown = bad and all(result.reading in UNKNOWN for result in bad)
     if (unknown or not checks.results) and since < rules.duration + PATIENCE:
         return None
@@ -91,55 +138,13 @@ def concluded(seen: Seen, rules: Rules, now: datetime) -> Conclusion | None:
 
 def line(seen: Seen, rules: Rules, now: datetime) -> str:
     """One look for people who watch."""
-    results = ", ".join(shown(result) for result in seen.checks.results) or "running"
-    failed = f"; {seen.checks.failed_checks} of {rules.analysis.threshold} failed checks" if seen.checks.failed_checks else ""
-    return f"{words(now - seen.began)} of {words(rules.duration)}: {results}{failed}"
+    checks = seen.checks
+    results = ", ".join(shown(result) for result in checks.results) or ("" if checks.said else "running")
+    failed = f"; {checks.failed_checks} of {rules.analysis.threshold} failed checks" if checks.failed_checks else ""
+    told = "; ".join(part for part in (f"{results}{failed}", in_repositories(checks.said), *checks.missing) if part)
+    return f"{words(now - seen.began)} of {words(rules.duration)}: {told}"
 
 
-def figures(seen: Seen) -> tuple[Figure, ...]:
-    """The newest look, metric by metric, as evidence holds it."""
-    return tuple(
-        Figure(metric=result.metric, judgement=SAID.get(result.reading, "no answer"), canary=amount(result), text=allowed(result))
-        for result in seen.checks.results
-    )
-
-
-def listed(results: list[Result]) -> str:
-    """Results in a sentence."""
-    return "; ".join(f"{shown(result)}{f': {result.problem}' if result.problem else ''}" for result in results)
-
-
-def shown(result: Result) -> str:
-    """One metric: what was measured and what is allowed."""
-    if result.value is None:
-        return f"{result.metric} {SAID.get(result.reading, 'no answer')}"
-    return f"{result.metric} {amount(result)} ({allowed(result)})"
-
-
-def amount(result: Result) -> str:
-    """The value with its unit; durations come in seconds and are limited in milliseconds."""
-    if result.value is None:
-        return ""
-    match result.kind:
-        case MetricKind.DURATION:
-            return f"{result.value * 1000:.4g} ms"
-        case MetricKind.SUCCESS_RATE:
-            return f"{result.value:.5g} %"
-    return f"{result.value:.6g}"
-
-
-def allowed(result: Result) -> str:
-    """The limits."""
-    low, high = result.minimum, result.maximum
-    if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
-    return f"at least {low:g}" if low is not None else f"at most {high:g}" if high is not None else ""
-
-
-def words(span: timedelta) -> str:
-    """A time as people say it."""
-    seconds = round(span.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+def in_repositories(said: str) -> str:
+    """A sentence of the judge, who says primary to what is called stable in a repository."""
+    return said.replace("the primary", "stable").replace("primary", "stable")

@@ -4,7 +4,7 @@ Called by the faces for `trimtab monitor`; made ready by `watching`. Nothing her
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from trimtab import __version__
@@ -15,14 +15,19 @@ from trimtab.documents.pipeline import Monitor, Smoke
 from trimtab.errors import Unavailable
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
+from trimtab.model.verdict import Samples
 from trimtab.ports import Clock, Metrics
 from trimtab.promotion.content import Judged
 from trimtab.promotion.evidence import Evidence, Figure, Query, Run, Verdict, Window, Word
-from trimtab.promotion.watching import Came, Conclusion, Rules, Seen, concluded, figures, line, looked
+from trimtab.promotion.figures import figures
+from trimtab.promotion.watching import Came, Conclusion, Rules, Seen, begun, concluded, line, looked
 from trimtab.wiring.arriving import Arriving, Late
+from trimtab.wiring.counting import Counting
 
 SHOWN = 3
 """Lines of what a command wrote that are shown."""
+MOST_MISSED = 240
+"""Looks that are caught up with after a watch was left."""
 UNSURE = timedelta(minutes=2)
 """So long after its time it is waited for pods that are not ready at the end."""
 JUDGEMENTS: dict[str, Word] = {Came.PASS: "pass", Came.FAIL: "fail", Came.INCONCLUSIVE: "inconclusive", Came.NO_DATA: "no-data"}
@@ -63,7 +68,11 @@ class Outside:
     clock: Clock
     arriving: Arriving
     metrics: Metrics
+    as_of: Callable[[datetime], Metrics]
+    """The same, asked about a moment of the past."""
     smoke: Callable[[Smoke], Awaitable[Answered]]
+    counting: Counting | None = None
+    """Where canary and stable are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +97,15 @@ class Monitoring:
     """None while it is waited for the commit."""
     smoked: tuple[Figure, ...] = ()
     queries: tuple[Query, ...] = ()
+    counted: tuple[Query, ...] = ()
+    """Of the counters by which canary and stable are compared."""
     notes: tuple[str, ...] = ()
 
     async def watch(self, *, once: bool = False) -> Finish:
         """To the end; with `once` no further than the first look that decides nothing."""
-        if self.seen is None and (early := await self.arrive()) is not None:
+        if self.seen is not None:
+            await self.catch_up()
+        elif (early := await self.arrive()) is not None:
             return early
         while True:
             found = await self.look()
@@ -121,8 +134,45 @@ class Monitoring:
             self.smoked += (Figure(metric=f"smoke {smoke.name}", judgement="failed" if answered.wrong else "good", text=said),)
             if answered.wrong:
                 return self.finish(Conclusion(Came.FAIL, f"smoke check {smoke.name}: {said}"))
-        self.seen = Seen(self.outside.clock.now())
+        await self.begin()
         return None
+
+    async def begin(self) -> None:
+        """The canary runs: what is known before it is looked at."""
+        now, counting = self.outside.clock.now(), self.outside.counting
+        if counting is None:
+            self.seen = begun(now)
+            return
+        known = await counting.begin()
+        for note in known.notes:
+            self.say(note)
+        self.counted, self.notes = known.queries, (*self.notes, *known.notes)
+        self.seen = begun(now, known.past, known.share)
+
+    async def catch_up(self) -> None:
+        """Asks what nobody asked while it was left, so that a limit broken meanwhile counts."""
+        seen, subject = self.seen, self.subject
+        if seen is None or seen.checks.upto is None or not subject.policy.analysis.metrics:
+            return
+        interval, now = parse_duration(subject.monitor.interval), self.outside.clock.now()
+        missed = int((now - seen.checks.upto) / interval) - 1
+        apart = max(interval, (now - seen.checks.upto) / MOST_MISSED)
+        for count in range(1, min(missed, MOST_MISSED) + 1):
+            moment = seen.checks.upto + count * apart
+            samples = await self.outside.as_of(moment).measure(subject.key, subject.policy, seen.began)
+            self.seen = looked(self.seen or seen, subject.rules, samples, moment)
+        if missed > 0:
+            self.say(f"caught up with {min(missed, MOST_MISSED)} looks since {seen.checks.upto:%H:%M:%S}")
+
+    async def samples(self, seen: Seen) -> Samples:
+        """The answers to all metrics, and what was counted since."""
+        subject, metrics = self.subject, self.outside.metrics
+        found = await metrics.measure(subject.key, subject.policy, seen.began)
+        self.queries = tuple(Query(metric=one.metric, query=one.query, of="canary") for one in found.answers if one.query)
+        if self.outside.counting is None or seen.checks.compared is None:
+            return found
+        counted = await metrics.count(subject.key, subject.policy, seen.began, seen.checks.compared.upto or seen.began)
+        return replace(found, scrapes=counted.scrapes, missing=counted.missing)
 
     async def look(self) -> Conclusion | None:
         """One look at pods and metrics; what it comes to, where it comes to something."""
@@ -133,12 +183,13 @@ class Monitoring:
             return Conclusion(Came.FAIL, pods.reason)
         if pods.moved:
             return Conclusion(Came.INCONCLUSIVE, f"something else came while it was watched: {pods.reason}")
-        samples = await self.outside.metrics.measure(subject.key, subject.policy, self.seen.began)
-        self.queries = tuple(Query(metric=one.metric, query=one.query, of="canary") for one in samples.answers if one.query)
+        samples = await self.samples(self.seen)
         now = clock.now()
         self.seen = looked(self.seen, rules, samples, now)
         self.say(line(self.seen, rules, now) + ("" if pods.state is State.RUNNING else f"; {pods.reason}"))
         found = concluded(self.seen, rules, now)
+        if found is not None and found.came is Came.NO_DATA and self.outside.counting is not None:
+            await self.outside.counting.reachable()
         if found is None or found.came is not Came.PASS or pods.state is State.RUNNING:
             return found
         if now < self.seen.began + rules.duration + UNSURE:
@@ -171,12 +222,15 @@ class Monitoring:
     def evidence(self, judgement: Word, text: str) -> Evidence:
         """Everything that is known, with a verdict."""
         subject, now = self.subject, self.outside.clock.now()
-        measured = figures(self.seen) if self.seen is not None else ()
+        seen, rules = self.seen, subject.policy.analysis.judge
         return Evidence(
             app=subject.app, target=subject.target, commit=subject.commit, source=subject.judged.source, content=subject.judged.content,
             keys=subject.judged.keys, policy=subject.digest,
-            window=Window(began=self.seen.began if self.seen is not None else self.started, ended=now), queries=self.queries,
-            verdict=Verdict(judgement=judgement, text=text, figures=(*self.smoked, *measured)),
+            window=Window(began=seen.began if seen is not None else self.started, ended=now), queries=(*self.queries, *self.counted),
+            sums=seen.sums if seen is not None else (),
+            verdict=Verdict(
+                judgement=judgement, text=text, figures=(*self.smoked, *(figures(seen.checks, rules) if seen is not None else ()))
+            ),
             versions={"trimtab": __version__, "rendering": subject.rendering}, run=subject.run,
         )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -17,7 +17,7 @@ from trimtab.adapters.metrics.measure import MetricSources, ReadSecret, query_te
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.adapters.proxies import proxy_for
 from trimtab.config.digest import canonical_json
-from trimtab.documents.monitoring import Reach, limits
+from trimtab.documents.monitoring import Reach, compared, limits
 from trimtab.documents.pipeline import App, Monitor, Target
 from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
@@ -29,6 +29,7 @@ from trimtab.promotion.evidence import Evidence, encode, name_of
 from trimtab.promotion.journal import Entry, Record, find_evidence
 from trimtab.wiring.argocd import ClusterObjects, Includes, Wanted
 from trimtab.wiring.arriving import Arriving, expected_of
+from trimtab.wiring.counting import Arms, Counting
 from trimtab.wiring.monitoring import Monitoring, Outside, Subject
 from trimtab.wiring.pipeline import Project, rendered
 from trimtab.wiring.repository import Repository, workshop
@@ -70,20 +71,27 @@ async def watch(found: Repository, asked: Asked, tell: Callable[[datetime, str],
         app, target, behind = watched(project.document.spec, asked.name)
         client = await stack.enter_async_context(connected(connection(asked.kubeconfig, asked.context)))
         made = await rendered(project, app, target)
-        expected = expected_of(made, target, target.namespace or app.namespace or client.connection.namespace)
-        monitor = app.monitor or Monitor()
+        expected = expected_of(made, target, namespace(app, target, client.connection.namespace))
+        monitor, environment = app.monitor or Monitor(), found.environment
+        reach = Reach(environment.get(ADDRESS) or monitor.prometheus or "", bool(environment.get(TOKEN)))
         subject = Subject(
             app.name, target.name, at, await shop.judged(at, app, target),
-            policy_of(project, target, expected, Reach(address_of(monitor, found.environment), bool(found.environment.get(TOKEN)))),
-            rules_digest(project, target), CanaryKey(expected.namespace, expected.name), monitor, made.tool, run_of(found.environment),
+            policy_of(project, (app, target, behind), expected, reach), rules_digest(project, target),
+            CanaryKey(expected.namespace, expected.name), monitor, made.tool, run_of(environment),
         )  # fmt: skip
         check(subject, project, target, behind)
-        asking = await stack.enter_async_context(outgoing_session(proxy=metrics_proxy(subject.policy, found.environment)))
-        smoking = Smoking(await stack.enter_async_context(outgoing_session()), clock, found.root, found.environment)
+        asking = await stack.enter_async_context(outgoing_session(proxy=metrics_proxy(subject.policy, environment)))
+        smoking = Smoking(await stack.enter_async_context(outgoing_session()), clock, found.root, environment)
         follower = Follower(ClusterObjects(client), clock, *wanted(found, shop, (app, target), at)) if target.argocd else None
-        metrics = MetricSources(asking, clock, token_of(found.environment), "")
+        metrics, counting = MetricSources(asking, clock, token_of(environment), ""), None
+        if behind is not None and subject.policy.analysis.judge is not None:
+            stable = expected_of(await rendered(project, app, behind), behind, namespace(app, behind, client.connection.namespace))
+            arms = Arms(client, expected, stable, follower is not None)
+            metrics = replace(metrics, pods=arms.pods, primary=stable.name)
+            counting = Counting(metrics, arms, subject.key, subject.policy)
         arriving = Arriving(clock, client, expected, follower)
-        yield Watch(Monitoring(subject, Outside(clock, arriving, metrics, smoking.check), tell, clock.now()), shop, behind is not None)
+        outside = Outside(clock, arriving, metrics, lambda moment: replace(metrics, at=moment), smoking.check, counting)
+        yield Watch(Monitoring(subject, outside, tell, clock.now()), shop, behind is not None)
 
 
 async def noted(shop: Workshop, evidence: Evidence) -> None:
@@ -96,30 +104,38 @@ async def noted(shop: Workshop, evidence: Evidence) -> None:
     await shop.journal.append(entry, shop.now())
 
 
-def address_of(monitor: Monitor, environment: Mapping[str, str]) -> str:
-    """The address of Prometheus in the place of those in MetricTemplates; empty for none."""
-    return environment.get(ADDRESS) or monitor.prometheus or ""
+def namespace(app: App, target: Target, otherwise: str) -> str:
+    """Where a target is, if its objects do not say so themselves."""
+    return target.namespace or app.namespace or otherwise
 
 
-def policy_of(project: Project, target: Target, expected: Expected, reach: Reach) -> Policy:
-    """What metrics are asked by: the limits of the target's RolloutPolicy, about the workload that is watched."""
+def policy_of(project: Project, whose: tuple[App, Target, Target | None], expected: Expected, reach: Reach) -> Policy:
+    """What metrics are asked by: the rules of the target's RolloutPolicy, about the workload that is watched.
+
+    Without a target behind it there is nothing to compare with, and only limits count.
+    """
+    app, target, behind = whose
+    provider = (app.monitor.provider if app.monitor is not None else None) or ""
     policy = project.policies[target.policy] if target.policy is not None else None
     templates = {file: project.metrics[file] for file in target.metrics}
     try:
         analysis = limits(policy, templates, expected.namespace, reach)
+        if policy is not None and behind is not None:
+            analysis = compared(analysis, policy, reach, provider)
     except InputError as problem:
         raise InputError(f"{target.policy or project.file}: {problem}") from None
-    return Policy(Workload(expected.kind, expected.name), Service(expected.name), analysis=analysis)
+    return Policy(Workload(expected.kind, expected.name), Service(expected.name), provider=provider, analysis=analysis)
 
 
 def check(subject: Subject, project: Project, target: Target, behind: Target | None) -> None:
     """InputError where watching could come to nothing: no metric for a canary, a query or smoke check that cannot be."""
-    if behind is not None and not subject.policy.analysis.metrics:
+    analysis = subject.policy.analysis
+    if behind is not None and not analysis.metrics and analysis.judge is None:
         raise InputError(
-            f"nothing is measured of {subject}, so it could never pass: name a RolloutPolicy with spec.analysis.metrics in `policy` of the "
-            f"target in {project.file}"
+            f"nothing is measured of {subject}, so it could never pass: name a RolloutPolicy with spec.judge or spec.analysis.metrics in "
+            f"`policy` of the target in {project.file}"
         )
-    for metric in subject.policy.analysis.metrics:
+    for metric in analysis.metrics:
         try:
             query_text(subject.key, subject.policy, metric)
         except InputError as problem:
@@ -137,7 +153,8 @@ def rules_digest(project: Project, target: Target) -> str:
 
 def metrics_proxy(policy: Policy, environment: Mapping[str, str]) -> str:
     """Through which proxy the first metric server is asked; pipelines have one."""
-    addresses = [metric.provider.address for metric in policy.analysis.metrics if metric.provider is not None]
+    asked = (policy.analysis.counted_at, *(metric.provider for metric in policy.analysis.metrics))
+    addresses = [one.address for one in asked if one is not None]
     return proxy_for(addresses[0], environment) if addresses else ""
 
 

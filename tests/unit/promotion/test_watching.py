@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trimtab.model.evidence import Calibration
+from trimtab.model.judging import Ending, JudgeRules, MetricRule
 from trimtab.model.policy import Analysis, Metric, MetricKind, WhenUnknown
+from trimtab.model.scrapes import Arm, PodBuckets, PodCounts, Scrape
 from trimtab.model.verdict import Sample, Samples
-from trimtab.promotion.watching import PATIENCE, Came, Conclusion, Rules, Seen, concluded, figures, line, looked
+from trimtab.promotion.evidence import Sum
+from trimtab.promotion.figures import MOST_SUMS, figures, sums_of, thinned
+from trimtab.promotion.watching import PATIENCE, Came, Conclusion, Rules, Seen, begun, concluded, line, looked
 
 BEGAN = datetime(2026, 1, 2, tzinfo=UTC)
 LOOK = timedelta(seconds=15)
@@ -41,7 +46,7 @@ def test_a_pass_needs_the_whole_time() -> None:
     seen, found, count = watched([0.5] * 9)
     assert found is not None and (found.came, count) == (Came.PASS, 8)
     assert found.text == "all within limits at 8 of 8 looks in 2 min"
-    assert [(figure.metric, figure.judgement, figure.canary, figure.text) for figure in figures(seen)] == [
+    assert [(figure.metric, figure.judgement, figure.canary, figure.text) for figure in figures(seen.checks, None)] == [
         ("errors", "good", "0.5", "at most 1")
     ]
 
@@ -114,3 +119,98 @@ def test_a_line_says_how_long_what_and_how_bad() -> None:
     seen = looked(Seen(BEGAN), both, Samples(BEGAN + LOOK, answers), BEGAN + LOOK)
     told = line(seen, both, BEGAN + LOOK)
     assert told == "15 s of 2 min: request-duration 213.4 ms (1 to 500), request-success-rate 99.951 % (at least 99)"
+
+
+COMPARED, UNLIMITED = JudgeRules(metrics=(MetricRule("errors"),), bake=timedelta(0)), Analysis()
+
+
+def compared(
+    canary: int, stable: int, looks: int, rules: JudgeRules = COMPARED, limits: Analysis = UNLIMITED
+) -> tuple[Seen, Conclusion | None, int]:
+    """Three pods of the canary and nine of stable with a thousand requests each in every scrape, of which so many fail in all."""
+    made = Rules(
+        Analysis(limits.metrics, limits.threshold, WhenUnknown.HOLD, WhenUnknown.HOLD, judge=rules),
+        timedelta(minutes=2),
+    )
+    seen = begun(BEGAN, Calibration(), 0.25)
+    for count in range(1, looks + 1):
+        at = BEGAN + count * LOOK
+        pods = [PodCounts(f"c{number}", Arm.CANARY, canary // 3, 1000) for number in range(3)]
+        pods += [PodCounts(f"s{number}", Arm.PRIMARY, stable // 9, 1000) for number in range(9)]
+        scrapes = (Scrape("errors", at, counts=tuple(pods)),) if canary >= 0 else ()
+        answers = tuple(Sample(metric.name, metric.kind, 0.5) for metric in limits.metrics)
+        missing = ("nothing was found",) if canary < 0 else ()
+        seen = looked(seen, made, Samples(at, answers, scrapes, missing), at)
+        found = concluded(seen, made, at)
+        if found is not None:
+            return seen, found, count
+    return seen, None, looks
+
+
+def test_a_canary_as_good_as_stable_passes_once_its_time_is_over_and_a_regression_is_refuted() -> None:
+    seen, found, count = compared(9, 27, 40)
+    assert found is not None and (found.came, count) == (Came.PASS, 8)
+    assert found.text.startswith("Good enough to promote after 2 min at 25 %") and "stable" in found.text
+    (figure,) = figures(seen.checks, COMPARED)
+    assert (figure.metric, figure.judgement, figure.canary, figure.stable) == (
+        "errors", "good", "72 of 24 000 (0.3 %)", "216 of 72 000 (0.3 %)",
+    )  # fmt: skip
+    assert seen.sums[:2] == (
+        Sum(metric="errors", of="canary", at=BEGAN + LOOK, bad=9, total=3000),
+        Sum(metric="errors", of="stable", at=BEGAN + LOOK, bad=27, total=9000),
+    )
+
+
+def test_where_nothing_is_refuted_yet_it_is_watched_on_after_its_time() -> None:
+    seen, found, _ = compared(0, 0, 12)
+    assert found is None and "are needed" in line(seen, Rules(Analysis(judge=COMPARED), timedelta(minutes=2)), BEGAN + 12 * LOOK)
+
+
+def test_a_canary_that_is_worse_than_stable_fails_long_before_its_time() -> None:
+    seen, found, count = compared(300, 27, 40)
+    assert found is not None and found.came is Came.FAIL and count <= 4
+    assert found.text.startswith("Rolled back after")
+    assert figures(seen.checks, COMPARED)[0].judgement == "worse"
+
+
+def test_trouble_that_both_have_is_no_fail() -> None:
+    _, found, _ = compared(300, 900, 40)
+    assert found is None or found.came is not Came.FAIL
+
+
+def test_without_counters_there_are_no_data_and_it_is_said_what_was_looked_for() -> None:
+    _, found, count = compared(-1, 0, 40)
+    assert found is not None and found.came is Came.NO_DATA and "nothing was found" in found.text
+    assert count * LOOK == COMPARED.silence_deadline
+
+
+@pytest.mark.parametrize(
+    ("ending", "came"), [(Ending.ASK, Came.INCONCLUSIVE), (Ending.STOP, Came.INCONCLUSIVE), (Ending.PROMOTE, Came.PASS)]
+)
+def test_what_is_not_proved_by_its_deadline_ends_as_the_policy_says(ending: Ending, came: Came) -> None:
+    _, found, _ = compared(0, 0, 200, JudgeRules(metrics=COMPARED.metrics, on_insufficient=ending, step_deadline=timedelta(minutes=4)))
+    assert found is not None and found.came is came
+
+
+def test_limits_and_the_comparison_both_have_to_hold() -> None:
+    seen, found, _ = compared(9, 27, 40, limits=RULES.analysis)
+    assert found is not None and found.came is Came.PASS and "all within limits at 8 of 8 looks" in found.text
+    assert [figure.metric for figure in figures(seen.checks, COMPARED)] == ["errors", "errors"]
+    low = Analysis((Metric("errors", MetricKind.TEMPLATE, maximum=0.1),), threshold=2)
+    _, found, count = compared(9, 27, 40, limits=low)
+    assert found is not None and (found.came, count) == (Came.FAIL, 2)
+
+
+def test_of_a_histogram_the_requests_above_the_objective_are_summed() -> None:
+    pods = (PodBuckets("c", Arm.CANARY, (5, 3, 2)), PodBuckets("s", Arm.PRIMARY, (50, 3, 2)))
+    scrape = Scrape("latency", BEGAN, buckets=pods, bounds=(0.1, 0.5))
+    rules = JudgeRules(metrics=(MetricRule("latency", slo=0.3),))
+    assert [(one.of, one.bad, one.total) for one in sums_of((scrape,), rules)] == [("canary", 2, 10), ("stable", 2, 55)]
+
+
+@given(st.integers(0, 3 * MOST_SUMS))
+def test_sums_that_are_too_many_are_put_together_and_none_is_lost(many: int) -> None:
+    sums: tuple[Sum, ...] = ()
+    for count in range(many // 100):
+        sums = thinned((*sums, *(Sum(metric="m", of="canary", at=BEGAN + count * LOOK, bad=1, total=2) for _ in range(100))))
+    assert len(sums) <= MOST_SUMS and sum(one.bad for one in sums) == many // 100 * 100

@@ -170,6 +170,15 @@ class Arrival:
         return True
 
 
+async def pods_of(reader: Reader, kind: str, namespace: str, name: str) -> tuple[str, ...]:
+    """The living pods of a workload; none where there is no such one."""
+    found = await reader.get(WORKLOADS[kind], namespace, name)
+    if found is None:
+        return ()
+    listing = await reader.list(POD, namespace, labels=selector(found))
+    return names(pod for pod in listing.items if living(pod) and belongs(pod, found))
+
+
 def differs(wanted: Mapping[str, object], live: Mapping[str, object]) -> str:
     """What shows that a pod template is not the rendered one yet: names that its pods read, and annotations; empty where nothing does."""
     ours, theirs = ({one.name for one in references(template)} for template in (wanted, live))

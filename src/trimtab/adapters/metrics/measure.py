@@ -44,6 +44,8 @@ class MetricSources:
     """Which pods there are; None where nobody knows, and they are told by how their names are made."""
     primary: str = ""
     """The workload that a canary is compared with, where that is not called TARGET-primary."""
+    at: datetime | None = None
+    """As of when numbers are asked from a Prometheus; None: now."""
     envoy: EnvoyScrapes | None = None
     """Who counts for the judge where no Prometheus is named."""
 
@@ -64,7 +66,7 @@ class MetricSources:
 
     async def measure(self, key: CanaryKey, policy: Policy, since: datetime) -> Samples:
         """All metrics together (P1); one that cannot be measured says why."""
-        asked = self.clock.now()
+        asked = self.at or self.clock.now()
         answers = await asyncio.gather(*(self.sample(key, policy, metric, since) for metric in policy.analysis.metrics))
         return Samples(asked, tuple(answers))
 
@@ -121,7 +123,7 @@ class MetricSources:
             if direct and self.built_in is not None and not policy.metrics_server:
                 return await self.built_in(key, policy, metric, since)
             text = query_text(key, policy, metric, self.mesh)
-            value = await query(self.session, await self.chosen(policy, metric), text)
+            value = await query(self.session, await self.chosen(policy, metric), text, self.at)
         except (OutsideError, InputError) as problem:
             # An inline query that cannot be rendered counts as one without an answer (MET-2).
             silent = metric.kind is MetricKind.INLINE and not text

@@ -5,6 +5,7 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -104,15 +105,16 @@ def text_of(value: bytes, key: str, secret: str) -> str:
     return text
 
 
-async def query(session: aiohttp.ClientSession, server: Server, text: str) -> float | None:
-    """The last element of the answer's vector, or its scalar; None for an empty answer or NaN (MET-7).
+async def query(session: aiohttp.ClientSession, server: Server, text: str, at: datetime | None = None) -> float | None:
+    """The last element of the answer's vector, or its scalar; None for an empty answer or NaN (MET-7). `at`: as it was then.
 
     InputError where somebody must correct query or address, else OutsideError.
     """
+    asked = {"query": text} if at is None else {"query": text, "time": f"{at.timestamp():.3f}"}
     headers = sorted(server.headers, key=lambda header: header[0])  # as Flagger sends them
     try:
         async with session.get(
-            f"{server.address.rstrip('/')}/api/v1/query", params={"query": text}, headers=headers,
+            f"{server.address.rstrip('/')}/api/v1/query", params=asked, headers=headers,
             timeout=aiohttp.ClientTimeout(total=server.deadline), ssl=not server.skip_tls_verify,
         ) as answer:  # fmt: skip
             body = await start_of(answer)

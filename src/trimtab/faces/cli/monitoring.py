@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from trimtab.faces.outputs import write_outputs, write_summary
 from trimtab.promotion.edges import refuse_pull_requests
 from trimtab.promotion.evidence import Evidence, encode, name_of
 from trimtab.promotion.text import verdict_summary
-from trimtab.wiring import monitoring
+from trimtab.wiring import keeping, monitoring
 from trimtab.wiring.monitoring import Finish
 from trimtab.wiring.repository import repository
 from trimtab.wiring.watched import Asked, Watch, noted, watch
@@ -45,6 +45,9 @@ class Wish:
     evidence: Path
     dotenv: Path | None
     output: str
+    state: Path
+    detach: bool
+    resume: bool
 
 
 class FinishView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -68,13 +71,19 @@ class FinishView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @click.option(
     "--evidence", type=click.Path(path_type=Path), default=Path("evidence.json"), show_default=True, help="Where the verdict is written."
 )
+@click.option("--detach", is_flag=True, help="Leave after the first look that decides nothing; --resume goes on.")
+@click.option("--resume", is_flag=True, help="Go on with what was left, in this run or another one.")
+@click.option(
+    "--state", type=click.Path(path_type=Path), default=Path("monitor.json"), show_default=True, help="Where it is kept what was left."
+)
 @click.option("--repo", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="A folder of the repository.  [default: .]")
 @click.option("--context", default="", help="The context of the kubeconfig.")
 @click.option("--kubeconfig", default="", help="The kubeconfig.  [default: KUBECONFIG, or ~/.kube/config]")
 @click.option("--dotenv", type=click.Path(path_type=Path), help="Write the outcome into this file, for GitLab's dotenv reports.")
 @output_option
 def monitor_command(
-    target: str, commit: str, evidence: Path, repo: Path, context: str, kubeconfig: str, dotenv: Path | None, output: str
+    target: str, commit: str, evidence: Path, detach: bool, resume: bool, state: Path,
+    repo: Path, context: str, kubeconfig: str, dotenv: Path | None, output: str,
 ) -> None:  # fmt: skip
     """Watch TARGET of APP, a canary, until there is a verdict on the commit that is checked out.
 
@@ -87,13 +96,16 @@ def monitor_command(
     Example:
       trimtab monitor shop
       trimtab monitor shop/canary --evidence evidence.json
+      trimtab monitor shop --detach; trimtab monitor --resume --detach; trimtab monitor --resume
       TRIMTAB_PROMETHEUS=http://localhost:9090 trimtab monitor shop/stable --commit origin/main
 
     \b
     It ends with 0 for a pass, 1 for a fail, 3 if it is inconclusive or data are missing, 5 if the commit did not run in time, 6 if the
-    cluster or the metric server did not answer (then there is no verdict, and nothing should be changed), 130 if it was stopped.
+    cluster or the metric server did not answer (then there is no verdict, and nothing should be changed), 130 if it was stopped. With
+    --detach it is also 0 where nothing is decided yet; the output `outcome` is `watching` then.
     """
-    sys.exit(asyncio.run(work(Wish(Asked(target, commit, kubeconfig, context), repo, evidence, dotenv, output))))
+    asked = Asked(target, commit, kubeconfig, context)
+    sys.exit(asyncio.run(work(Wish(asked, repo, evidence, dotenv, output, state, detach, resume))))
 
 
 async def work(wish: Wish) -> int:
@@ -101,11 +113,20 @@ async def work(wish: Wish) -> int:
     refuse_pull_requests(os.environ)
     if not wish.evidence.absolute().parent.is_dir():
         raise InputError(f"--evidence {wish.evidence}: there is no folder {wish.evidence.parent}")
+    kept = keeping.load(wish.state) if wish.resume else None
+    asked = wish.asked if kept is None else replace(wish.asked, name=f"{kept.app}/{kept.target}", commit=kept.commit)
     found = await repository(wish.repo)
     click.echo(f"in {found}", err=True)
-    async with watch(found, wish.asked, say) as made:
-        click.echo(f"watching {made.monitoring.subject} at commit {made.monitoring.subject.commit[:10]}", err=True)
-        finish = await stoppable(made.monitoring.watch, lambda: made.monitoring.unfinished(monitoring.STOPPED))
+    async with watch(found, asked, say) as made:
+        watching = made.monitoring
+        if kept is not None:
+            keeping.resume(kept, watching)
+        click.echo(f"watching {watching.subject} at commit {watching.subject.commit[:10]}", err=True)
+        finish = await stoppable(lambda: watching.watch(once=wish.detach), lambda: watching.unfinished(monitoring.STOPPED))
+        if finish.word not in (monitoring.WATCHING, monitoring.STOPPED):
+            keeping.forget(wish.state)
+        elif keeping.save(wish.state, watching):
+            finish = replace(finish, notes=(*finish.notes, f"`trimtab monitor --resume --state {wish.state}` goes on with it"))
         return await end(wish, made, finish)
 
 
