@@ -46,6 +46,8 @@ class Loop:
     begun: set[CanaryKey] = field(default_factory=set)
     """Keys whose pass has come to run: a task that is cancelled before that never ends as a pass."""
     interrupted: set[CanaryKey] = field(default_factory=set)
+    refused: dict[CanaryKey, str] = field(default_factory=dict)
+    """Why the last pass over a key needs somebody to change something: the next one tells people."""
 
     def __post_init__(self) -> None:
         self.queue = Queue(self.chance)
@@ -100,7 +102,7 @@ class Loop:
         begin = self.outside.clock.now()
         self.begun.add(key)
         try:
-            decision = await reconcile(key, self.outside)
+            decision = await reconcile(key, self.outside, self.refused.get(key, ""))
         except asyncio.CancelledError:
             if key not in self.interrupted:
                 raise
@@ -111,6 +113,7 @@ class Loop:
             # One poisoned Canary must not keep all others from rolling back. Its message may hold anything, so it is not shown.
             self.failed(key, SafetyError(f"a pass over {key} ended with {type(bug).__name__} at {place_of(bug)}, {WHAT_NOW}"))
         else:
+            self.refused.pop(key, None)
             self.report(key, None)
             now = self.outside.clock.now()
             self.seen(key, decision, now - begin)
@@ -130,7 +133,11 @@ class Loop:
         self.report(key, problem)
         if isinstance(problem, Vanished):
             # Nobody comes back to it unless it is made anew, which wakes it.
+            self.refused.pop(key, None)
             self.queue.done(key, None, now)
+        elif isinstance(problem, InputError) and self.refused.get(key) != str(problem):
+            self.refused[key] = str(problem)
+            self.queue.failed(key, now, timedelta())
         elif isinstance(problem, Throttled):
             self.queue.failed(key, now, timedelta(seconds=problem.after))
         elif isinstance(problem, InputError | Denied | SafetyError):

@@ -18,15 +18,15 @@ from trimtab.rollout.questions import due_question
 from trimtab.validation.checks import validate
 
 
-async def observe(stored: Stored, outside: Outside) -> Facts:
-    """Everything one decision may look at."""
+async def observe(stored: Stored, outside: Outside, refused: str = "") -> Facts:
+    """Everything one decision may look at. `refused` is why the pass before this one could not be carried out."""
     state = stored.state
     now = outside.clock.now()
     source = await recognised(state, await outside.sources.read(state.key), outside)
     # While nothing is under way the newest policy counts: an attempt that this pass opens pins it, and what its router can do.
     policy = state.running.policy if state.running is not None else source.policy or state.policy
     told = await outside.teller.told(state.key) if state.to_tell else {}
-    facts = Facts(now, source, commands=stored.commands, told=told)
+    facts = Facts(now, source, commands=stored.commands, told=told, refused=refused)
     if policy is None:
         return facts
     facts = await examined(state, await seen(state, facts, policy, outside), outside)

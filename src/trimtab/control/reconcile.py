@@ -13,10 +13,13 @@ from trimtab.ports import Outside
 from trimtab.rollout.decide import decide
 
 
-async def reconcile(key: CanaryKey, outside: Outside) -> Decision:
-    """One pass. Level, not edge: what woke it is irrelevant. A crash at any await loses nothing."""
+async def reconcile(key: CanaryKey, outside: Outside, refused: str = "") -> Decision:
+    """One pass. Level, not edge: what woke it is irrelevant. A crash at any await loses nothing.
+
+    `refused` is why the pass before this one needed a person; it is told by this one.
+    """
     stored = await outside.store.load(key)
-    facts = await observe(stored, outside)  # asks what state.asks names, nothing else
+    facts = await observe(stored, outside, refused)  # asks what state.asks names, nothing else
     verdict = judge(stored.state.analysis, stored.state.evidence, facts.samples, facts.now)
     decision = decide(stored.state, facts, verdict)
     await record(stored, facts, verdict, decision, outside)  # compare-and-swap; on Conflict nothing is touched

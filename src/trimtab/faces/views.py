@@ -12,6 +12,7 @@ from trimtab.model.policy import HookType, MetricKind
 from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
 from trimtab.model.verdict import Result
 from trimtab.rollout.exposure import reached, wanted
+from trimtab.rollout.reasons import STANDING
 from trimtab.rollout.status import status
 
 UNITS = {MetricKind.SUCCESS_RATE: "%", MetricKind.DURATION: "s"}
@@ -190,7 +191,7 @@ def status_view(state: CanaryState) -> StatusView:
         kept=tuple(revision.id for revision in state.kept),
         held=state.held.revision if state.held else "",
         held_why=state.held.why if state.held else "",
-        problems=source_problems(state),
+        problems=standing_problems(state),
         suspended=state.suspended,
         next_look=state.due if state.running is not None else None,
         next_question=asks if state.running is not None else "",
@@ -198,10 +199,10 @@ def status_view(state: CanaryState) -> StatusView:
     )
 
 
-def source_problems(state: CanaryState) -> tuple[str, ...]:
-    """What is wrong with the source, as it was told."""
-    begin = "SourceProblem: "
-    return tuple(sorted(mark.removeprefix(begin) for mark in state.spoken if mark.startswith(begin)))
+def standing_problems(state: CanaryState) -> tuple[str, ...]:
+    """What somebody has to change, as it was told."""
+    told = (mark.partition(": ") for mark in state.spoken)
+    return tuple(sorted(text for reason, _, text in told if reason in STANDING))
 
 
 def exposure_words(state: CanaryState) -> str:

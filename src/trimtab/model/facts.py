@@ -28,6 +28,10 @@ class Routes:
     weight: int
     matched: bool = False
     mirrored: bool = False
+    in_force: bool = True
+    """False while the data plane has not taken over what is written there."""
+    problem: str = ""
+    """What the data plane says is wrong with it, with what to change; empty where nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Facts:
     canary: Copy = Copy()
     routes: Routes | None = None
     """None where traffic is not routed by us yet."""
+    refused: str = ""
+    """Why the last pass could not be carried out until somebody changes something; empty where it could."""
     capabilities: Capabilities = Capabilities()
     findings: tuple[Finding, ...] = ()
     """Of the source's revision, where it is not known already."""

@@ -20,6 +20,7 @@ from trimtab.rollout.leaving import terminating
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
 from trimtab.rollout.pinning import completed
 from trimtab.rollout.reasons import Message
+from trimtab.rollout.troubles import tell_troubles
 from trimtab.rollout.turn import Turn
 from trimtab.rollout.wishes import abort_now, obey
 
@@ -88,9 +89,10 @@ def take_notice(turn: Turn) -> None:
     if facts.source.leaving:
         return
     problems = tuple(filter(None, (facts.source.problem, facts.source.policy_problem)))
-    turn.forget("SourceProblem", problems)
+    turn.forget(reasons.SOURCE_PROBLEM, problems)
     for problem in problems:
         turn.say(reasons.source_problem(problem))
+    tell_troubles(turn)
 
 
 def suspended(turn: Turn) -> bool:

@@ -73,14 +73,19 @@ def routed_as_wanted(state: CanaryState, facts: Facts) -> bool:
         return True
     if not facts.capabilities.weights:
         return routes is not None
-    return routes is not None and (routes.weight, routes.matched, routes.mirrored) == (
-        exposure.weight,
-        exposure.matched,
-        exposure.mirrored,
+    return (
+        routes is not None
+        and routes.in_force
+        and (routes.weight, routes.matched, routes.mirrored)
+        == (
+            exposure.weight,
+            exposure.matched,
+            exposure.mirrored,
+        )
     )
 
 
 def canary_left_alone(facts: Facts) -> bool:
-    """No request reaches the canary: no share, no match, no mirror."""
+    """No request reaches the canary: no share, no match, no mirror, and the data plane knows it."""
     routes = facts.routes
-    return routes is None or not (routes.weight or routes.matched or routes.mirrored)
+    return routes is None or (routes.in_force and not (routes.weight or routes.matched or routes.mirrored))

@@ -13,6 +13,10 @@ from trimtab.model.verdict import Reading, Result
 from trimtab.rollout.readiness import DAEMON_SET
 from trimtab.rollout.steps import KUBERNETES_ITERATIONS
 
+SOURCE_PROBLEM, NOT_CARRIED_OUT, ROUTE_PROBLEM = "SourceProblem", "NotCarriedOut", "RouteProblem"
+STANDING = (SOURCE_PROBLEM, NOT_CARRIED_OUT, ROUTE_PROBLEM)
+"""Reasons of what is wrong until somebody changes something: forgotten when it is so no longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -284,7 +288,24 @@ def suspended() -> Message:
 
 def source_problem(text: str) -> Message:
     """The source cannot be used as it is."""
-    return Message("SourceProblem", text, "warn")
+    return Message(SOURCE_PROBLEM, text, "warn")
+
+
+def refused_outside(text: str) -> Message:
+    """What is wanted cannot be made so until somebody changes something."""
+    return Message(NOT_CARRIED_OUT, text, "warn")
+
+
+def route_problem(text: str) -> Message:
+    """The data plane says that something is wrong with the route."""
+    return Message(ROUTE_PROBLEM, text, "warn")
+
+
+def not_in_force(names: Names) -> Message:
+    """The data plane says nothing about the newest route."""
+    return Message(
+        ROUTE_PROBLEM, f"the route of {names.canary} is not in force yet: see whether its mesh or gateway controller runs", "warn"
+    )
 
 
 def undelivered(telling: Telling, why: str) -> Message:

@@ -9,7 +9,7 @@ from typing import Any
 from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
 from trimtab.control.queue import Queue
-from trimtab.errors import SafetyError, TrimtabError, Unavailable, Vanished
+from trimtab.errors import InputError, SafetyError, TrimtabError, Unavailable, Vanished
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
 
@@ -81,6 +81,27 @@ async def test_a_bug_in_one_pass_holds_that_canary_and_neither_ends_the_loop_nor
             problem = await heard.get()
         assert isinstance(problem, SafetyError) and "KeyError at test_loop.py:" in str(problem) and "secret" not in str(problem)
         assert not running.done() and loop.queue.next() is not None
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_what_needs_a_person_is_handed_to_a_pass_that_follows_at_once_and_then_to_one_every_30_seconds() -> None:
+    none: Any = None
+    store = Outdoors(changes=0, error=InputError("no such backend"))
+    outside = Outside(Outdoors(changes=0), Outdoors(changes=0), none, none, none, none, store, SystemClock())  # type: ignore[arg-type]
+    heard: asyncio.Queue[TrimtabError | None] = asyncio.Queue()
+    loop = Loop(outside, lambda key, problem: heard.put_nowait(problem), lambda key, decision, took: None)
+    running = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(5):
+            for _ in range(2):
+                assert isinstance(await heard.get(), InputError)
+            while loop.passes:
+                await asyncio.sleep(0)
+        due = loop.queue.next()
+        assert loop.refused == {KEY: "no such backend"} and heard.empty()
+        assert due is not None and due > SystemClock().now() + timedelta(seconds=20)
     finally:
         running.cancel()
         await asyncio.wait([running])

@@ -243,19 +243,33 @@ def test_the_gateway_api_mirrors_in_blue_green_only() -> None:
     assert found == [Capabilities(mirror=True), Capabilities(mirror=False)]
 
 
-@pytest.mark.parametrize("state", ["refused", "behind"])
-def test_a_route_that_a_gateway_has_not_taken_over_does_not_count_as_moved(state: str) -> None:
+def said_by_a_gateway(**condition: object) -> Routes | None:
+    """What is read from a route of generation 7."""
     route = made(written("gatewayapi:v1", GATEWAYS + "port: 80}"))
-    condition: Raw = {"type": "Accepted", "status": "True", "observedGeneration": 7}
     live = {**route, "metadata": {"name": "app", "namespace": "shop", "generation": 7}}
     live["status"] = {"parents": [{"parentRef": {"name": "public"}, "conditions": [condition]}]}
-    read = provider_of("gatewayapi:v1").read
-    assert read(live, "app") == Routes(20)
-    condition.update({"status": "False"} if state == "refused" else {"observedGeneration": 6})
-    with pytest.raises(
-        Unavailable, match=r"HTTPRoute app.shop parent public is not ready \(status: (True|False), observed generation: [67]"
-    ):
-        read(live, "app")
+    return provider_of("gatewayapi:v1").read(live, "app")
+
+
+@pytest.mark.parametrize(("status", "seen", "taken"), [("True", 7, True), ("True", None, True), ("True", 6, False), ("False", 7, False)])
+def test_a_route_that_a_gateway_has_not_taken_over_does_not_count_as_moved(status: str, seen: int | None, taken: bool) -> None:
+    found = said_by_a_gateway(type="Accepted", status=status, observedGeneration=seen)
+    assert found is not None and (found.weight, found.in_force) == (20, taken)
+
+
+def test_what_a_gateway_refuses_is_told_with_field_and_fix_and_old_news_is_not() -> None:
+    refused = said_by_a_gateway(
+        type="Accepted", status="False", observedGeneration=7, reason="NotAllowedByListeners", message="no listener takes it"
+    )
+    wanted = (
+        "Gateway public does not accept HTTPRoute app.shop: NotAllowedByListeners no listener takes it. Correct spec.service.gatewayRefs"
+    )
+    assert refused is not None and refused.problem.startswith(wanted)
+    dangling = said_by_a_gateway(type="ResolvedRefs", status="False", observedGeneration=7, reason="BackendNotFound")
+    assert dangling is not None and dangling.in_force
+    assert "BackendNotFound. Correct spec.service.port" in dangling.problem
+    old = said_by_a_gateway(type="Accepted", status="False", observedGeneration=6, reason="NotAllowedByListeners")
+    assert old is not None and not old.in_force and not old.problem
 
 
 @pytest.mark.parametrize("name", ["gatewayapi", "contour", "osm", "knative", "nonsense"])

@@ -1,9 +1,12 @@
 """The Gateway API: an HTTPRoute (RT-G1 to RT-G5). Chosen by `choose`."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
+from trimtab.adapters.kubernetes.errors import clean
 from trimtab.adapters.kubernetes.kinds import HTTP_ROUTE, HTTP_ROUTE_BETA
 from trimtab.adapters.kubernetes.routers import gateway_rules
 from trimtab.adapters.kubernetes.routers.drift import Shape, rules_over
@@ -13,7 +16,6 @@ from trimtab.adapters.kubernetes.routers.shares import routes_of
 from trimtab.config.references import items, mapping
 from trimtab.documents.flagger import Canary
 from trimtab.documents.service import ParentRef
-from trimtab.errors import Unavailable
 from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.policy import Policy
 
@@ -43,12 +45,12 @@ def problem(canary: Canary) -> str:
 
 
 def read(live: Object, apex: str) -> Routes | None:
-    """The rule for everybody is the last one that knows one of our Services. Unavailable until every Gateway took the route (RT-G3)."""
-    refuse_what_is_not_in_force(live)
+    """The rule for everybody is the last one that knows one of our Services; in force once every Gateway took the route (RT-G3)."""
     rules = items(mapping(live.get("spec")).get("rules"))
     shares = [{str(to.get("name")): _number(to.get("weight")) for to in items(rule.get("backendRefs"))} for rule in rules]
     mirrors = [mapping(mapping(one.get("requestMirror")).get("backendRef")) for rule in rules for one in items(rule.get("filters"))]
-    return routes_of(shares, apex, any(mirror.get("name") == f"{apex}-canary" for mirror in mirrors))
+    found = routes_of(shares, apex, any(mirror.get("name") == f"{apex}-canary" for mirror in mirrors))
+    return replace(found, in_force=in_force(live), problem=trouble(live)) if found is not None else None
 
 
 def route(routing: Routing, live: Object | None, origin: Object | None, *, whole: bool = True) -> Object:
@@ -71,17 +73,61 @@ def parent(reference: ParentRef) -> Object:
     return {"group": reference.group, "kind": reference.kind, "name": reference.name, **given}
 
 
-def refuse_what_is_not_in_force(live: Object) -> None:
-    """Unavailable where a Gateway has not accepted the route as it is now; a route that no Gateway says anything about passes (RT-G3)."""
-    generation = metadata_of(live).get("generation")
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What one Gateway says about the route. `seen` is the generation that it looked at."""
+
+    gateway: str
+    type: str
+    status: str
+    seen: int
+    why: str
+
+
+REFUSALS = {
+    "Accepted": (
+        "does not accept",
+        "Correct spec.service.gatewayRefs or spec.service.hosts of the Canary, or let a listener of the Gateway take the route",
+    ),
+    "ResolvedRefs": (
+        "does not find everything that is named in",
+        "Correct spec.service.port or spec.service.mirror of the Canary, or make what is missing",
+    ),
+}
+"""Conditions that have to be true: what it means where one is not, and what to do."""
+
+
+def in_force(live: Object) -> bool:
+    """Has every Gateway accepted the route as it is now? A route that no Gateway says anything about passes (RT-G3)."""
+    newest = generation_of(live)
+    return all(one.status == "True" and one.seen >= newest for one in conditions(live) if one.type == "Accepted")
+
+
+def trouble(live: Object) -> str:
+    """What Gateways say is wrong with the route as it is now; empty where nothing is."""
+    newest = generation_of(live)
+    wrong = [one for one in conditions(live) if one.type in REFUSALS and one.status == "False" and one.seen >= newest]
+    return "; ".join(
+        f"Gateway {one.gateway} {REFUSALS[one.type][0]} HTTPRoute {key_of(live)}{one.why}. {REFUSALS[one.type][1]}" for one in wrong
+    )
+
+
+def conditions(live: Object) -> Iterator[Condition]:
+    """Everything that Gateways say about the route."""
     for found in items(mapping(live.get("status")).get("parents")):
-        for condition in items(found.get("conditions")):
-            seen = condition.get("observedGeneration", generation)
-            if condition.get("type") == "Accepted" and (condition.get("status") != "True" or _number(seen) < _number(generation)):
-                where = mapping(found.get("parentRef")).get("name")
-                state = f"status: {condition.get('status')}, observed generation: {seen}, current generation: {generation}"
-                problem = f"HTTPRoute {key_of(live)} parent {where} is not ready ({state})"
-                raise Unavailable(f"{problem}. {condition.get('message', '')} Traffic counts as moved when the Gateway says so".strip())
+        for one in items(found.get("conditions")):
+            why = clean(" ".join(str(one[part]) for part in ("reason", "message") if one.get(part)))
+            seen = one.get("observedGeneration")
+            yield Condition(
+                str(mapping(found.get("parentRef")).get("name")), str(one.get("type")), str(one.get("status")),
+                seen if isinstance(seen, int) else generation_of(live), f": {why}" if why else "",
+            )  # fmt: skip
+
+
+def generation_of(live: Object) -> int:
+    """Of the route as it is now."""
+    found = metadata_of(live).get("generation")
+    return found if isinstance(found, int) else 0
 
 
 def _number(value: object) -> int:

@@ -44,7 +44,7 @@ class Provider:
     """What it can do for a policy."""
     read: Callable[[Object, str], Routes | None]
     """Where the live route object sends requests of the Service of that name; None where it does not know our Services.
-    Unavailable while the mesh has not taken it over."""
+    Whether the mesh has taken it over is said in it."""
     route: Callable[[Routing, Object | None, Object | None], Object]
     """Labels, annotations and spec that the route object should have, from the order, the live object and the origin.
 
