@@ -1,17 +1,22 @@
 """`trimtab check`: is what a repository says fit to be shown to anyone? Loaded by `main` when called."""
 
 import asyncio
+import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import msgspec
 
 from trimtab.errors import InputError
-from trimtab.faces import findings
-from trimtab.faces.cli.options import output_option, show_json
+from trimtab.faces import findings, junit, sarif
+from trimtab.faces.annotations import annotations, guarded, harmless, summary
 from trimtab.faces.exits import DONE
+from trimtab.faces.outputs import write_outputs, write_summary
 from trimtab.inspection.report import Report
+from trimtab.model.content import Severity
 from trimtab.wiring.checking import Asked, checked
 from trimtab.wiring.pipeline import Rules
 
@@ -27,7 +32,14 @@ from trimtab.wiring.pipeline import Rules
 @click.option(
     "--untrusted", is_flag=True, help="The change is one by strangers: the rules of --base count.  [default: for pull requests from forks]"
 )
-@output_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["text", "json", "sarif", "junit", "github"]),
+    default="text",
+    show_default=True,
+    help="How it is shown; github: annotations for GitHub Actions, where text brings them along.",
+)
 def check_command(
     what: tuple[str, ...], repo: Path | None, values: tuple[str, ...], network: bool, base: str, untrusted: bool, output: str
 ) -> None:
@@ -46,6 +58,7 @@ def check_command(
       trimtab check web/canary
       trimtab check --base origin/main
       trimtab check overlays/canary deploy/app.yaml -o json
+      trimtab check --base origin/main -o sarif > check.sarif
 
     \b
     It ends with 0 if nothing is an error, 2 if something is, 6 if a tool did not do its part.
@@ -53,16 +66,39 @@ def check_command(
     asked = Asked(repo or Path.cwd(), what, values, base, untrusted, Rules(network=network), os.environ)
     report = asyncio.run(checked(asked))
     click.echo(f"in {report.place}" + (f", compared with {report.base}" if report.base else ""), err=True)
-    show(report, output)
+    for note in report.notes:
+        click.echo(note, err=True)
+    show(report, output, os.environ)
     sys.exit(DONE if report.passes else InputError.exit_code)
 
 
-def show(report: Report, output: str) -> None:
-    """The report as it was asked for."""
-    if output == "json":
-        show_json(findings.view(report))
-        return
-    for note in report.notes:
-        click.echo(note, err=True)
-    for text in findings.lines(report):
-        click.echo(text)
+def show(report: Report, output: str, environment: Mapping[str, str]) -> None:
+    """The report as it was asked for; in GitHub Actions with annotations, and on the page of the run."""
+    github = environment.get("GITHUB_ACTIONS") == "true"
+    text = written(report, output)
+    if output == "text" and github:
+        text = "\n".join(guarded(text.split("\n")))
+    click.echo(text)
+    if github and output != "github":
+        # What is asked for in another form may go into a file, where annotations would not belong.
+        for line in annotations(report):
+            click.echo(line, err=output != "text")
+    write_summary(summary(report), environment)
+    counts = {
+        f"{word}s": str(len(report.having(severity))) for word, severity in (("error", Severity.ERROR), ("warning", Severity.WARNING))
+    }
+    write_outputs({"passes": str(report.passes).lower(), **counts}, environment, None)
+
+
+def written(report: Report, output: str) -> str:
+    """The report in one of its forms."""
+    match output:
+        case "json":
+            return harmless(json.dumps(msgspec.to_builtins(findings.view(report)), indent=2, ensure_ascii=True))
+        case "sarif":
+            return harmless(json.dumps(sarif.document(report), indent=2, ensure_ascii=True))
+        case "junit":
+            return junit.document(report).replace("##[", "#&#35;[")
+        case "github":
+            return "\n".join(annotations(report))
+    return "\n".join(findings.lines(report))
