@@ -99,11 +99,11 @@ def dispersion(values: Array, scores: bool, clumps: Clumps, constants: Constants
     Where one pod is all there is, its blocks are compared with the next ones instead of pods with pods; drift then counts as noise.
     """
     pods = values.shape[-2]
-    found = [ratio(blocks(values, length), scores, adjacent=pods < 2) for length in constants.history_blocks]
+    found = [ratio(blocks(values, length), scores, pods < 2, constants) for length in constants.history_blocks]
     single, lasting = found[0], np.max(found, axis=0)
     if clumps is Clumps.TIME:
         arm = np.sum(values, axis=-2, keepdims=True)
-        time = np.max([ratio(blocks(arm, length), scores, adjacent=True) for length in TIME_BLOCKS], axis=0)
+        time = np.max([ratio(blocks(arm, length), scores, True, constants) for length in TIME_BLOCKS], axis=0)
         single, lasting = np.maximum(single, time), np.maximum(lasting, time)
     return np.maximum(1.0, single), np.asarray(np.maximum(1.0, lasting))
 
@@ -115,9 +115,15 @@ def blocks(values: Array, length: int) -> Array:
     return np.asarray(np.sum(cut.reshape(*cut.shape[:-3], whole, length, *cut.shape[-2:]), axis=-3))
 
 
-def ratio(block: Array, scores: bool, adjacent: bool) -> Array:
-    """Pearson's dispersion over all blocks: how many times more uneven than independent requests. 1 where nothing can be compared."""
+def ratio(block: Array, scores: bool, adjacent: bool, constants: Constants) -> Array:
+    """Pearson's dispersion over all blocks: how many times more uneven than independent requests. 1 where nothing can be compared.
+
+    An error that is alone in its block says nothing of how errors come together, so a history of few errors is believed little (ADR 8).
+    """
     groups = np.stack((block[..., :-1, 0, :], block[..., 1:, 0, :]), axis=-2) if adjacent else block
     chi, freedom = uneven(groups, scores)
     total = np.sum(freedom, axis=-1)
-    return np.asarray(np.where(total > 0, np.sum(chi, axis=-1) / np.where(total > 0, total, 1.0), 1.0))
+    found = np.where(total > 0, np.sum(chi, axis=-1) / np.where(total > 0, total, 1.0), 1.0)
+    events = np.sum(groups[..., 1 if scores else 0], axis=-1)
+    together = np.sum(np.maximum(0.0, events - 1), axis=-1)
+    return np.asarray(1 + (found - 1) * together / (together + constants.history_strength))

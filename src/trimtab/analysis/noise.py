@@ -113,7 +113,11 @@ def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
 
 def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Array, constants: Constants) -> Worth:
     """What counts are worth now. `history` is its noise within a scrape and over longer blocks; only the lasting part grows with load
-    and error rate."""
+    and error rate.
+
+    Pods that stay bad for minutes show within a scrape as well once they fail often, and the scrape cannot tell them from clumps. So the
+    lasting part is never taken for less than it was in the history: noise that is seen anew must not make counts worth more (ADR 8).
+    """
     strength, dead = constants.noise_strength, constants.noise_dead_zone
     single, lasting = history
     now = (strength * single + state.chi[..., 0]) / (strength + state.freedom[..., 0])
@@ -121,7 +125,8 @@ def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Ar
     blocks = (strength * lasting[..., None] + state.chi[..., 1:]) / (strength + state.freedom[..., 1:])
     one = np.maximum(1.0, within - dead)
     long = np.maximum(1.0, np.maximum(np.maximum(lasting, within), np.max(blocks, axis=-1)) - dead)
-    excess = (one - 1) + np.maximum(0.0, long - one) * np.maximum(1.0, load * rate)
+    usual = np.maximum(1.0, lasting - dead) - np.maximum(1.0, single - dead)
+    excess = (one - 1) + np.maximum(usual, long - one) * np.maximum(1.0, load * rate)
     return Worth(1 + constants.noise_factor * excess, 1 + excess, np.stack(np.broadcast_arrays(one, long, load, rate), axis=-1))
 
 

@@ -104,6 +104,8 @@ class Constants:
     """Within a step a new bet begins after so many scrapes (5 minutes at 15 s), and one with each step."""
     noise_strength: float = 20.0
     """How many degrees of freedom the noise of the history counts for, against the noise seen during the rollout."""
+    history_strength: float = 3.0
+    """So many errors that came together with others are needed before the history's noise is believed by half."""
     noise_factor: float = 1.5
     """Rollback and hold take the noise for so many times what was measured, beyond the first dead zone. Promotion takes it as measured."""
     noise_dead_zone: float = 0.1

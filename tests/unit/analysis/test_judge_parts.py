@@ -15,7 +15,7 @@ from trimtab.analysis.calibration import calibrate, dispersion
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.grouping import dealt, leavable
 from trimtab.analysis.layout import layout
-from trimtab.analysis.noise import uneven
+from trimtab.analysis.noise import still, uneven, worth
 from trimtab.analysis.odds import implicated
 from trimtab.analysis.packing import blank, leaves, packed, rebuilt, unpacked
 from trimtab.analysis.verdicts import decide
@@ -44,8 +44,29 @@ def test_unevenness_is_pearsons(pods: list[tuple[int, int]]) -> None:
 
 def test_two_blocks_of_one_pod_are_compared_as_two_pods_would_be() -> None:
     values = np.asarray([[[3.0, 1000.0]], [[9.0, 1000.0]]])
-    single, _ = dispersion(values, False, Clumps.PODS, CONSTANTS)
+    single, _ = dispersion(values, False, Clumps.PODS, replace(CONSTANTS, history_strength=1e-9))
     assert single == pytest.approx((3 - 9) ** 2 / (3 + 9))
+
+
+def test_a_history_of_few_errors_is_believed_little() -> None:
+    few, many = np.zeros((2, 960, 10, 2))
+    few[..., 1], many[..., 1] = 100.0, 100.0
+    few[100, 3, 0] = 2.0
+    many[::10, 3, 0] = 2.0
+    (single, _), (same, _) = (dispersion(values, False, Clumps.PODS, CONSTANTS) for values in (few, many))
+    assert 1.0 < single < 1.2
+    assert same > 1.8
+
+
+@given(st.lists(st.floats(0, 400), min_size=3, max_size=3), st.floats(1, 20), st.floats(1, 20))
+@settings(max_examples=100, deadline=None)
+def test_noise_that_is_seen_during_a_rollout_never_makes_counts_worth_more(chi: list[float], load: float, rate: float) -> None:
+    calm = still((), 8, CONSTANTS)
+    seen = replace(calm, chi=np.asarray(chi), freedom=np.asarray([40.0, 40.0, 40.0]))
+    history = np.asarray(1.05), np.asarray(1.4)
+    before, after = (worth(state, history, np.asarray(load), np.asarray(rate), CONSTANTS) for state in (calm, seen))
+    assert after.divisor >= before.divisor - 1e-12
+    assert after.divisor_promote >= before.divisor_promote - 1e-12
 
 
 def test_independent_errors_have_a_noise_of_one_and_clumps_of_ten_one_of_ten() -> None:
