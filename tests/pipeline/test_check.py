@@ -1,0 +1,137 @@
+"""`trimtab check` over the founding document's repositories, overlays and charts, with real kustomize and helm."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.test_pipeline_project import written
+from pipeline.trees import MENDS, commit, founding
+from trimtab.inspection.report import Report
+from trimtab.wiring.checking import Asked, checked
+from trimtab.wiring.pipeline import Rules
+
+pytestmark = pytest.mark.pipeline
+
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: y}\n"
+
+
+def told(report: Report, *, without: tuple[str, ...] = ()) -> list[str]:
+    return [
+        f"{one.severity.value} {one.finding.file}:{one.finding.line} {one.finding.check}"
+        for one in report.found
+        if one.finding.check not in without
+    ]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("strategy-1", [("info", "apps/myapp/base/deployment.yaml:1", "rollout/no-traffic")]),
+        (
+            "strategy-3",
+            [
+                ("error", "helm-charts/myapp/templates/deployment.yaml:2", "kubernetes/schema"),
+                ("info", "helm-charts/myapp/templates/deployment.yaml:2", "rollout/no-traffic"),
+            ],
+        ),
+        ("strategy-4", 2 * [("warning", "k8s/base/deployment.yaml:1", "kubernetes/overlap")]),
+    ],
+)
+async def test_what_is_merely_unwise_in_the_founding_documents_repositories_is_found(
+    strategy: str, expected: list[tuple[str, str, str]], tmp_path: Path, rendering: Rules
+) -> None:
+    report = await checked(Asked(founding(strategy, tmp_path), rules=rendering))
+    assert told(report, without=("rollout/reload",)) == [" ".join(part) for part in expected]
+    assert any(one.finding.check == "rollout/reload" for one in report.found) is (strategy != "strategy-3")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "place"),
+    [
+        ("strategy-1", "apps/myapp/overlays/canary/configmap-patch.yaml"),
+        ("strategy-3", "helm-charts/myapp/templates/configmap.yaml"),
+        ("strategy-4", "k8s/overlays/production-canary/configmap.yaml"),
+    ],
+)
+async def test_what_keeps_them_from_rendering_is_a_finding_at_its_place(
+    strategy: str, place: str, tmp_path: Path, rendering: Rules
+) -> None:
+    assert MENDS[strategy]
+    report = await checked(Asked(founding(strategy, tmp_path, ()), rules=rendering))
+    assert not report.passes
+    assert place in {one.finding.file for one in report.found if one.finding.check == "render/fails"}
+
+
+async def test_a_bad_value_in_an_overlay_is_found_in_its_patch_and_only_if_this_change_brought_it(tmp_path: Path, rendering: Rules) -> None:
+    folder = founding("strategy-1", tmp_path)
+    patch = folder / "apps/myapp/overlays/canary/configmap-patch.yaml"
+    patch.write_text(patch.read_text().replace("pool_size: 20", "pool_size: [20"))
+    deployment = folder / "apps/myapp/overlays/canary/deployment-patch.yaml"
+    deployment.write_text(deployment.read_text().replace("replicas: 1", 'replicas: "1"'))
+    asked = Asked(folder, rules=rendering, base="HEAD")
+    errors = ["error apps/myapp/overlays/canary/configmap-patch.yaml:10 content/parses"]
+    errors.append("error apps/myapp/overlays/canary/deployment-patch.yaml:6 kubernetes/schema")
+    report = await checked(asked)
+    assert [line for line in told(report) if line.startswith("error")] == errors
+    assert report.base.startswith("HEAD (")
+    commit(folder, "it is there now")
+    report = await checked(asked)
+    assert [line.replace("warning", "error") for line in told(report) if line.startswith("warning")][:2] == errors
+    assert report.passes
+
+
+async def test_a_change_under_a_generator_reaches_pods_and_one_without_its_hash_does_not(tmp_path: Path, rendering: Rules) -> None:
+    deployment = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: a, image: x, envFrom: [{configMapRef: {name: settings}}]}]}
+"""
+    generator = "resources: [web.yaml]\nconfigMapGenerator: [{name: settings, literals: [LOG=info]}]\n"
+    fixed = generator + "generatorOptions: {disableNameSuffixHash: true}\n"
+    written(tmp_path, {f"{name}/web.yaml": deployment for name in ("hashed", "fixed")})
+    written(tmp_path, {"hashed/kustomization.yaml": generator, "fixed/kustomization.yaml": fixed})
+    commit(tmp_path, "before")
+    for name, text in (("hashed", generator), ("fixed", fixed)):
+        written(tmp_path, {f"{name}/kustomization.yaml": text.replace("info", "debug")})
+    report = await checked(Asked(tmp_path, rules=rendering, base="main"))
+    assert told(report) == ["error fixed/web.yaml:1 rollout/unseen"]
+
+
+async def test_folders_without_a_trimtab_yaml_overlays_components_and_charts_are_found(tmp_path: Path, rendering: Rules) -> None:
+    folder = founding("strategy-1", tmp_path / "one")
+    (folder / "trimtab.yaml").unlink()
+    component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+    written(folder, {"apps/parts/kustomization.yaml": component, "apps/plain/a.yaml": CONFIG})
+    report = await checked(Asked(folder, rules=rendering))
+    assert [one.name for one in report.targets] == ["apps/myapp/overlays/canary", "apps/myapp/overlays/stable", "apps/plain"]
+    folder = founding("strategy-3", tmp_path / "three")
+    values = ("helm-charts/myapp/values-production.yaml", "helm-charts/myapp/values-canary.yaml")
+    report = await checked(
+        Asked(folder / "helm-charts", ("./myapp",), tuple(name.removeprefix("helm-charts/") for name in values), rules=rendering)
+    )
+    assert [(one.name, one.tool.split()[0]) for one in report.targets] == [("helm-charts/myapp", "helm")]
+
+
+async def test_values_that_the_charts_schema_refuses_are_a_finding_of_their_own(tmp_path: Path, rendering: Rules) -> None:
+    folder = founding("strategy-3", tmp_path)
+    written(folder, {"helm-charts/myapp/values.schema.json": '{"properties": {"replicaCount": {"type": "string"}}}'})
+    found = told(await checked(Asked(folder, rules=rendering)))
+    assert "error helm-charts/myapp/values-production.yaml:0 helm/values" in found
+
+
+async def test_for_strangers_nothing_of_the_network_is_asked_for_and_what_reaches_out_is_a_finding(
+    tmp_path: Path, rendering: Rules
+) -> None:
+    folder = founding("strategy-1", tmp_path)
+    overlay = folder / "apps/myapp/overlays/canary/kustomization.yaml"
+    text = overlay.read_text()
+    for line in ("https://example.invalid/x.yaml", "../../../../../../../../etc/hostname"):
+        overlay.write_text(text.replace("- ../../base", f"- ../../base\n- {line}"))
+        report = await checked(Asked(folder, base="HEAD", untrusted=True, rules=replace(rendering, network=False)))
+        (error,) = [one.finding for one in report.found if one.finding.check == "render/fails"]
+        assert (error.file, error.line) == ("apps/myapp/overlays/canary/kustomization.yaml", 8)
