@@ -10,15 +10,19 @@ from trimtab.model.facts import Capabilities, Copy, Facts, HookAnswer, Routes, S
 from trimtab.model.policy import HookType, Policy
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Ask, CanaryState
-from trimtab.model.verdict import Sample, Samples, Verdict
+from trimtab.model.scrapes import Scrape
+from trimtab.model.verdict import History, Sample, Samples, Verdict
 from trimtab.rollout.decide import decide
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.questions import HOOKS_OF, due_question
 from trimtab.rollout.safety import Passage, broken_laws
 from trimtab.rollout.transitions import allowed
+from trimtab.testing.traffic import Rates, requests
+from trimtab.testing.world import START
 
 AT_ONE_MOMENT = 60
 """Decisions at one moment; more than this is a loop that does not come to rest."""
+MOST_SCRAPES = 8
 REVISIONS = tuple(Revision.of("{}", f"v1:{name}", ()) for name in ("red", "blue", "green"))
 
 
@@ -38,6 +42,8 @@ class Outlook:
     routes: str = "wanted"
     """`wanted`, `drifted`, `full` or `none`."""
     metrics: float | None = 100.0
+    requests: str = "good"
+    """Of a canary that is compared: `good`, `bad`, or `none` that anybody counts."""
     hooks: bool = True
     """Every hook is open, but rollback hooks are closed; or the other way round."""
     commands: tuple[Command, ...] = ()
@@ -77,7 +83,7 @@ def facts_of(state: CanaryState, outlook: Outlook, now: datetime) -> Facts:
     since = state.phase_since or now
     facts = Facts(
         now, source, copy_like(outlook.primary, exposure.primary, since), copy_like(outlook.canary, exposure.canary, since),
-        routes_like(outlook.routes, state), outlook.able, commands=outlook.commands, told=told,
+        routes_like(outlook.routes, state), capabilities=outlook.able, commands=outlook.commands, told=told,
     )  # fmt: skip
     return answered(state, facts, due_question(state, facts) if state.rules is not None else Ask.NOTHING, outlook)
 
@@ -89,7 +95,11 @@ def answered(state: CanaryState, facts: Facts, question: Ask, outlook: Outlook) 
         return facts
     if question is Ask.METRICS:
         samples = Samples(facts.now, tuple(Sample(metric.name, metric.kind, outlook.metrics) for metric in policy.analysis.metrics))
-        return replace(facts, asked=question, samples=samples)
+        return replace(facts, asked=question, samples=replace(samples, scrapes=counted(state, facts, outlook)))
+    if question is Ask.SCRAPES:
+        return replace(facts, asked=question, samples=Samples(facts.now, scrapes=counted(state, facts, outlook), glance=True))
+    if question is Ask.HISTORY:
+        return replace(facts, asked=question, history=History(problem="" if outlook.requests == "good" else "nobody knows"))
     if question is Ask.PROVIDERS:
         return replace(facts, asked=question)
     answers = []
@@ -99,6 +109,19 @@ def answered(state: CanaryState, facts: Facts, question: Ask, outlook: Outlook) 
         if is_open is (hook.type is HookType.ROLLBACK):
             break
     return replace(facts, asked=question, answers=tuple(answers))
+
+
+def counted(state: CanaryState, facts: Facts, outlook: Outlook) -> tuple[Scrape, ...]:
+    """What both copies counted since it was last looked at, no more of it than the last scrapes."""
+    rules, evidence, run = state.analysis.judge, state.evidence, state.running
+    if rules is None or run is None or evidence.step is None or evidence.compared is None or outlook.requests == "none":
+        return ()
+    length = evidence.compared.interval
+    upto, last = evidence.compared.upto or run.grown or facts.now, (facts.now - START) // length
+    first = max((upto - START) // length + 1, last - MOST_SCRAPES)
+    rates = Rates(0.2) if outlook.requests == "bad" else Rates()
+    ends = (START + length * number for number in range(first, last))
+    return tuple(requests(metric, end, evidence.step.weight or 0.2, rates) for end in ends for metric in rules.metrics)
 
 
 def verdict_of(state: CanaryState, facts: Facts) -> Verdict | None:

@@ -31,7 +31,9 @@ def sentence(decision: JudgeDecision, rules: JudgeRules) -> str:
     """What happened and why, for someone who sees nothing else."""
     seconds = round(decision.exposed.total_seconds())
     called = CALLED[decision.ruling] if not (decision.ruling is Ruling.GO_ON and decision.step.last) else "Good enough to promote"
-    parts = [f"{called} after {duration(seconds)} at {percent(decision.step.weight)}: {because(decision, rules)}"]
+    weight = decision.step.weight
+    where = f"at {percent(weight)}" if weight else f"with {percent(decision.measured_share)} of the requests"
+    parts = [f"{called} after {duration(seconds)} {where}: {because(decision, rules)}"]
     if decision.final and decision.ending is not None:
         parts.append(f"Waiting is over: {ENDINGS[decision.ending]}.")
     return " ".join(parts)
@@ -133,7 +135,7 @@ def refuted_words(row: MetricReading, step: JudgeStep) -> str:
 def still_needed(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
     """What is missing."""
     if decision.reason is Reason.BAKING:
-        return "Nothing speaks against it; the last step lasts a while longer, for what needs minutes to show."
+        return "Nothing speaks against it; the step lasts a while longer, for what needs minutes to show."
     if decision.reason is Reason.WARM_UP:
         return "The canary warms up; only a far worse one is rolled back."
     so_far = f"So far odds {ratio(row.refuted)} against {refuted_words(row, decision.step)}; {rules.promote_odds:g}:1 are needed."

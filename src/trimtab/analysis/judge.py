@@ -1,12 +1,14 @@
 """How is "worse" computed? Samples and evidence in, verdict and new evidence out (P3). Called by `control.reconcile`.
 
-Thresholds as Flagger means them (MET-5 to MET-7). Judging the same answers twice counts them once.
+Thresholds as Flagger means them (MET-5 to MET-7), and beside them the comparison with the primary. Judging the same answers twice counts
+them once.
 """
 
 import math
 from dataclasses import replace
 from datetime import datetime
 
+from trimtab.analysis.comparison import compared, word
 from trimtab.model.policy import Analysis, Metric, MetricKind, WhenUnknown
 from trimtab.model.verdict import Evidence, Judgement, Reading, Result, Sample, Samples, Verdict
 
@@ -17,20 +19,42 @@ def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: 
     """What one check says; None where nothing was asked, or where these answers were judged before.
 
     A bad check below the threshold is inconclusive, or no-data where answers were missing; the one that reaches it is a fail.
-    Missing answers that the policy wants to hold for are no-data and are not counted.
+    Missing answers that the policy wants to hold for are no-data and are not counted. Where canary and primary are compared as well, the
+    worse of both words counts; between two checks only they are compared.
     """
-    # Evidence from a time to come was gathered before somebody set the clock back; it says nothing about these answers.
-    if samples is None or (evidence.upto is not None and samples.asked <= evidence.upto <= now):
+    if samples is None:
         return None
+    before, asked = evidence.glanced if samples.glance else evidence.upto, min(samples.asked, now)
+    # Evidence from a time to come was gathered before somebody set the clock back; it says nothing about these answers.
+    if before is not None and samples.asked <= before <= now:
+        return None
+    said, results = Judgement.PASS, tuple[Result, ...]()
+    carried = replace(evidence, glanced=asked) if samples.glance else replace(evidence, upto=asked)
+    if not samples.glance:
+        said, results, carried = limits(analysis, carried, samples)
+    if analysis.judge is not None:
+        carried = compared(analysis.judge, carried, samples, now)
+        if carried.step is not None and carried.ruling is not None:
+            said = worse(said, word(analysis, carried.ruling))
+    return Verdict(said, results, carried)
+
+
+def limits(analysis: Analysis, evidence: Evidence, samples: Samples) -> tuple[Judgement, tuple[Result, ...], Evidence]:
+    """Every metric against its limits."""
     answers = dict(enumerate(samples.answers))
     results = tuple(read(metric, answers.get(index)) for index, metric in enumerate(analysis.metrics))
     bad = next((result for result in results if not result.good), None)
     counted = bad is not None and not held(analysis, results)
     failed = evidence.failed_checks + counted
-    carried = replace(
-        evidence, failed_checks=failed, checks=evidence.checks + 1, upto=min(samples.asked, now), results=results
-    )  # fmt: skip
-    return Verdict(judgement(analysis, bad, counted, failed), results, carried)
+    carried = replace(evidence, failed_checks=failed, checks=evidence.checks + 1, results=results)
+    return judgement(analysis, bad, counted, failed), results, carried
+
+
+def worse(limits: Judgement, comparison: Judgement) -> Judgement:
+    """The word of both together. A limit that is broken without being a fail says more than a comparison that waits."""
+    if Judgement.FAIL in (limits, comparison):
+        return Judgement.FAIL
+    return comparison if limits is Judgement.PASS else limits
 
 
 def judgement(analysis: Analysis, bad: Result | None, counted: bool, failed: int) -> Judgement:

@@ -116,7 +116,8 @@ def ruled(look: Look, minutes: float | None) -> tuple[Ruling, Reason]:
     if call in (Ruling.GO_ON, Ruling.COLLECTING) and shared_breach(look):
         return Ruling.HOLD, Reason.SHARED_BREACH
     if call is Ruling.GO_ON:
-        baked = not look.step.last or look.now - look.step.began >= rules.bake
+        least = max(rules.bake, rules.step_minimum) if look.step.last else rules.step_minimum
+        baked = look.now - look.step.began >= least
         return (call, Reason.REFUTED) if baked else (Ruling.COLLECTING, Reason.BAKING)
     if call is Ruling.HOLD:
         return call, Reason.ONE_POD if look.all.without_pod < np.log(rules.without_one_pod_odds) else Reason.DOUBT

@@ -1,13 +1,33 @@
 """Puts the question that is due to hooks, metrics or providers. Called by `observe`."""
 
 from dataclasses import replace
+from datetime import datetime
 
+from trimtab.analysis.cautions import cautions
 from trimtab.model.facts import Facts
+from trimtab.model.policy import Policy
 from trimtab.model.rollout import Ask, CanaryState
 from trimtab.model.verdict import Samples
 from trimtab.ports import HookCall, Outside
 from trimtab.rollout.questions import HOOKS_OF, hook_phase
 from trimtab.rollout.turn import run_id
+
+
+async def count(state: CanaryState, policy: Policy, since: datetime, outside: Outside) -> Samples:
+    """What canary and primary counted since it was last looked at."""
+    compared = state.evidence.compared
+    upto = compared.upto if compared is not None else None
+    return await outside.metrics.count(state.key, policy, since, upto or since)
+
+
+async def past(facts: Facts, policy: Policy, state: CanaryState, outside: Outside) -> Facts:
+    """The primary's past, and what the judge cannot do here by that."""
+    found, rules = await outside.metrics.history(state.key, policy), policy.analysis.judge
+    said: tuple[str, ...] = ()
+    if rules is not None:
+        pods = (facts.source.replicas or 1) if found.by_pod else 0
+        said = cautions(rules, found.calibration, pods, policy.analysis.sticky)
+    return replace(facts, asked=Ask.HISTORY, history=found, cautions=said)
 
 
 async def ask(state: CanaryState, facts: Facts, question: Ask, outside: Outside) -> Facts:
@@ -17,13 +37,19 @@ async def ask(state: CanaryState, facts: Facts, question: Ask, outside: Outside)
         return facts
     if question is Ask.PROVIDERS:
         return replace(facts, asked=question, probe=await outside.metrics.probe(state.key, policy))
+    since = state.running.ready if state.running is not None and state.running.ready is not None else facts.now
     if question is Ask.METRICS:
-        run = state.running
-        since = run.ready if run is not None and run.ready is not None else facts.now
         samples = Samples(facts.now)
         if policy.analysis.metrics:
             samples = await outside.metrics.measure(state.key, policy, since)
+        if policy.analysis.judge is not None and state.evidence.step is not None:
+            counted = await count(state, policy, since, outside)
+            samples = replace(samples, scrapes=counted.scrapes, missing=counted.missing)
         return replace(facts, asked=question, samples=samples)
+    if question is Ask.SCRAPES:
+        return replace(facts, asked=question, samples=await count(state, policy, since, outside))
+    if question is Ask.HISTORY:
+        return await past(facts, policy, state, outside)
     hooks = policy.hooks_of(HOOKS_OF[question])
     call = HookCall(state.key, hook_phase(state, question), run_id(state))
     answers = await outside.hooks.ask(call, hooks) if hooks else ()

@@ -36,7 +36,7 @@ class Reason(StrEnum):
     """Both copies break an objective."""
     WARM_UP = "warm-up"
     BAKING = "baking"
-    """All is proved, and the last step still lasts."""
+    """All is proved, and the step still lasts."""
     COLLECTING = "collecting"
     DEADLINE = "deadline"
     SILENCE = "silence"

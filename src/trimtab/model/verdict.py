@@ -96,6 +96,8 @@ class Evidence:
     checks: int = 0
     upto: datetime | None = None
     """When the newest answers in it were asked for; answers from before are not counted again."""
+    glanced: datetime | None = None
+    """The same of scrapes that were asked for alone, between two checks."""
     results: tuple[Result, ...] = ()
     """Of the newest check."""
     history: Calibration | None = None

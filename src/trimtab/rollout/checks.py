@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from trimtab.model.policy import GATES, HookType
 from trimtab.model.rollout import Ask, Gate, Outcome, Phase
+from trimtab.model.ruling import Ruling
 from trimtab.model.verdict import Judgement, Reading, Result, Verdict
 from trimtab.rollout import reasons
+from trimtab.rollout.comparing import checked, passes, rolled_back, speaks
 from trimtab.rollout.copies import canary_ready
 from trimtab.rollout.endings import roll_back
 from trimtab.rollout.questions import following, nobody_serves
@@ -89,17 +91,23 @@ def metrics(turn: Turn) -> bool:
     verdict, samples = turn.verdict, turn.facts.samples
     if verdict is None or samples is None:
         return wait(turn)
+    if verdict.judgement is Judgement.FAIL and (ruling := speaks(turn)) is not None and ruling.ruling is Ruling.ROLLBACK:
+        rolled_back(turn)
+        return False
     new = news(turn, verdict)
     if verdict.judgement is Judgement.PASS:
         if turn.run.grown is not None and samples.asked <= turn.run.grown:
             # The clock was set back in the middle of this pass: these answers cannot speak for the last growth (S3).
             return wait(turn)
+        passes(turn)
         turn.alter(passed=samples.asked)
         if new:
-            turn.note(Message("CheckPassed", f"check {verdict.evidence.checks} passed"), results=verdict.results)
+            turn.note(passed(turn, verdict), results=verdict.results)
         return go_on(turn)
+    bad = next((result for result in verdict.results if not result.good), None)
+    if bad is None:
+        return go_on(turn) if checked(turn) else False
     if new:
-        bad = next(result for result in verdict.results if not result.good)
         message = reasons.metric_failed(turn.names, bad, turn.policy.provider)
         turn.note(message, results=verdict.results)
         turn.announce(message)
@@ -107,6 +115,12 @@ def metrics(turn: Turn) -> bool:
         return too_many_failures(turn)
     turn.alter(passed=None)
     return wait(turn)
+
+
+def passed(turn: Turn, verdict: Verdict) -> Message:
+    """A check that let exposure grow, and by what."""
+    compared = f". {verdict.evidence.said}" if speaks(turn) is not None else ""
+    return Message("CheckPassed", f"check {verdict.evidence.checks} passed{compared}")
 
 
 def news(turn: Turn, verdict: Verdict) -> bool:

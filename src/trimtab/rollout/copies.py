@@ -5,6 +5,7 @@ from datetime import datetime
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Phase
 from trimtab.rollout import reasons
+from trimtab.rollout.exposure import wanted
 from trimtab.rollout.readiness import Demand, Readiness, readiness
 from trimtab.rollout.turn import Turn
 
@@ -36,3 +37,13 @@ def canary_ready(turn: Turn, since: datetime) -> Readiness:
     policy = turn.policy
     demand = Demand(policy.target.name, turn.run.to, policy.canary_ready_threshold, policy.progress_deadline, since)
     return readiness(turn.facts.canary, demand, turn.now)
+
+
+def only_canary_serves(turn: Turn) -> bool:
+    """Has the canary a share that the primary is not ready to take? Then traffic stays where it is, and that is told (S9)."""
+    state, routes = turn.state, turn.facts.routes
+    exposed = wanted(state).weight or (routes is not None and routes.weight)
+    if not exposed or state.promoted is None or primary_ready(turn, state.promoted, turn.now).ready:
+        return False
+    turn.say(reasons.Message("Kept", f"{turn.names.primary} is not ready, so traffic stays with the canary for now", "warn"))
+    return True

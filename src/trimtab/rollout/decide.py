@@ -13,9 +13,9 @@ from trimtab.model.rollout import Ask, CanaryState, Outcome, Phase, RolloutKind
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout import reasons
 from trimtab.rollout.checks import metrics
-from trimtab.rollout.copies import patience_anew, primary_ready
+from trimtab.rollout.comparing import answer_within, nobody_answered
+from trimtab.rollout.copies import only_canary_serves, patience_anew
 from trimtab.rollout.endings import end, go_back, hold, usable
-from trimtab.rollout.exposure import wanted
 from trimtab.rollout.leaving import terminating
 from trimtab.rollout.phases import at_rest, finalising, initializing, progressing, promoting
 from trimtab.rollout.pinning import completed
@@ -60,6 +60,8 @@ def set_back(turn: Turn) -> None:
     state, now = turn.state, turn.now
     if state.rules is not None and state.due is not None and state.due > now + state.rules.interval:
         turn.change(due=turn.next_grid())
+    if state.evidence.glanced is not None and state.evidence.glanced > now:
+        turn.change(evidence=replace(state.evidence, glanced=None))
     run = state.running
     if run is None or not any(moment is not None and moment > now for moment in (run.began, run.grown, run.passed, run.promoting)):
         return
@@ -163,16 +165,6 @@ def leave(turn: Turn, outcome: Outcome, message: Message) -> None:
         go_back(turn, outcome, message.text)
 
 
-def only_canary_serves(turn: Turn) -> bool:
-    """Has the canary a share that the primary is not ready to take? Then traffic stays where it is, and that is told (S9)."""
-    state, routes = turn.state, turn.facts.routes
-    exposed = wanted(state).weight or (routes is not None and routes.weight)
-    if not exposed or state.promoted is None or primary_ready(turn, state.promoted, turn.now).ready:
-        return False
-    turn.say(Message("Kept", f"{turn.names.primary} is not ready, so traffic stays with the canary for now", "warn"))
-    return True
-
-
 def failed(turn: Turn) -> bool:
     """The judge says fail: back at once, whatever else was wished for in this pass (S4)."""
     run, verdict = turn.state.running, turn.verdict
@@ -183,16 +175,22 @@ def failed(turn: Turn) -> bool:
 
 
 def overdue(turn: Turn) -> bool:
-    """A gate that stayed closed longer than the policy allows aborts the attempt (R9)."""
+    """A gate that stayed closed longer than the policy allows aborts the attempt (R9); a judge whom nobody answers ends it."""
     run = turn.state.running
-    if run is None or run.gate is None or run.policy.gate_deadline is None or run.outcome is not None:
+    if run is None or run.gate is None or run.outcome is not None:
         return False
-    deadline = run.gate.since + run.policy.gate_deadline
+    patience = run.policy.gate_deadline if not run.gate.judge else answer_within(run.policy)
+    if patience is None:
+        return False
+    deadline = run.gate.since + patience
     if turn.now < deadline:
         turn.look(deadline)
         return False
     if only_canary_serves(turn):
         turn.look(turn.next_grid())
         return False
+    if run.gate.judge:
+        nobody_answered(turn)
+        return True
     abort_now(turn, "the gate's deadline", f"{run.gate.type} was not opened in time")
     return True

@@ -7,6 +7,8 @@ from trimtab.model.policy import HookType
 from trimtab.model.rollout import Ask, Outcome, Phase, Rollout, RolloutKind
 from trimtab.rollout import reasons
 from trimtab.rollout.checks import answered
+from trimtab.rollout.comparing import begin as compare_from_now
+from trimtab.rollout.comparing import glanced, learn, learning, stepped
 from trimtab.rollout.copies import canary_ready, nobody_looked, patience_anew, primary_ready
 from trimtab.rollout.endings import end, ending, hold, open_attempt, promoted, promotion_failed, refuse, roll_back, usable
 from trimtab.rollout.exposure import canary_left_alone, reached, routed_as_wanted
@@ -173,7 +175,7 @@ def progressing(turn: Turn) -> None:
         coming_up(turn)
     elif turn.run.skip or turn.facts.source.skip_analysis:
         promote(turn)
-    elif answered(turn):
+    elif not glanced(turn) and answered(turn):
         grow(turn)
 
 
@@ -191,7 +193,7 @@ def grow(turn: Turn) -> None:
     run = turn.run
     if run.paused is not None:
         turn.pace(following(turn.state, Ask.NOTHING))
-    elif run.position >= len(run.steps):
+    elif run.waived or run.position >= len(run.steps):
         promote(turn)
     else:
         if not run.position:
@@ -201,6 +203,7 @@ def grow(turn: Turn) -> None:
         # Blue/green asks for promotion before the last shift and after it; a person who said yes is not asked again.
         kept = tuple(gate for gate in run.approved if gate is HookType.CONFIRM_PROMOTION)
         turn.alter(position=run.position + 1, grown=turn.now, gate=None, approved=kept)
+        stepped(turn)
         turn.change(phase=Phase.PROGRESSING)
         turn.pace(following(turn.state, Ask.NOTHING))
         turn.say(reasons.advanced(turn.names, step, run.policy))
@@ -219,9 +222,13 @@ def coming_up(turn: Turn) -> None:
     """Waits for the first readiness; only the deadline can end it, and that is told (QUIRK-5)."""
     run = turn.run
     assert run.began is not None
+    learn(turn)
+    if learning(turn):
+        return
     copy = canary_ready(turn, run.began)
     if copy.ready:
         turn.alter(ready=turn.now)
+        compare_from_now(turn)
         turn.change(grid=turn.now, due=turn.now)
         turn.change(asks=following(turn.state, Ask.NOTHING))
         turn.again()

@@ -3,12 +3,16 @@
 `observe` asks what `due_question` names; the phases walk along `chain`.
 """
 
+from datetime import datetime
+
 from trimtab.model.facts import Facts
 from trimtab.model.policy import GATES, HookType
 from trimtab.model.rollout import Ask, CanaryState, Phase, Rollout
 from trimtab.rollout.exposure import routed_as_wanted
 from trimtab.rollout.steps import next_gates
 
+BEFOREHAND = frozenset({Ask.PROVIDERS, Ask.HISTORY})
+"""Questions that do not depend on where traffic is."""
 HOOKS_OF = {
     Ask.ROLLBACK: HookType.ROLLBACK,
     Ask.PRE_ROLLOUT: HookType.PRE_ROLLOUT,
@@ -79,9 +83,26 @@ def due_question(state: CanaryState, facts: Facts) -> Ask:
     """What to ask now: what the state asks, once it is due and traffic is where it should be (S6)."""
     suspended = facts.source.suspended or state.suspended
     waiting = state.asks is Ask.NOTHING or suspended or (state.due is not None and facts.now < state.due)
-    if waiting or nobody_serves(state, facts) or (state.asks is not Ask.PROVIDERS and not routed_as_wanted(state, facts)):
+    if suspended or nobody_serves(state, facts):
         return Ask.NOTHING
-    return state.asks
+    if state.asks in BEFOREHAND and not waiting:
+        return state.asks
+    if not routed_as_wanted(state, facts):
+        return Ask.NOTHING
+    if not waiting:
+        return state.asks
+    glance = next_glance(state)
+    return Ask.SCRAPES if glance is not None and glance <= facts.now else Ask.NOTHING
+
+
+def next_glance(state: CanaryState) -> datetime | None:
+    """When canary and primary are compared again, check or not: at each scrape. None where they are not."""
+    run, evidence = state.running, state.evidence
+    if run is None or run.outcome is not None or run.grown is None or evidence.step is None or evidence.compared is None:
+        return None
+    if state.suspended or state.phase not in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
+        return None
+    return max(run.grown, evidence.upto or run.grown, evidence.glanced or run.grown) + evidence.compared.interval
 
 
 def hook_phase(state: CanaryState, ask: Ask) -> str:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from trimtab.model.content import Severity
 from trimtab.model.facts import Facts
 from trimtab.model.rollout import CanaryState, Exposure, Leaving, Outcome, Phase, Rollout, RolloutKind
+from trimtab.model.ruling import Ruling
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout.exposure import canary_left_alone, wanted
 from trimtab.rollout.pinning import completed
 from trimtab.rollout.transitions import allowed
 
+AGAINST_GROWTH = frozenset({Ruling.ROLLBACK, Ruling.HOLD, Ruling.NO_DATA})
 BACKWARDS = frozenset({Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.REFUSED, Outcome.INCONCLUSIVE})
 """Outcomes that mean: away from the canary."""
 
@@ -93,7 +95,11 @@ def s3(passage: Passage) -> str:
     if copy.revision != run.to.id or not copy.available:
         return "exposure grows while the canary is not ready"
     stale = was.grown is not None and (run.passed is None or run.passed <= was.grown)
-    return "exposure grows without a check that passed after the last growth" if was.position and stale else ""
+    if was.position and stale:
+        return "exposure grows without a check that passed after the last growth"
+    ruling = passage.after.evidence.ruling
+    judged = passage.before.evidence.step is not None and (ruling is None or ruling.ruling in AGAINST_GROWTH)
+    return "exposure grows although the comparison speaks against it" if judged else ""
 
 
 def s4(passage: Passage) -> str:

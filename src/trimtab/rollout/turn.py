@@ -19,6 +19,7 @@ from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, Ask, CanaryState, Gate, Held, Leaving, Outcome, Pause, Phase, Rollout
 from trimtab.model.tellings import Telling, TellingKind
 from trimtab.model.verdict import Evidence, Result, Verdict
+from trimtab.rollout.questions import next_glance
 from trimtab.rollout.reasons import Alarm, Message, Names
 
 RECEIVERS_RETRY = timedelta(seconds=5)
@@ -59,6 +60,7 @@ class RunChanges(TypedDict, total=False):
     gate: Gate | None
     approved: tuple[HookType, ...]
     skip: bool
+    waived: bool
     paused: Pause | None
     shifted: int
     promoting: datetime | None
@@ -200,6 +202,10 @@ class Turn:
         """What came out. A state that did not change keeps its serial, so nothing is written."""
         if self.state.to_tell:
             self.look(self.now + RECEIVERS_RETRY)
+        glance = next_glance(self.state)
+        if glance is not None:
+            # Another question went first, or traffic is not where it is to be compared: the one waits no longer, the other a little.
+            self.look(max(glance, self.now if self.facts.asked not in (Ask.NOTHING, Ask.SCRAPES) else self.now + SOON))
         if self.state != self.before:
             self.state = replace(self.state, serial=self.before.serial + 1)
         return Decision(self.state, tuple(self.entries), min(self.wakes, default=None))

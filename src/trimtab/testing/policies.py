@@ -1,9 +1,11 @@
 """Policies of every kind, for simulations and property tests."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 from trimtab.model.facts import Capabilities
+from trimtab.model.judging import Ending, JudgeRules, MetricRule, Ramp
 from trimtab.model.names import Target
 from trimtab.model.policy import Analysis, Hook, HookType, Match, Metric, MetricKind, OnNewer, Policy, Service, StringMatch
 
@@ -40,6 +42,27 @@ def any_policy(chance: random.Random) -> tuple[Policy, Capabilities]:
     }
     able = Capabilities() if chance.random() < 0.85 or "match" in strategy else Capabilities(weights=False, match=False, mirror=False)
     return policy_with(rules), able
+
+
+def compared(policy: Policy, able: Capabilities, chance: random.Random) -> Policy:
+    """The same with a judge, where the canary gets requests that can be compared."""
+    if not able.weights or (policy.iterations and not policy.match and not (policy.mirror and able.mirror)):
+        return policy
+    endings = tuple(Ending)
+    rules = JudgeRules(
+        (MetricRule("errors"),),
+        bake=chance.choice((timedelta(0), timedelta(minutes=1))),
+        step_deadline=timedelta(minutes=3),
+        rollout_deadline=timedelta(minutes=20),
+        ask_for=timedelta(minutes=5),
+        silence_deadline=timedelta(minutes=2),
+        on_insufficient=chance.choice(endings),
+        on_doubt=chance.choice(endings),
+        on_no_data=chance.choice(endings),
+        interval=timedelta(seconds=15),
+        promote_without_evidence=chance.random() < 0.5,
+    )
+    return replace(policy, analysis=replace(policy.analysis, judge=rules, ramp=chance.choice(tuple(Ramp))))
 
 
 def policy_with(rules: dict[str, object]) -> Policy:

@@ -7,26 +7,31 @@ history has a number and can be run again: `simulate(SEED)`. Laws are checked at
 import random
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from trimtab.control.reconcile import reconcile
 from trimtab.errors import OutsideError, Unavailable
 from trimtab.model.commands import Command, Verb
 from trimtab.model.decision import Decision
+from trimtab.model.judging import MetricRule
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
 from trimtab.model.rollout import CanaryState, Leaving
+from trimtab.model.scrapes import Scrape
 from trimtab.model.verdict import Sample
 from trimtab.rollout.exposure import wanted
 from trimtab.testing.memory import Memory, Point, Stale
-from trimtab.testing.policies import any_policy
+from trimtab.testing.policies import any_policy, compared
 from trimtab.testing.story import Story
+from trimtab.testing.traffic import Rates, requests
 from trimtab.testing.trouble import ForgetfulSources, RouterByProvider, Trouble, provided
 from trimtab.testing.watched import Watch
 from trimtab.testing.world import World
 
 READS = frozenset({"sources.read", "workloads.look", "router.look", "store.load"})
 """Calls whose answer may be an older one."""
+COMPARED = 8
+"""One history in so many compares canary and primary."""
 FAULTS = ("crash", "lost", "failed", "stale")
 
 
@@ -55,7 +60,11 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        policy = provided(*any_policy(self.random))
+        policy, able = any_policy(self.random)
+        # By its number, so that other histories stay what they were before there was a judge.
+        if self.seed % COMPARED == 3:
+            policy = compared(policy, able, random.Random(self.seed))
+        policy = provided(policy, able)
         world = World(CanaryKey("test", "app"), policy, replicas=self.random.choice((1, 2)))
         self.memory = Memory(world)
         self.memory.sources, self.memory.router = ForgetfulSources(world), RouterByProvider(world)
@@ -64,7 +73,7 @@ class Simulation:
             self.trouble.unreadable()
         self.watch = Watch(self.memory, self.trouble, self.broken)
         self.memory.store.on_replace = self.watch.record
-        self.memory.metrics.script = self.measured
+        self.memory.metrics.script, self.memory.metrics.traffic = self.measured, self.counted
         self.processes = [Process("one"), Process("two")]
         self.seen: dict[str, list[object]] = {}
         self.bad_until = world.now
@@ -166,6 +175,16 @@ class Simulation:
     def turn_bad(self) -> None:
         """Metrics get bad for a while, or silent."""
         self.bad_until = self.memory.world.now + timedelta(seconds=self.random.choice((5, 20, 60)))
+
+    def counted(self, metric: MetricRule, end: datetime) -> Scrape | None:
+        """What both copies counted: nobody knows it while metrics are silent; the canary fails where its content is bad."""
+        world = self.memory.world
+        if world.routes is None or (world.now < self.bad_until and self.seed % 3 == 0):
+            return None
+        canary = world.desired.get("canary")
+        bad = canary is not None and world.archive[canary[0].id][0].data["color"] == b"bad"
+        share = world.routes.weight / 100 or 0.2 * (world.routes.matched or world.routes.mirrored)
+        return requests(metric, end, share, Rates(0.2 if bad or world.now < self.bad_until else 0.002))
 
     def measured(self, policy: Policy) -> tuple[Sample, ...]:
         """Bad while they are bad, and for the content that is bad."""
