@@ -96,10 +96,12 @@ async def test_a_cluster_that_may_not_be_looked_at_leads_to_no_verdict(tmp_path:
     [
         ("policy.yaml", None, "nothing is measured of shop/canary"),
         ("metric.yaml", ("name: error-rate", "name: other"), "metric template error-rate.production error"),
-        ("metric.yaml", ("{{ target }}", "{{ nobody }}"), "metric error-rate"),
+        ("metric.yaml", ("{{ target }}", "{{ nobody }}"), "the query of metric error-rate"),
+        ("metric.yaml", ("'errors", "'sum(errors"), "is not PromQL"),
         ("metric.yaml", ("type: prometheus", "type: datadog"), "asked from datadog"),
         ("policy.yaml", (", thresholdRange: {max: 1}", ""), "has no limit"),
         ("trimtab.yaml", ("smoke: []", "smoke: [{name: home}]"), "smoke check home must have either url or command"),
+        ("trimtab.yaml", ("smoke: []", "smoke: [{name: home, url: shop}]"), "'shop' must begin with http:// or https://"),
     ],
 )
 async def test_what_could_never_be_measured_is_invalid_input_before_anything_is_asked(

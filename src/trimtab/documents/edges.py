@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from trimtab.documents.fitting import Misfit, nearest
 from trimtab.documents.nodes import Path
-from trimtab.documents.pipeline import App, Pipeline, Target
+from trimtab.documents.pipeline import App, Pipeline, Smoke, Target
 
 ONLY_HELM = ("values", "set", "release")
 
@@ -29,6 +29,8 @@ def _of_app(app: App, place: Path) -> Iterator[Misfit]:
     if app.chart is not None and app.rendering not in (None, "helm"):
         yield Misfit((*place, "chart"), f"a chart is rendered by helm, not by {app.rendering}. Remove one of the two fields")
     yield from _path((*place, "chart"), app.chart)
+    for number, smoke in enumerate(app.monitor.smoke if app.monitor is not None else ()):
+        yield from _of_smoke(smoke, (*place, "monitor", "smoke", number))
     names: set[str] = set()
     for index, target in enumerate(app.targets):
         where: Path = (*place, "targets", index)
@@ -37,6 +39,15 @@ def _of_app(app: App, place: Path) -> Iterator[Misfit]:
         names.add(target.name)
         yield from _of_target(app, target, where)
     yield from _edges(app.targets, place)
+
+
+def _of_smoke(smoke: Smoke, place: Path) -> Iterator[Misfit]:
+    if (smoke.url is None) == (smoke.command is None):
+        yield Misfit(place, f"smoke check {smoke.name} must have either url or command")
+    elif smoke.url is not None and not smoke.url.startswith(("http://", "https://")):
+        yield Misfit((*place, "url"), f"{smoke.url!r} must begin with http:// or https://")
+    elif smoke.command == ():
+        yield Misfit((*place, "command"), "is empty; write the program and its arguments, as [./scripts/smoke.sh, canary]")
 
 
 def _of_target(app: App, target: Target, place: Path) -> Iterator[Misfit]:

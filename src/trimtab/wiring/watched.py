@@ -13,13 +13,14 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kubernetes.arrival import Expected
 from trimtab.adapters.kubernetes.client import connected
 from trimtab.adapters.kubernetes.connection import connection
-from trimtab.adapters.metrics.measure import MetricSources, ReadSecret, query_text
+from trimtab.adapters.metrics.measure import MetricSources, ReadSecret
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.adapters.proxies import proxy_for
 from trimtab.config.digest import canonical_json
 from trimtab.documents.monitoring import Reach, compared, limits
 from trimtab.documents.pipeline import App, Monitor, Target
 from trimtab.errors import InputError
+from trimtab.inspection.queries import fault
 from trimtab.model.names import CanaryKey
 from trimtab.model.names import Target as Workload
 from trimtab.model.policy import Policy, Service
@@ -128,7 +129,7 @@ def policy_of(project: Project, whose: tuple[App, Target, Target | None], expect
 
 
 def check(subject: Subject, project: Project, target: Target, behind: Target | None) -> None:
-    """InputError where watching could come to nothing: no metric for a canary, a query or smoke check that cannot be."""
+    """InputError where watching could come to nothing: no metric for a canary, a query that cannot be asked."""
     analysis = subject.policy.analysis
     if behind is not None and not analysis.metrics and analysis.judge is None:
         raise InputError(
@@ -136,13 +137,9 @@ def check(subject: Subject, project: Project, target: Target, behind: Target | N
             f"`policy` of the target in {project.file}"
         )
     for metric in analysis.metrics:
-        try:
-            query_text(subject.key, subject.policy, metric)
-        except InputError as problem:
-            raise InputError(f"metric {metric.name}: {problem}") from None
-    for smoke in subject.monitor.smoke:
-        if (smoke.url is None) == (smoke.command is None):
-            raise InputError(f"{project.file}: smoke check {smoke.name} must have either url or command")
+        problem = fault(metric.query, dict(metric.variables), promql=True)[1] if metric.query else ""
+        if problem:
+            raise InputError(f"the query of metric {metric.name}: {problem}")
 
 
 def rules_digest(project: Project, target: Target) -> str:

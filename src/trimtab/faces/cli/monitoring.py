@@ -159,7 +159,7 @@ async def end(wish: Wish, made: Watch, finish: Finish) -> int:
                 await noted(made.shop, finish.evidence)
             except TrimtabError as problem:
                 notes.append(f"the verdict is not in the journal, so only this run can use it: {problem}")
-    judgement = finish.evidence.verdict.judgement if finish.evidence is not None else ""
+    judgement = finish.evidence.verdict.judgement if finish.evidence is not None and finish.word != monitoring.STOPPED else ""
     if made.canary and finish.word in NEXT:
         notes.append(NEXT[finish.word].format(file=wish.evidence, target=subject.target))
     view = FinishView(
