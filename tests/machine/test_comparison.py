@@ -325,7 +325,7 @@ def test_an_approval_does_not_let_it_grow_once_scrapes_brought_a_doubt(compared:
     assert weights(story) == [10]
 
 
-def test_the_past_of_the_primary_is_asked_once_and_pinned_and_what_is_missing_is_said(
+def test_the_past_of_the_primary_is_pinned_once_the_canary_is_ready_and_what_is_missing_is_said(
     compared: Callable[..., tuple[Story, Requests]],
 ) -> None:
     story, _ = compared()
@@ -337,6 +337,19 @@ def test_the_past_of_the_primary_is_asked_once_and_pinned_and_what_is_missing_is
     story.memory.metrics.past = PAST
     story.go_on(MINUTE)
     assert story.state.evidence.history == Calibration()
+
+
+def test_a_past_that_is_not_to_be_had_at_once_is_asked_for_again_while_the_canary_comes_up(
+    compared: Callable[..., tuple[Story, Requests]],
+) -> None:
+    story, _ = compared()
+    story.memory.world.start_up = timedelta(seconds=40)
+    story.memory.metrics.past = History(problem="prometheus is away")
+    story.go_on(timedelta(seconds=20))
+    assert story.state.evidence.history == Calibration()
+    story.memory.metrics.past = PAST
+    story.go_on(until=at(10))
+    assert story.state.evidence.history == PAST.calibration
 
 
 def test_with_everybody_on_the_canary_there_is_nothing_to_compare_and_what_came_before_counts(

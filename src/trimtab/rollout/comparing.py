@@ -23,26 +23,32 @@ from trimtab.rollout.turn import SOON, Turn
 
 FIRST_INTERVAL = timedelta(seconds=15)
 """Between scrapes, until it was measured."""
+ASK_AGAIN = timedelta(seconds=15)
+"""For a past that was not to be had."""
 
 
 def learn(turn: Turn) -> None:
-    """The primary's past is asked for once, while the canary comes up."""
-    rules = turn.policy.analysis.judge
-    if rules is None or turn.state.evidence.history is not None or turn.run.skip:
+    """The primary's past is asked for while the canary comes up; where nothing is known of it, again until the canary is ready."""
+    rules, known = turn.policy.analysis.judge, turn.state.evidence.history
+    if rules is None or turn.run.skip or (known is not None and known.metrics):
         return
     if turn.facts.asked is not Ask.HISTORY or turn.facts.history is None:
-        turn.look(turn.now + SOON if learning(turn) else turn.now)
-        turn.change(asks=Ask.HISTORY, due=turn.now)
+        asked = turn.state.asks is Ask.HISTORY
+        if not asked:
+            turn.change(asks=Ask.HISTORY, due=turn.now)
+        turn.look(max(turn.state.due or turn.now, turn.now + SOON) if asked else turn.now)
         return
-    turn.change(evidence=replace(turn.state.evidence, history=turn.facts.history.calibration), asks=Ask.NOTHING, due=None)
+    found = turn.facts.history.calibration
+    turn.change(evidence=replace(turn.state.evidence, history=found))
+    turn.change(asks=Ask.NOTHING if found.metrics else Ask.HISTORY, due=None if found.metrics else turn.now + ASK_AGAIN)
     for text in (*filter(None, (turn.facts.history.problem,)), *turn.facts.cautions):
         turn.say(rulings.caution(text))
     turn.again()
 
 
 def learning(turn: Turn) -> bool:
-    """Is the answer about the past still awaited?"""
-    return turn.state.asks is Ask.HISTORY
+    """Is the first answer about the past still awaited?"""
+    return turn.state.asks is Ask.HISTORY and turn.state.evidence.history is None
 
 
 def begin(turn: Turn) -> None:
