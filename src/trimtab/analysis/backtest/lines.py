@@ -9,11 +9,12 @@ import numpy as np
 
 from trimtab.analysis import counts, ledger, ridit
 from trimtab.analysis.backtest.placebo import Places
-from trimtab.analysis.backtest.recording import Recorded, Windows
+from trimtab.analysis.backtest.recording import Recorded, Windows, idling
 from trimtab.analysis.calibration import WINDOW, noise_of, of_buckets
 from trimtab.analysis.counts import CountState, Known, Odds
 from trimtab.analysis.layout import UNUSED, WHOLE, Layout, layout
 from trimtab.analysis.ledger import Array, Flags, Ledger
+from trimtab.analysis.noise import Dispersion
 from trimtab.analysis.odds import joined
 from trimtab.analysis.packing import leaves, rebuilt
 from trimtab.analysis.ridit import Ranks, SeenBuckets, ShiftState
@@ -102,17 +103,16 @@ def calibrated(windows: Windows, start: int, rules: JudgeRules) -> Calibration:
     """The history before one window, as when a rollout begins."""
     if windows.history < LEAST_HISTORY:
         return Calibration()
-    parts = max(1, round(windows.history * windows.recording.interval / WINDOW))
-    return Calibration(
-        tuple(of_metric(metric, slice(start - windows.history, start), parts, rules) for metric in windows.recording.metrics)
-    )
+    recording, history = windows.recording, slice(start - windows.history, start)
+    parts = max(1, round(windows.history * recording.interval / WINDOW))
+    return Calibration(tuple(of_metric(metric, idling(recording, metric, history), parts, rules) for metric in recording.metrics))
 
 
-def of_metric(metric: Recorded, history: slice, parts: int, rules: JudgeRules) -> MetricCalibration:
-    """One metric."""
-    values = metric.values[history]
+def of_metric(metric: Recorded, values: Array, parts: int, rules: JudgeRules) -> MetricCalibration:
+    """One metric from its history, as `idling` has it."""
     sizes = np.sum(values, axis=-1)
-    about = MetricCalibration(metric.name, load=float(np.sum(sizes)) / max(1, int(np.sum(sizes > 0))), scrapes=len(values))
+    load = float(np.rint(np.sum(sizes))) / max(1, int(np.sum(sizes > 0)))
+    about = MetricCalibration(metric.name, load=load, scrapes=len(values))
     if metric.bounds:
         return of_buckets(about, values, metric.bounds, parts, rules)
     return replace(about, noise=noise_of(np.stack((values[..., 1], sizes), axis=-1), parts, False, rules))
@@ -160,7 +160,7 @@ def counted(before: Evidence, shown: Shown, lines: Lines, about: Judged, warming
         after = replace(after, shifts=ridit.update(before.shifts, SeenBuckets(groups, pods), lines.ranks, rules))
     if not warming:
         after = earned(before, after, shown.earns)
-    asked = np.any(np.stack([np.sum(arms, axis=(1, 2, 3)) > 0 for arms in shown.arms]), axis=0)
+    asked = np.any(np.stack([np.sum(arms, axis=(1, 2, 3)) >= 1 for arms in shown.arms]), axis=0)
     return after if np.all(asked) else chosen(asked, after, before)
 
 
@@ -211,9 +211,14 @@ def stepped(evidence: Evidence, which: Flags, about: Judged) -> Evidence:
         promote = np.where(which[:, None, None], 0.0, opened.promote)
         return replace(opened, promote=promote, counted=np.where(which[:, None], 0.0, opened.counted))
 
+    def unloaded(noise: Dispersion) -> Dispersion:
+        return replace(noise, exposure=np.where(which[:, None, None], 0.0, noise.exposure))
+
+    rows, shifts = evidence.counts, evidence.shifts
     return Evidence(
-        replace(evidence.counts, ledger=fresh(evidence.counts.ledger)), replace(evidence.shifts, ledger=fresh(evidence.shifts.ledger))
-    )  # fmt: skip
+        replace(rows, ledger=fresh(rows.ledger), noise=unloaded(rows.noise)),
+        replace(shifts, ledger=fresh(shifts.ledger), noise=unloaded(shifts.noise)),
+    )
 
 
 def odds(evidence: Evidence, lines: Lines, about: Judged, left_out: int) -> Odds:

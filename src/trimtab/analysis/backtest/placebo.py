@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trimtab.analysis.backtest.recording import Recorded, Windows, present
 from trimtab.analysis.ledger import Array, Flags
+from trimtab.analysis.noise import PRESENT
 from trimtab.errors import InputError
 
 Places = NDArray[np.int64]
@@ -110,6 +111,13 @@ def natural(metric: Recorded, scrape: Places, trials: Trials, groups: int) -> tu
         both = grouped(values, groups)
         return both, both
     return grouped(values[:, : trials.canaries], groups), grouped(values[:, trials.canaries :], groups)
+
+
+def idle(trials: Trials, groups: int) -> Array:
+    """(trials, 2, pod groups): next to nothing for every pod, so that one without a request counts as a pod all the same."""
+    part = trials.part.astype(np.float64)[..., None] * PRESENT
+    first = max(1, trials.canaries)
+    return np.stack((grouped(part[:, :first], groups), grouped(part[:, trials.canaries :], groups)), axis=1)[..., 0]
 
 
 def weighted(arms: tuple[Array, Array], trials: Trials, weight: Array, chance: np.random.Generator) -> tuple[Array, Array]:

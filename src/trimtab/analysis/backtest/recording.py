@@ -8,6 +8,7 @@ import numpy as np
 from trimtab.analysis.completion import USUAL, Complete, Completeness, Wanted, complete
 from trimtab.analysis.increments import Binned
 from trimtab.analysis.ledger import Array, Flags
+from trimtab.analysis.noise import PRESENT
 from trimtab.errors import InputError
 from trimtab.model.scrapes import Arm
 
@@ -148,6 +149,13 @@ def windows(recording: Recording, seconds: float, history: float) -> Windows:
             f"{history / 60:.0f} min needs {(seconds + history) / 60:.0f} min without holes. Record more, or shorten --length or --history"
         )
     return Windows(recording, tuple(starts), scrapes, before)
+
+
+def idling(recording: Recording, metric: Recorded, scrapes: slice) -> Array:
+    """(scrapes, pods, columns): requests; every pod that was seen got next to nothing besides, so that an idle one counts as a pod."""
+    values = metric.values[scrapes].copy()
+    values[..., 0] += PRESENT * recording.seen[scrapes]
+    return values
 
 
 def present(found: Windows) -> Flags:

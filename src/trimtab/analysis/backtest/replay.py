@@ -10,7 +10,7 @@ import numpy as np
 
 from trimtab.analysis.backtest import lines as series
 from trimtab.analysis.backtest.lines import Evidence, Judged, Lines, Shown
-from trimtab.analysis.backtest.placebo import Places, Regression, Trials, natural, weighted, worsened
+from trimtab.analysis.backtest.placebo import Places, Regression, Trials, idle, natural, weighted, worsened
 from trimtab.analysis.backtest.recording import Recording, Windows
 from trimtab.analysis.backtest.trialled import Candidate, End, Ended
 from trimtab.analysis.ledger import Array, Flags
@@ -153,12 +153,14 @@ def sight(stage: Stage, running: Running, scrape: int) -> tuple[Shown, Array]:
     weight = np.asarray(stage.candidate.weights)[running.step]
     began = scrape * recording.interval
     bad = (running.step >= stage.regression.from_step) & (began >= stage.regression.after)
-    arms, added = [], np.zeros(len(starts))
+    arms, added, resting = [], np.zeros(len(starts)), idle(trials, groups)
     for row, metric in enumerate(recording.metrics):
         canary, primary = weighted(natural(metric, starts, trials, groups), trials, weight, stage.chance)
         if row == stage.place:
             canary, added = worsened(canary, bad, metric, stage.regression, stage.chance)
-        arms.append(np.stack((canary, primary), axis=1))
+        both = np.stack((canary, primary), axis=1)
+        both[..., 0] += resting
+        arms.append(both)
     following = np.asarray((*stage.candidate.weights[1:], 1.0))[running.step]
     return Shown(tuple(arms), max(1, trials.canaries), following, began >= running.began), added
 

@@ -90,12 +90,14 @@ def from_recording(found: "Recording", rules: "JudgeRules") -> "tuple[Traffic, C
 
     import numpy as np
 
+    from trimtab.analysis.backtest.recording import idling
     from trimtab.analysis.calibration import WINDOW, noise_of
     from trimtab.analysis.planning import Traffic
     from trimtab.model.evidence import Calibration, MetricCalibration
 
     errors = found.metrics[0]
-    counted = np.stack((errors.values[..., 1], errors.values.sum(axis=-1)), axis=-1)
+    values = idling(found, errors, slice(None))
+    counted = np.stack((values[..., 1], values.sum(axis=-1)), axis=-1)
     noise = noise_of(counted, max(1, round(found.seconds / WINDOW)), False, rules)
     began, ended = (datetime.fromtimestamp(float(each), UTC) for each in (found.ends[0], found.ends[-1]))
     history = Calibration((MetricCalibration("errors", noise, scrapes=len(found.ends), pods=len(found.pods), began=began, ended=ended),))

@@ -85,15 +85,16 @@ def one_by_one(found: Windows, start: int, canaries: set[int], rules: JudgeRules
 
 
 @pytest.mark.parametrize(
-    ("rps", "worse", "ends"),
+    ("rps", "errors", "worse", "ends"),
     [
-        (150, 0.003, {End.ROLLED_BACK, End.PROMOTED, End.UNDECIDED}),
-        (30000, 0.0002, {End.PROMOTED}),  # within tolerance, and so certainly worse that only the end of the grace lets it go on
+        (150, 0.001, 0.003, {End.ROLLED_BACK, End.PROMOTED, End.UNDECIDED}),
+        (30000, 0.001, 0.0002, {End.PROMOTED}),  # within tolerance, and so surely worse that only the end of the grace lets it go on
+        (1, 0.05, 0.3, {End.ROLLED_BACK, End.PROMOTED, End.UNDECIDED}),  # so little that pods are idle in many scrapes
     ],
 )
-def test_a_replayed_rollout_ends_as_the_judge_ends_it_by_itself(rps: float, worse: float, ends: set[End]) -> None:
+def test_a_replayed_rollout_ends_as_the_judge_ends_it_by_itself(rps: float, errors: float, worse: float, ends: set[End]) -> None:
     rules = replace(RULES, grace=timedelta(minutes=4), least_scrapes=8)
-    recording = made(rps=rps)
+    recording = made(rps=rps, errors=errors)
     values, chance = recording.metrics[0].values.copy(), np.random.default_rng(5)
     values[360:420, :3, 1] += chance.binomial(values[360:420, :3, 0].astype(int), worse)
     found = windows(changed(recording, values), 900, 1800)
@@ -107,6 +108,15 @@ def test_a_replayed_rollout_ends_as_the_judge_ends_it_by_itself(rps: float, wors
             assert (ended.end[number], ended.at[number]) == (end, min(at, 900)), number
     assert set(ended.end) == ends
     assert np.any(np.isfinite(ended.doubted[ended.end == End.PROMOTED])) or rps < 1000
+
+
+def test_a_pod_without_requests_is_a_pod_in_the_history_of_a_replay_as_in_that_of_a_rollout() -> None:
+    found = windows(made(rps=0.5, errors=0.3), 900, 1800)
+    known, first = judged(found, RULES).lines.known, found.starts[0]
+    history = (each for row in range(first - found.history, first) for each in scrapes(found.recording, row, set()))
+    learned = calibrate(history, RULES).of("errors")
+    assert (known.single[0], known.lasting[0]) == (pytest.approx(learned.noise.single), pytest.approx(learned.noise.lasting))
+    assert known.load[0] == pytest.approx(learned.load)
 
 
 def timed(rps: float, seed: int = 2) -> Recording:
