@@ -194,6 +194,20 @@ async def test_a_metric_without_values_is_no_data(tmp_path: Path) -> None:
     assert found.word == "no-data" and "Missing data is never a pass" in found.text
 
 
+async def test_limits_are_asked_about_when_their_window_no_longer_holds_what_was_before_the_commit(tmp_path: Path) -> None:
+    async with outside(World(value=7)) as world:
+        made = prepared(tmp_path, world)
+        template = (made.shop.clone / "metric.yaml").read_text().replace("'errors{", "'rate(errors{").replace("\"}'", "\"}[90s])'")
+        made.shop.change("a window", **{"metric.yaml": template})
+        asked: list[timedelta] = []
+        world.meanwhile = lambda _: asked.append(made.clock.now() - BEGIN)
+        made.happens((timedelta(seconds=80), lambda: setattr(world, "value", 0.2)))
+        found = await made.watched()
+    assert found.word == "pass" and asked == [timedelta(seconds=seconds) for seconds in (90, 105, 120)]
+    assert "0 s of 2 min: limits wait for a window of their own" in made.said
+    assert "all within limits at 3 of 3 looks" in found.text
+
+
 async def test_a_smoke_check_that_is_wrong_fails_before_any_metric_is_asked(tmp_path: Path) -> None:
     async with outside(World()) as world:
         made = prepared(tmp_path, world, smoke=f'[{{name: home, url: "{world.server}/home", json: {{ready: false}}}}]')

@@ -4,8 +4,10 @@ Called by `wiring`. A Canary has its own translation, in `translate`; here there
 address of its own.
 """
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from trimtab.documents import checks
 from trimtab.documents.analysis import CanaryMetric
@@ -19,7 +21,14 @@ from trimtab.model.policy import Analysis, Metric, MetricKind, Provider, WhenUnk
 
 SECRET, PLACE = "TRIMTAB_PROMETHEUS_TOKEN", "environment"
 """What stands for the token of the environment where a provider names the Secret that holds its own."""
-SERVER = "monitor.prometheus"
+SERVER, USUAL = "monitor.prometheus", "1m"
+"""Where the address is written, and the `{{ interval }}` of a metric that names none."""
+RANGE, STEP = re.compile(r"\[\s*((?:[0-9]+(?:ms|[smhdwy]))+)"), re.compile(r"([0-9]+)(ms|[smhdwy])")
+UNITS = {
+    "ms": timedelta(milliseconds=1), "s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1),
+    "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365),
+}  # fmt: skip
+"""Durations of PromQL (its documentation, "Time durations")."""
 INSTEAD = f"Set {SERVER} or TRIMTAB_PROMETHEUS, and {SECRET} where a token is needed"
 
 
@@ -76,6 +85,12 @@ def compared(limits: Analysis, policy: RolloutPolicy, reach: Reach, provider: st
     return replace(limits, judge=rules, ramp=Ramp(policy.spec.ramp), counted_at=where)
 
 
+def window(query: str) -> timedelta:
+    """How far back a PromQL query looks: the longest of its ranges."""
+    spans = [sum((int(count) * UNITS[unit] for count, unit in STEP.findall(written)), timedelta()) for written in RANGE.findall(query)]
+    return max(spans, default=timedelta())
+
+
 def by_name(
     metrics: Sequence[CanaryMetric], templates: Collection[MetricTemplate], namespace: str
 ) -> dict[tuple[str, str], MetricTemplate]:
@@ -95,7 +110,7 @@ def reached(metric: Metric, reach: Reach) -> Metric:
     if metric.kind is MetricKind.UNUSABLE:
         why = metric.problem or "it is not built in and has neither query nor templateRef"
         raise InputError(f"metric {metric.name} cannot be measured: {why}. Name the file of its MetricTemplate in `metrics` of the target")
-    given = metric.provider
+    metric, given = replace(metric, interval=metric.interval or USUAL), metric.provider
     if given is not None and given.type != "prometheus":
         raise InputError(f"metric {metric.name} is asked from {given.type}, which pipelines cannot do yet; prometheus is what they ask")
     if reach.address:

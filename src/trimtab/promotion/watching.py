@@ -41,6 +41,13 @@ class Rules:
 
     analysis: Analysis
     duration: timedelta
+    settle: timedelta = timedelta(0)
+    """How far back queries look: for so long limits are not asked about, since what was before the commit would be counted as well."""
+
+    @property
+    def least(self) -> timedelta:
+        """The least time until there is a pass: limits are looked at once at least."""
+        return max(self.duration, self.settle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ def looked(seen: Seen, rules: Rules, samples: Samples, now: datetime) -> Seen:
         return seen
     good = all(result.good for result in verdict.results)
     sums = thinned((*seen.sums, *sums_of(samples.scrapes, rules.analysis.judge)))
-    return replace(seen, checks=verdict.evidence, passed=seen.passed + good, sums=sums)
+    return replace(seen, checks=verdict.evidence, passed=seen.passed + (good and not samples.glance), sums=sums)
 
 
 def concluded(seen: Seen, rules: Rules, now: datetime) -> Conclusion | None:
@@ -91,7 +98,7 @@ def concluded(seen: Seen, rules: Rules, now: datetime) -> Conclusion | None:
     ruled = by_comparison(seen, rules)
     if ruled is not None and ruled.came is not Came.PASS:
         return ruled
-    if since < rules.duration or (rules.analysis.judge is not None and ruled is None):
+    if since < rules.least or (rules.analysis.judge is not None and ruled is None):
         return None
     held = by_limits(seen, rules, since) if rules.analysis.metrics else None
     if ruled is None:
@@ -123,7 +130,7 @@ def by_limits(seen: Seen, rules: Rules, since: timedelta) -> Conclusion | None:
     checks = seen.checks
     bad = [result for result in checks.results if not result.good]
     unknown = bad and all(result.reading in UNKNOWN for result in bad)
-    if (unknown or not checks.results) and since < rules.duration + PATIENCE:
+    if (unknown or not checks.results) and since < rules.least + PATIENCE:
         return None
     if not bad and checks.results:
         if 2 * seen.passed >= checks.checks:
@@ -139,10 +146,11 @@ def by_limits(seen: Seen, rules: Rules, since: timedelta) -> Conclusion | None:
 def line(seen: Seen, rules: Rules, now: datetime) -> str:
     """One look for people who watch."""
     checks = seen.checks
-    results = ", ".join(shown(result) for result in checks.results) or ("" if checks.said else "running")
+    waiting = "limits wait for a window of their own" if rules.analysis.metrics and now - seen.began < rules.settle else "it runs"
+    results = ", ".join(shown(result) for result in checks.results) or ("" if checks.said else waiting)
     failed = f"; {checks.failed_checks} of {rules.analysis.threshold} failed checks" if checks.failed_checks else ""
     told = "; ".join(part for part in (f"{results}{failed}", in_repositories(checks.said), *checks.missing) if part)
-    return f"{words(now - seen.began)} of {words(rules.duration)}: {told}"
+    return f"{words(now - seen.began)} of {words(rules.least)}: {told}"
 
 
 def in_repositories(said: str) -> str:

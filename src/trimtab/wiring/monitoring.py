@@ -48,6 +48,8 @@ class Subject:
     """Of the rules that it is judged by."""
     key: CanaryKey
     monitor: Monitor
+    window: timedelta
+    """How far back its queries look."""
     rendering: str
     """The tool that rendered it, with its version."""
     run: Run
@@ -55,7 +57,7 @@ class Subject:
     @property
     def rules(self) -> Rules:
         """What it is watched by."""
-        return Rules(self.policy.analysis, parse_duration(self.monitor.duration))
+        return Rules(self.policy.analysis, parse_duration(self.monitor.duration), self.window)
 
     def __str__(self) -> str:
         return f"{self.app}/{self.target}"
@@ -155,20 +157,23 @@ class Monitoring:
         if seen is None or seen.checks.upto is None or not subject.policy.analysis.metrics:
             return
         interval, now = parse_duration(subject.monitor.interval), self.outside.clock.now()
-        missed = int((now - seen.checks.upto) / interval) - 1
-        apart = max(interval, (now - seen.checks.upto) / MOST_MISSED)
-        for count in range(1, min(missed, MOST_MISSED) + 1):
-            moment = seen.checks.upto + count * apart
+        since = max(seen.checks.upto, seen.began + subject.window)
+        apart = max(interval, (now - since) / MOST_MISSED)
+        missed = max(0, int((now - since) / apart) - 1)
+        for count in range(1, missed + 1):
+            moment = since + count * apart
             samples = await self.outside.as_of(moment).measure(subject.key, subject.policy, seen.began)
             self.seen = looked(self.seen or seen, subject.rules, samples, moment)
-        if missed > 0:
-            self.say(f"caught up with {min(missed, MOST_MISSED)} looks since {seen.checks.upto:%H:%M:%S}")
+        if missed:
+            self.say(f"caught up with {missed} looks since {since:%H:%M:%S}")
 
     async def samples(self, seen: Seen) -> Samples:
         """The answers to all metrics, and what was counted since."""
         subject, metrics = self.subject, self.outside.metrics
-        found = await metrics.measure(subject.key, subject.policy, seen.began)
-        self.queries = tuple(Query(metric=one.metric, query=one.query, of="canary") for one in found.answers if one.query)
+        found = Samples(self.outside.clock.now(), glance=True)
+        if found.asked - seen.began >= subject.window:
+            found = await metrics.measure(subject.key, subject.policy, seen.began)
+        self.queries = tuple(Query(metric=one.metric, query=one.query, of="canary") for one in found.answers if one.query) or self.queries
         if self.outside.counting is None or seen.checks.compared is None:
             return found
         counted = await metrics.count(subject.key, subject.policy, seen.began, seen.checks.compared.upto or seen.began)
@@ -192,18 +197,18 @@ class Monitoring:
             await self.outside.counting.reachable()
         if found is None or found.came is not Came.PASS or pods.state is State.RUNNING:
             return found
-        if now < self.seen.began + rules.duration + UNSURE:
+        if now < self.seen.began + rules.least + UNSURE:
             return None
         if pods.blind:
             raise Unavailable(f"it is not known whether {subject} still runs the commit: {pods.reason}")
         return Conclusion(Came.INCONCLUSIVE, f"not all pods are well at the end: {pods.reason}")
 
     def next(self) -> datetime:
-        """When to look again: after the interval, and at the end."""
+        """When to look again: after the interval, as soon as limits may be asked about, and at the end."""
         assert self.seen is not None
-        now, end = self.outside.clock.now(), self.seen.began + self.subject.rules.duration
-        following = now + parse_duration(self.subject.monitor.interval)
-        return min(following, end) if now < end else following
+        now, following = self.outside.clock.now(), self.outside.clock.now() + parse_duration(self.subject.monitor.interval)
+        ends = (self.seen.began + self.subject.window, self.seen.began + self.subject.rules.least)
+        return min((following, *(end for end in ends if end > now)))
 
     def finish(self, found: Conclusion, word: str = "") -> Finish:
         """With evidence. Unavailable where nothing is known for want of a metric server."""

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -13,11 +13,11 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kubernetes.arrival import Expected
 from trimtab.adapters.kubernetes.client import connected
 from trimtab.adapters.kubernetes.connection import connection
-from trimtab.adapters.metrics.measure import MetricSources, ReadSecret
+from trimtab.adapters.metrics.measure import MetricSources, ReadSecret, query_text
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.adapters.proxies import proxy_for
 from trimtab.config.digest import canonical_json
-from trimtab.documents.monitoring import Reach, compared, limits
+from trimtab.documents.monitoring import Reach, compared, limits, window
 from trimtab.documents.pipeline import App, Monitor, Target
 from trimtab.errors import InputError
 from trimtab.inspection.queries import fault
@@ -75,12 +75,13 @@ async def watch(found: Repository, asked: Asked, tell: Callable[[datetime, str],
         expected = expected_of(made, target, namespace(app, target, client.connection.namespace))
         monitor, environment = app.monitor or Monitor(), found.environment
         reach = Reach(environment.get(ADDRESS) or monitor.prometheus or "", bool(environment.get(TOKEN)))
+        key, policy = CanaryKey(expected.namespace, expected.name), policy_of(project, (app, target, behind), expected, reach)
+        check(policy, f"{app.name}/{target.name}", project.file, behind)
+        back = max((window(query_text(key, policy, metric)) for metric in policy.analysis.metrics), default=timedelta())
         subject = Subject(
-            app.name, target.name, at, await shop.judged(at, app, target),
-            policy_of(project, (app, target, behind), expected, reach), rules_digest(project, target),
-            CanaryKey(expected.namespace, expected.name), monitor, made.tool, run_of(environment),
+            app.name, target.name, at, await shop.judged(at, app, target), policy, rules_digest(project, target), key, monitor, back,
+            made.tool, run_of(environment),
         )  # fmt: skip
-        check(subject, project, target, behind)
         asking = await stack.enter_async_context(outgoing_session(proxy=metrics_proxy(subject.policy, environment)))
         smoking = Smoking(await stack.enter_async_context(outgoing_session()), clock, found.root, environment)
         follower = Follower(ClusterObjects(client), clock, *wanted(found, shop, (app, target), at)) if target.argocd else None
@@ -128,13 +129,13 @@ def policy_of(project: Project, whose: tuple[App, Target, Target | None], expect
     return Policy(Workload(expected.kind, expected.name), Service(expected.name), provider=provider, analysis=analysis)
 
 
-def check(subject: Subject, project: Project, target: Target, behind: Target | None) -> None:
+def check(policy: Policy, whose: str, file: str, behind: Target | None) -> None:
     """InputError where watching could come to nothing: no metric for a canary, a query that cannot be asked."""
-    analysis = subject.policy.analysis
+    analysis = policy.analysis
     if behind is not None and not analysis.metrics and analysis.judge is None:
         raise InputError(
-            f"nothing is measured of {subject}, so it could never pass: name a RolloutPolicy with spec.judge or spec.analysis.metrics in "
-            f"`policy` of the target in {project.file}"
+            f"nothing is measured of {whose}, so it could never pass: name a RolloutPolicy with spec.judge or spec.analysis.metrics in "
+            f"`policy` of the target in {file}"
         )
     for metric in analysis.metrics:
         problem = fault(metric.query, dict(metric.variables), promql=True)[1] if metric.query else ""

@@ -1,7 +1,10 @@
 """`spec.analysis` of a RolloutPolicy: metrics with limits, for pipelines, and besides those of a Canary."""
 
+import pytest
+
 from trimtab.documents.decode import read_documents
 from trimtab.documents.flagger import Canary, MetricTemplate
+from trimtab.documents.monitoring import window
 from trimtab.documents.translate import Companions, translate
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.model.policy import MetricKind
@@ -48,3 +51,19 @@ def test_metrics_of_a_rollout_policy_are_measured_besides_those_of_the_canary_wh
         ("queue", MetricKind.TEMPLATE, None, 100),
     ]
     assert found.threshold == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        ("up", 0),
+        ("rate(a[1m]) / rate(b[ 5m ])", 300),
+        ("increase(a[1h30m])", 5400),
+        ("max_over_time(rate(a[2m])[10m:30s])", 600),
+        ("a offset 1w", 0),
+        ("rate(a[500ms]) + rate(a[1d])", 86400),
+        ('a{path="[x]"}', 0),
+    ],
+)
+def test_a_query_looks_as_far_back_as_its_longest_range(query: str, seconds: int) -> None:
+    assert window(query).total_seconds() == seconds
