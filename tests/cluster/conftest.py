@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.faulty import Faulty, behind_a_proxy
 from cluster.operating import Operating
 from cluster.testbed.api import Api
 from cluster.testbed.binaries import CannotBuild, build
@@ -70,3 +71,10 @@ async def operating(plane: ControlPlane, api: Api, namespace: str, tmp_path: Pat
         yield made
     finally:
         made.stop()
+
+
+@pytest.fixture
+async def faulty(plane: ControlPlane, node: Node, api: Api, namespace: str, tmp_path: Path) -> AsyncIterator[Faulty]:
+    """A namespace for operators behind a proxy that has faults on command."""
+    async with behind_a_proxy(plane, node, api, namespace, tmp_path) as made:
+        yield made

@@ -9,9 +9,10 @@ import random
 import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 
+from trimtab.control.calm import Calm
 from trimtab.control.queue import Queue
 from trimtab.control.reconcile import reconcile
 from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError, Vanished
@@ -41,6 +42,7 @@ class Loop:
     """Passes at the same time, each of another Canary."""
     chance: random.Random = field(default_factory=random.SystemRandom)
     queue: Queue = field(init=False)
+    calm: Calm = field(default_factory=Calm)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     passes: dict[CanaryKey, asyncio.Task[None]] = field(default_factory=dict)
     begun: set[CanaryKey] = field(default_factory=set)
@@ -63,16 +65,17 @@ class Loop:
             await self.dispatch(group)
 
     async def watch(self, changes: AsyncIterator[CanaryKey], *, interrupts: bool) -> None:
-        """Wakes a key at each change."""
+        """Wakes a key at each change; where others may fight with us over what changed, not faster than is good."""
         async for key in changes:
-            self.wake(key)
+            now = self.outside.clock.now()
+            self.wake(key, now if interrupts else self.calm.moment(key, now))
             if interrupts and key in self.begun:
                 self.interrupted.add(key)
                 self.passes[key].cancel()
 
-    def wake(self, key: CanaryKey) -> None:
-        """Looks at a key now."""
-        self.queue.add(key, self.outside.clock.now())
+    def wake(self, key: CanaryKey, moment: datetime) -> None:
+        """Looks at a key at that moment."""
+        self.queue.add(key, moment)
         self.woken.set()
 
     async def dispatch(self, group: asyncio.TaskGroup) -> None:
@@ -106,7 +109,7 @@ class Loop:
         except asyncio.CancelledError:
             if key not in self.interrupted:
                 raise
-            self.queue.done(key, self.outside.clock.now(), self.outside.clock.now())
+            self.queue.done(key, self.outside.clock.now())
         except TrimtabError as problem:
             self.failed(key, problem)
         except Exception as bug:
@@ -117,7 +120,8 @@ class Loop:
             self.report(key, None)
             now = self.outside.clock.now()
             self.seen(key, decision, now - begin)
-            self.queue.done(key, decision.wake, now)
+            self.calm.recorded(key, decision.state.serial)
+            self.queue.done(key, decision.wake)
         finally:
             self.interrupted.discard(key)
             self.begun.discard(key)
@@ -128,19 +132,22 @@ class Loop:
         """The class of the error says what happens next (DESIGN §7)."""
         now = self.outside.clock.now()
         if isinstance(problem, Conflict):
-            self.queue.done(key, now, now)
+            # At once, but not for ever: somebody may write whenever we do.
+            self.queue.done(key, self.calm.moment(key, now))
             return
         self.report(key, problem)
         if isinstance(problem, Vanished):
             # Nobody comes back to it unless it is made anew, which wakes it.
             self.refused.pop(key, None)
-            self.queue.done(key, None, now)
-        elif isinstance(problem, InputError) and self.refused.get(key) != str(problem):
+            self.calm.forget(key)
+            self.queue.done(key, None)
+        elif isinstance(problem, InputError):
+            first = key not in self.refused
             self.refused[key] = str(problem)
-            self.queue.failed(key, now, timedelta())
+            self.queue.failed(key, now, timedelta() if first else HELD)
         elif isinstance(problem, Throttled):
             self.queue.failed(key, now, timedelta(seconds=problem.after))
-        elif isinstance(problem, InputError | Denied | SafetyError):
+        elif isinstance(problem, Denied | SafetyError):
             self.queue.failed(key, now, HELD)
         else:
             self.queue.failed(key, now)

@@ -22,8 +22,8 @@ class Queue:
     due: dict[CanaryKey, datetime] = field(default_factory=dict)
     heap: list[tuple[datetime, CanaryKey]] = field(default_factory=list)
     busy: set[CanaryKey] = field(default_factory=set)
-    again: set[CanaryKey] = field(default_factory=set)
-    """Keys that were woken while they were being worked on."""
+    again: dict[CanaryKey, datetime] = field(default_factory=dict)
+    """Keys that were woken while they were being worked on, and for when."""
     failures: dict[CanaryKey, int] = field(default_factory=dict)
     looked: datetime | None = None
     """When `take` was last asked."""
@@ -35,7 +35,7 @@ class Queue:
     def add(self, key: CanaryKey, moment: datetime) -> None:
         """Looks at `key` at `moment`, or earlier where that was planned already."""
         if key in self.busy:
-            self.again.add(key)
+            self.again[key] = min(moment, self.again.get(key, moment))
         elif key not in self.due or moment < self.due[key]:
             self.due[key] = moment
             heapq.heappush(self.heap, (moment, key))
@@ -61,6 +61,7 @@ class Queue:
     def set_back(self, by: timedelta) -> None:
         """Everything is due so much earlier by the clock, which is not earlier at all."""
         self.due = {key: moment - by for key, moment in self.due.items()}
+        self.again = {key: moment - by for key, moment in self.again.items()}
         self.heap = [(moment, key) for key, moment in self.due.items()]
         heapq.heapify(self.heap)
 
@@ -69,20 +70,18 @@ class Queue:
         while self.heap and self.due.get(self.heap[0][1]) != self.heap[0][0]:
             heapq.heappop(self.heap)
 
-    def done(self, key: CanaryKey, wake: datetime | None, now: datetime) -> None:
+    def done(self, key: CanaryKey, wake: datetime | None) -> None:
         """The pass went well; when to come back, or never."""
         self.busy.discard(key)
         self.failures.pop(key, None)
-        if key in self.again:
-            self.again.discard(key)
-            wake = now
-        if wake is not None:
-            self.add(key, wake)
+        moments = [moment for moment in (wake, self.again.pop(key, None)) if moment is not None]
+        if moments:
+            self.add(key, min(moments))
 
     def failed(self, key: CanaryKey, now: datetime, after: timedelta | None = None) -> timedelta:
         """The pass did not go well: comes back later and later, with jitter, or `after` the time that was named."""
         self.busy.discard(key)
-        self.again.discard(key)
+        self.again.pop(key, None)
         count = self.failures[key] = self.failures.get(key, 0) + 1
         backoff = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(count - 1, 10))
         delay = after if after is not None else backoff * self.chance.uniform(0.5, 1.0)

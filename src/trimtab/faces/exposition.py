@@ -47,6 +47,7 @@ class Exposition:
         self.looked = Gauge("trimtab_last_pass_timestamp_seconds", "When a Canary was last looked at.", canary, registry=one)
         self.held = Gauge("trimtab_held", "1 while the source holds a revision that is not started by itself.", canary, registry=one)
         self.queue = Gauge("trimtab_queue_length", "Canaries that a look is planned for.", registry=one)
+        self.behind = Gauge("trimtab_status_behind", "Canaries whose status or answers could not be written.", registry=one)
         Gauge("flagger_info", "Version and mesh provider.", ["version", "mesh_provider"], registry=one).labels(__version__, provider).set(1)
         self.states: dict[CanaryKey, CanaryState] = {}
 

@@ -49,23 +49,37 @@ class Operating:
     log: Log
     exposition: Exposition
     problems: dict[CanaryKey, str] = field(default_factory=dict)
+    behind: dict[CanaryKey, str] = field(default_factory=dict)
+    """Why a Canary's status could not be written, as it was logged last."""
     leads: bool = False
     made: Operated | None = None
 
     def decided(self, key: CanaryKey, decision: Decision, took: timedelta) -> None:
-        """Logs what a decision says."""
+        """Logs what a decision says, and whether the status can follow it."""
         if self.made is not None:
             self.exposition.decided(decision, took, self.made.outside.clock.now())
+            self.followed(key, self.made.behind.get(key, ""))
         for entry in decision.entries:
             self.log.line(
                 SEVERITY[entry.severity], entry.text, canary=str(key), rollout=entry.rollout, phase=entry.phase, reason=entry.reason,
                 weight=entry.weight, actor=entry.actor,
             )  # fmt: skip
 
+    def followed(self, key: CanaryKey, why: str) -> None:
+        """Logs that a status could not be written, once, and that it is up to date again."""
+        if why == self.behind.get(key, ""):
+            return
+        self.behind[key] = why
+        if why:
+            self.log.line("warn", f"the record is kept, but status, answers or old attempts are behind: {why}", canary=str(key))
+        else:
+            self.log.line("info", "status and answers are up to date again", canary=str(key))
+
     def went(self, key: CanaryKey, problem: TrimtabError | None) -> None:
         """Logs what went wrong with a pass, once, and that it goes well again."""
         if isinstance(problem, Vanished):
             self.problems.pop(key, None)
+            self.behind.pop(key, None)
             if key in self.exposition.states:
                 self.log.line("info", str(problem), canary=str(key))
                 self.exposition.forget(key)
@@ -109,6 +123,7 @@ async def look_after(options: OperatorOptions, operating: Operating) -> None:
     """Reads the cluster, waits for the lease, then runs the loop for as long as it is held."""
     async with operated(options, lambda text: operating.log.line("warn", text)) as made:
         operating.made = made
+        operating.exposition.behind.set_function(made.behind.__len__)
         if options.elect:
             operating.log.line("info", f"waiting for lease {made.lease.name} in {made.lease.namespace} as {made.lease.identity}")
             await made.lease.acquire()

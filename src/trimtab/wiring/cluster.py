@@ -50,8 +50,9 @@ from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
 from trimtab.adapters.notify.webhooks import Webhooks
 from trimtab.adapters.outgoing import outgoing_session
+from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget
-from trimtab.ports import Outside
+from trimtab.ports import Clock, Outside
 
 __all__ = ["Chat", "Operated", "OperatorOptions", "Settings", "operated"]
 
@@ -98,13 +99,15 @@ class OperatorOptions:
 
 @dataclass(frozen=True, slots=True)
 class Operated:
-    """A cluster that is looked after: the ports, the lease, and how well the mirrors keep up."""
+    """A cluster that is looked after: the ports, the lease, and how well mirrors and statuses keep up."""
 
     outside: Outside
     lease: Lease
     where: str
     """The API server."""
     mirrors: Mapping[Kind, Mirror]
+    behind: Mapping[CanaryKey, str]
+    """Canaries whose status, answers or old attempts could not be written, and why, as it is now."""
 
     def trouble(self) -> str:
         """Why the newest state of the cluster is not known; empty while it is."""
@@ -125,10 +128,10 @@ async def operated(options: OperatorOptions, report: Callable[[str], None]) -> A
             try:
                 await complete(cluster.mirrors, report)
                 configs = Configs(cluster, await digest_key(client, home))
-                outside, teller, follower = ports(cluster, options, configs, session)
-                tasks += [group.create_task(teller.run()), group.create_task(follower.run())]
+                store, outside, beside = ports(cluster, options, configs, session, clock)
+                tasks += [group.create_task(one.run()) for one in beside]
                 lease = Lease(client, home, LEASE_NAME, options.identity, clock, time.monotonic)
-                yield Operated(outside, lease, server.server, cluster.mirrors)
+                yield Operated(outside, lease, server.server, cluster.mirrors, store.behind)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -165,14 +168,14 @@ def mirrors_of(client: Client, namespaces: tuple[str, ...]) -> dict[Kind, Mirror
 
 
 def ports(
-    cluster: Cluster, options: OperatorOptions, configs: Configs, session: aiohttp.ClientSession
-) -> tuple[Outside, HttpTeller, RouteFollower]:
-    """The ports over one cluster, and what has to run beside them."""
-    settings, clock = options.settings, SystemClock()
+    cluster: Cluster, options: OperatorOptions, configs: Configs, session: aiohttp.ClientSession, clock: Clock
+) -> tuple[ClusterStore, Outside, tuple[HttpTeller, RouteFollower]]:
+    """The store, all ports over one cluster, and what has to run beside them."""
+    settings = options.settings
     copies = Copies(cluster, settings, configs)
     sources = ClusterSources(cluster, settings, configs, copies, clock)
     workloads = ClusterWorkloads(cluster)
-    follower = RouteFollower(cluster, sources.wake)
+    follower = RouteFollower(cluster, workloads.wake)
     router = ClusterRouter(cluster, follower)
     read_secret = partial(secret_of, cluster.client)
     alerts = tuple(
@@ -188,7 +191,8 @@ def ports(
     metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider, pods=ArmPods(workloads.upkeep).of)
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock, Vouching(cluster.client))
-    return Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock), teller, follower
+    outside = Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock)
+    return store, outside, (teller, follower)
 
 
 async def secret_of(client: Client, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -100,6 +100,8 @@ class FaultProxy:
         self.faults: list[Fault] = []
         self.expired: set[str] = set()
         """Tokens that are not accepted any more."""
+        self.calls: list[Call] = []
+        """Everything that was asked."""
         self.refused: list[str] = []
         """Those that came all the same, each time."""
         self.port = 0
@@ -168,6 +170,7 @@ class FaultProxy:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         exchange = Exchange(self, request, await request.read())
         call = Call.of(request, exchange.body)
+        self.calls.append(call)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token in self.expired:
             self.refused.append(token)

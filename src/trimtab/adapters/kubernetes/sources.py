@@ -159,11 +159,6 @@ class ClusterSources:
             for key in woken:
                 yield key
 
-    def wake(self, key: CanaryKey) -> None:
-        """Somebody else noticed a change that concerns this Canary."""
-        self._woken.add(key)
-        self._rings.set()
-
     async def _policy(self, key: CanaryKey, canary: Canary) -> tuple[Policy | None, str]:
         """The rules of a Canary, or what is wrong with it: field, what was found, what to do."""
         try:

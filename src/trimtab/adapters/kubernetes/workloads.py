@@ -101,8 +101,13 @@ class ClusterWorkloads:
         if exposure.primary is not None:
             await self._primary(order, target, exposure.primary)
 
+    def wake(self, key: CanaryKey) -> None:
+        """Its route was changed by somebody else, which interrupts nothing either (P5)."""
+        self._woken[key] = None
+        self._rings.set()
+
     async def changes(self) -> AsyncIterator[CanaryKey]:
-        """A key each time one of its workloads changed. One reader."""
+        """A key each time one of its workloads changed, or its route. One reader."""
         while True:
             await self._rings.wait()
             self._rings.clear()
@@ -144,5 +149,4 @@ class ClusterWorkloads:
         place = key_of(found)
         key = self._places.get((kind, place.namespace, place.name))
         if key is not None:
-            self._woken[key] = None
-            self._rings.set()
+            self.wake(key)

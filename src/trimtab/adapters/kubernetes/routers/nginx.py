@@ -64,10 +64,13 @@ def route(routing: Routing, live: Object | None, origin: Object | None, *, prefi
     """The user's Ingress with the canary's Service in place of the apex. InputError where there is no such Ingress."""
     name = ingress_of(routing.canary)
     if origin is None:
-        raise InputError(f"spec.ingressRef of Canary {routing.key}: there is no Ingress {name} in namespace {routing.key.namespace}")
+        raise InputError(
+            f"spec.ingressRef of Canary {routing.key}: there is no Ingress {name} in namespace {routing.key.namespace}. Make it"
+        )
     if not any(service.get("name") == routing.apex for service in services_in(origin)):
         raise InputError(
-            f"backend {routing.apex} not found in ingress {name}: one of its backends has to be the Service of Canary {routing.key}"
+            f"backend {routing.apex} not found in ingress {name}: one of its backends has to be the Service of Canary {routing.key}. "
+            "Correct spec.ingressRef or spec.service.name, or give the Ingress that backend"
         )
     spec = {**dict.fromkeys(mapping(live.get("spec")) if live is not None else ()), **mapping(origin.get("spec"))}
     copied = {part: dict(value) for part in ("labels", "annotations") if live is None and (value := mapping(metadata_of(origin).get(part)))}
