@@ -64,11 +64,11 @@ async def apex(here: Operating) -> Raw:
 async def led_astray(here: Operating) -> AsyncIterator[str]:
     """Looks again and again; says when the Service leads to a copy without a ready pod."""
     while True:
-        service, copies = (
-            await found(here, "Service/app"),
-            {name: await found(here, f"Deployment/{name}") for name in ("app", "app-primary")},
-        )
-        if service is not None:
+        service = await found(here, "Service/app")
+        copies = {name: await found(here, f"Deployment/{name}") for name in ("app", "app-primary")}
+        after = await found(here, "Service/app")
+        # Who was led elsewhere while the copies were looked at says nothing about where they are now.
+        if service is not None and after is not None and service["spec"]["selector"] == after["spec"]["selector"]:
             name = service["spec"]["selector"]["app"]
             there = copies[name]
             if there is None or not there.get("status", {}).get("readyReplicas"):

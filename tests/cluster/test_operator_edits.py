@@ -188,7 +188,9 @@ async def test_the_primary_outlives_the_source_of_what_it_reads(operating: Watch
     await operating.runs("app")
     await operating.api.delete("ConfigMap", operating.namespace, "app-config")
     for pod in await operating.api.list("Pod", operating.namespace):
-        await operating.api.delete("Pod", operating.namespace, pod["metadata"]["name"])
+        # Those of the target are on their way out by themselves.
+        if pod["metadata"]["labels"]["app"] == "app-primary":
+            await operating.api.delete("Pod", operating.namespace, pod["metadata"]["name"])
 
     async def back() -> bool:
         return operating.colors("app-primary") == ["red", "red"]

@@ -82,7 +82,7 @@ async def test_a_restricted_account_may_do_what_its_rules_say_and_nothing_else(p
 async def test_the_audit_log_has_who_is_tested_and_not_the_testbed_itself(plane: ControlPlane, api: Api, namespace: str) -> None:
     async with Api(plane.kubeconfig_of("controller")) as controller:
         await controller.find("ConfigMap", namespace, "no-such-map")
-    assert plane.audited("controller")[-1]["objectRef"]["name"] == "no-such-map"
+    assert "no-such-map" in [entry.get("objectRef", {}).get("name") for entry in plane.audited("controller")]
     assert plane.audited("admin")
     assert not [user for user in QUIET if plane.audited(user)]
 

@@ -145,7 +145,9 @@ class ControlPlane:
 
     def audited(self, user: str) -> list[Raw]:
         """Every request of a user so far, oldest first, as the audit log has it; `system:serviceaccount:NAMESPACE:NAME` is an account."""
-        entries = [json.loads(line) for line in self.audit.read_text().splitlines()] if self.audit.exists() else []
+        # What has no end yet is being written.
+        lines = self.audit.read_text().split("\n")[:-1] if self.audit.exists() else []
+        entries = [json.loads(line) for line in lines]
         return [entry for entry in entries if entry["user"].get("username") == user]
 
     def wait_ready(self, within: float = START_LIMIT) -> None:
