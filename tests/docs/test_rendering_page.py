@@ -14,7 +14,7 @@ LINES = re.findall(r"^    trimtab (\w+)(.*)$", PAGE, re.MULTILINE)
 
 
 def test_every_command_on_the_page_exists_with_its_options() -> None:
-    assert {name for name, _ in LINES} == {"render", "diff"} <= set(COMMANDS)
+    assert {name for name, _ in LINES} == {"render", "diff", "up"} <= set(COMMANDS)
     for name, words in LINES:
         command = cli.get_command(None, name)  # type: ignore[arg-type]
         assert command is not None
