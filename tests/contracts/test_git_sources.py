@@ -25,6 +25,9 @@ APP = CanaryKey("default", "app")
 OTHER = CanaryKey("shop", "other")
 SECRET = DigestKey("k1", b"k" * 32)
 START = datetime(2026, 1, 2, tzinfo=UTC)
+UNRENDERED = (
+    "kustomization.yaml is not rendered: the files around it are read as they are written. In a git repository --path DIRECTORY renders one"
+)
 
 
 def canary(key: CanaryKey, target: str = "", more: str = "") -> str:
@@ -398,7 +401,7 @@ async def test_workloads_without_a_canary_services_and_warnings_are_there_for_th
     found = (await started(tmp_path, clock)).manifests
     assert [(workload.name, workload.replicas) for workload in found.without_canary()] == [("plain", 3)]
     assert [port.port for port in found.services["default", "web"].view.spec.ports] == [80]
-    assert found.warnings == ("kustomization.yaml is not rendered: the files around it are read as they are written. In a git repository --path DIRECTORY renders one",)
+    assert found.warnings == (UNRENDERED,)
 
 
 async def test_an_object_that_is_written_twice_refuses_the_commit(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
@@ -421,7 +424,7 @@ async def test_only_kustomizations_are_left_aside_not_files_whose_names_end_so(t
     origin.commit("First", app=app, **{"our-kustomization": settings("1"), "kustomization": "resources: []"})
     sources = await started(tmp_path, clock)
     assert await limit(sources, known(await sources.read(APP))) == ["1"]
-    assert sources.manifests.warnings == ("kustomization.yaml is not rendered: the files around it are read as they are written. In a git repository --path DIRECTORY renders one",)
+    assert sources.manifests.warnings == (UNRENDERED,)
 
 
 @pytest.mark.parametrize("kind", ["git", "plain"])
