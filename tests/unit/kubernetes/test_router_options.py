@@ -14,7 +14,7 @@ from trimtab.adapters.kubernetes.routers.routing import Routing
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.documents.flagger import Canary
 from trimtab.documents.translate import Companions, translate
-from trimtab.errors import InputError, Unavailable
+from trimtab.errors import InputError
 from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy

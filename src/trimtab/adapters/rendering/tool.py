@@ -71,8 +71,8 @@ async def run(
     name = Path(program).name
     try:
         process = await asyncio.create_subprocess_exec(
-            program, *arguments, cwd=folder, env=dict(environment), start_new_session=True,
-            stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            program, *arguments, cwd=folder, env=dict(environment), start_new_session=True, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.PIPE if stdin else asyncio.subprocess.DEVNULL,
         )  # fmt: skip
     except OSError as error:
         raise Unavailable(f"starting {program} failed: {error.strerror or error}") from error
