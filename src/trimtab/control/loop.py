@@ -118,10 +118,11 @@ class Loop:
         else:
             self.refused.pop(key, None)
             self.report(key, None)
-            now = self.outside.clock.now()
-            self.seen(key, decision, now - begin)
+            took = self.outside.clock.now() - begin
+            self.seen(key, decision, max(took, timedelta()))
             self.calm.recorded(key, decision.state.serial)
-            self.queue.done(key, decision.wake)
+            # Where the clock was set back meanwhile, so is what the pass said by the clock of before.
+            self.queue.done(key, decision.wake and decision.wake + min(took, timedelta()))
         finally:
             self.interrupted.discard(key)
             self.begun.discard(key)

@@ -10,8 +10,13 @@ from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
 from trimtab.control.queue import Queue
 from trimtab.errors import InputError, SafetyError, TrimtabError, Unavailable, Vanished
+from trimtab.model.decision import Decision
+from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey
-from trimtab.ports import Outside
+from trimtab.model.policy import Policy
+from trimtab.model.rollout import CanaryState
+from trimtab.model.tellings import Telling
+from trimtab.ports import Outside, Stored
 
 KEY = CanaryKey("test", "app")
 
@@ -115,6 +120,54 @@ def test_a_clock_that_is_set_back_by_an_hour_delays_nobody_by_an_hour() -> None:
     assert queue.take(before) is None
     assert queue.next() == before + timedelta(seconds=10)
     assert queue.take(before + timedelta(seconds=10)) == KEY
+
+
+class Turned(SystemClock):
+    """The clock of this machine, and by how much it was set."""
+
+    by = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.by
+
+
+class Recording(Outdoors):
+    """A Canary without a target. While its record is written, somebody sets the clock back by an hour."""
+
+    def __init__(self, clock: Turned) -> None:
+        super().__init__(changes=0)
+        self._clock, self.state = clock, CanaryState(KEY)
+        self.written = asyncio.Event()
+
+    async def load(self, key: CanaryKey) -> Stored:
+        return Stored(self.state, ())
+
+    async def read(self, key: CanaryKey) -> Source:
+        return Source(problem="there is no target")
+
+    async def replace(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
+        self._clock.by, self.state = -timedelta(hours=1), decision.state
+
+    async def tell(self, key: CanaryKey, policy: Policy, tellings: tuple[Telling, ...]) -> None:
+        self.written.set()
+
+
+async def test_a_clock_that_is_set_back_during_a_pass_does_not_delay_the_next_one_by_that() -> None:
+    clock = Turned()
+    ports, none = Recording(clock), Any
+    outside = Outside(ports, ports, none, none, none, ports, ports, clock)  # type: ignore[arg-type]
+    loop = Loop(outside, lambda key, problem: None, lambda key, decision, took: None)
+    running = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(5):
+            await ports.written.wait()
+            while loop.passes:
+                await asyncio.sleep(0)
+        due = loop.queue.next()
+        assert due is not None and due < clock.now() + timedelta(minutes=1)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
 
 
 class SetBack(SystemClock):
