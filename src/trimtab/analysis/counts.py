@@ -120,6 +120,10 @@ def update(state: CountState, seen: Seen, known: Known, next_weight: Array | flo
     state, worth = weighed(replace(state, ledger=replace(books, since=books.since + 1)), seen, known, constants)
     tolerated = tolerance(state, known)
     factors = judged(seen, worth, (tolerated, to_refute(tolerated, next_weight, rules)), state.ledger.without.shape[-2], constants)
+    seldom = base(state, known) < constants.hardly_ever * known.absolute
+    if np.any(seldom):
+        alone = by_itself(seen.arms[..., 0, :], rate_to_refute(known.absolute, next_weight, rules), constants)
+        factors = replace(factors, promote=np.where(seldom[..., None], alone / worth.divisor_promote[..., None], factors.promote))
     books = book.added(state.ledger, factors, rules.cap, rules.cap_promote)
     return remembered(replace(state, ledger=books), seen)
 
@@ -154,13 +158,28 @@ def rate(state: CountState, seen: Seen, known: Known, constants: Constants) -> A
 
 def tolerance(state: CountState, known: Known) -> Array:
     """The tolerated ratio, from scrapes before this one."""
-    base = (known.bad + state.primary[..., 0] + 0.5) / (known.total + state.primary[..., 1] + 1)
-    return np.maximum(1 + known.relative, 1 + known.absolute / base)
+    return np.maximum(1 + known.relative, 1 + known.absolute / base(state, known))
+
+
+def base(state: CountState, known: Known) -> Array:
+    """How often the primary fails, by its history and the scrapes before this one."""
+    return np.asarray((known.bad + state.primary[..., 0] + 0.5) / (known.total + state.primary[..., 1] + 1))
 
 
 def to_refute(tolerated: Array, next_weight: Array | float, rules: JudgeRules) -> Array:
     """The ratio that has to be refuted before the next weight."""
     return np.maximum(1 + rules.growth / np.asarray(next_weight), rules.constants.refuted_over_tolerated * tolerated)
+
+
+def rate_to_refute(absolute: Array, next_weight: Array | float, rules: JudgeRules) -> Array:
+    """The share of failed requests that has to be refuted where the primary hardly ever fails: what adds the tolerance to the service."""
+    return np.asarray(np.maximum(rules.growth / np.asarray(next_weight), rules.constants.refuted_over_tolerated) * absolute)
+
+
+def by_itself(canary: Array, refute: Array, constants: Constants) -> Array:
+    """(..., A): how much likelier a true rate of each share of `refute` makes what the canary counted than `refute` itself."""
+    shares = np.asarray(constants.cleaner)
+    return np.asarray(canary[..., 0, None] * np.log(shares) + (canary[..., 1] * refute)[..., None] * (1 - shares))
 
 
 def judged(seen: Seen, worth: Worth, bounds: tuple[Array, Array], left_out: int, constants: Constants) -> Factors:

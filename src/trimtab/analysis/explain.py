@@ -128,6 +128,8 @@ def refuted_words(row: MetricReading, step: JudgeStep) -> str:
     """What has to be refuted."""
     if row.kind is Measured.LATENCY:
         return f"it being {row.to_refute - 1:.0%} slower"
+    if row.rate_to_refute is not None:
+        return f"{percent(row.rate_to_refute)} of its requests failing"
     following = "everywhere" if step.last else f"at {percent(step.next_weight)}"
     return f"a ratio of {row.to_refute:.3g}, which {following} would hurt too much"
 

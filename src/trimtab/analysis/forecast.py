@@ -23,10 +23,24 @@ def refuting(base: Number, share: Number, refute: Number, noise: Number = 1.0) -
 
 def needed(refuted: Number, base: Number, share: Number, refute: Number, noise: Number, rules: JudgeRules) -> Array:
     """(requests of both arms) still needed to go on, given the evidence `refuted` so far; inf where it will never do."""
+    return at_rate(refuted, refuting(base, share, refute, noise), rules)
+
+
+def at_rate(refuted: Number, each: Array, rules: JudgeRules) -> Array:
+    """The same, given what one request brings on average."""
     missing = np.log(rules.promote_odds) - np.log(rules.constants.better_prior[0]) - np.maximum(refuted, LEAST_PROGRESS)
-    each = refuting(base, share, refute, noise)
     with np.errstate(divide="ignore"):
         return np.asarray(np.where(each > 0, np.maximum(missing, 0.0) / np.where(each > 0, each, 1.0), np.inf))
+
+
+def seldom(base: Number, absolute: Number, constants: Constants) -> Array:
+    """Does the primary fail so seldom that the canary is judged by itself?"""
+    return np.asarray(np.asarray(base) < constants.hardly_ever * np.asarray(absolute))
+
+
+def clean(share: Number, refute: Number, noise: Number, constants: Constants) -> Array:
+    """As `refuting`, where the primary hardly ever fails and the canary never does; `refute` is a rate."""
+    return np.asarray(np.asarray(share) * refute * (1 - constants.cleaner[0]) / noise)
 
 
 def convicting(base: Number, share: Number, ratio: Number, noise: Number = 1.0) -> Array:

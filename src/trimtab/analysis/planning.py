@@ -59,7 +59,7 @@ class StepPlan:
     held: tuple[tuple[float, float], ...]
     """When regressions of these ratios are held."""
     lasts: float
-    """How long the step lasts: as given, else as long as it needs."""
+    """How long the step lasts: as given, else as long as it needs; no longer than the policy's deadline."""
     blind_below: float
     """The least ratio held within that time."""
     errors: float
@@ -103,16 +103,19 @@ def of_step(traffic: Traffic, weights: tuple[float, float], rules: JudgeRules, l
     tolerated = max(1 + rules.tolerance_relative, 1 + rules.tolerance_absolute / traffic.base)
     refute = float(counts.to_refute(np.asarray(tolerated), following, rules))
     divisor, divisor_promote = worth(traffic, weight, rules)
-    needs = seconds(traffic, float(forecast.needed(0.0, traffic.base, weight, refute, divisor_promote, rules)), rules)
+    each = forecast.refuting(traffic.base, weight, refute, divisor_promote)
+    if forecast.seldom(traffic.base, rules.tolerance_absolute, rules.constants):
+        bound = counts.rate_to_refute(np.asarray(rules.tolerance_absolute), following, rules)
+        each = forecast.clean(weight, bound, divisor_promote, rules.constants)
+    needs = seconds(traffic, float(forecast.at_rate(0.0, each, rules)), rules)
     ratios = (*RATIOS, 1 / traffic.base)
     held = tuple(
         (ratio, seconds(traffic, float(forecast.to_hold(traffic.base, weight, ratio, divisor, rules)), rules))
         for ratio in ratios
         if ratio <= 1 / traffic.base
     )
-    time = needs if lasts is None else lasts
-    late = traffic.interval
-    seen = traffic.rate * max(0.0, min(time, rules.step_deadline.total_seconds()) - late)
+    time = min(needs if lasts is None else lasts, rules.step_deadline.total_seconds())
+    seen = traffic.rate * max(0.0, time - traffic.interval)
     return StepPlan(
         weight,
         traffic.rate * weight,
@@ -157,21 +160,36 @@ def proposed(traffic: Traffic, rules: JudgeRules) -> RolloutPlan | None:
     return min(nearly, key=lambda plan: (plan.harm, plan.total), default=None)
 
 
+def quickest(traffic: Traffic, rules: JudgeRules) -> RolloutPlan:
+    """The most careful weights among those whose longest step is the shortest, whatever the deadlines."""
+    made = [planned(traffic, weights, rules) for weights in LADDERS]
+    return min(made, key=lambda plan: max(step.needs for step in plan.steps))
+
+
 def blindness(plan: RolloutPlan) -> Iterator[str]:
     """What each step cannot see, in a sentence."""
     for step in plan.steps:
         where = f"{percent(step.weight)} for {span(step.lasts)}"
         if np.isfinite(step.blind_below):
-            said = f"{where} is blind to anything below {step.blind_below:.2g}x"
+            said = f"{where} is blind to anything below {digits(step.blind_below, 2)}x"
         else:
             said = f"{where} sees no regression at all: {step.errors:.2g} failures are expected there"
-        longer = f"; to refute {step.refute:.3g}x, as the next weight asks, takes {span(step.needs)}" if step.needs > step.lasts else ""
+        longer = f"; to refute {digits(step.refute)}x, as the next weight asks, takes {span(step.needs)}" if step.needs > step.lasts else ""
         yield said + longer
 
 
 def percent(share: float) -> str:
     """`0.1 %`."""
-    return f"{100 * share:.3g} %"
+    return f"{digits(100 * share)} %"
+
+
+def digits(value: float, wanted: int = 3) -> str:
+    """So many digits that say something, never as a power of ten: `0.02`, `8`, `1,250`."""
+    if value == 0 or not np.isfinite(value):
+        return f"{value:g}"
+    places = wanted - 1 - int(np.floor(np.log10(abs(value))))
+    found = f"{round(value, places):,.{max(0, places)}f}"
+    return found.rstrip("0").rstrip(".") if "." in found else found
 
 
 def span(time: float) -> str:
