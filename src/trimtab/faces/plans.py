@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trimtab.analysis.planning import RolloutPlan, StepPlan, Traffic, blindness, percent, span
+from trimtab.analysis.planning import RolloutPlan, StepPlan, Traffic, blindness, digits, percent, proposed, quickest, span
 from trimtab.faces.cli.tables import aligned
+from trimtab.model.judging import JudgeRules
 
 
 class StepView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -38,6 +39,13 @@ class ProposalView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Requests that fail in the first step where the canary fails at all of them."""
 
 
+class QuickestView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The weights whose longest step is the shortest, where none can be proved in time."""
+
+    weights: list[float]
+    longest_seconds: float | None
+
+
 class PlanView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A plan."""
 
@@ -52,16 +60,13 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     total_seconds: float | None
     blindness: list[str]
     proposal: ProposalView | None
+    quickest: QuickestView | None
     warnings: list[str]
 
 
-def plan_view(traffic: Traffic, plan: RolloutPlan, proposal: RolloutPlan | None, warnings: Sequence[str]) -> PlanView:
-    """Everything about a plan."""
-    better = None
-    if proposal is not None:
-        weights = [round(100 * weight, 6) for weight in proposal.weights]
-        times = [*(step.lasts for step in proposal.steps[:-1]), max(proposal.steps[-1].lasts, proposal.bake)]
-        better = ProposalView(weights=weights, step_seconds=times, total_seconds=proposal.total, worst_failures=proposal.harm)
+def plan_view(traffic: Traffic, plan: RolloutPlan, rules: JudgeRules, warnings: Sequence[str]) -> PlanView:
+    """Everything about a plan, with what would do better."""
+    better = proposed(traffic, rules)
     return PlanView(
         requests_per_second=traffic.rate,
         baseline=traffic.base,
@@ -71,9 +76,26 @@ def plan_view(traffic: Traffic, plan: RolloutPlan, proposal: RolloutPlan | None,
         steps=[step_view(step) for step in plan.steps],
         total_seconds=finite(plan.total),
         blindness=list(blindness(plan)),
-        proposal=better,
+        proposal=proposal_view(better) if better is not None else None,
+        quickest=quickest_view(quickest(traffic, rules)) if better is None else None,
         warnings=list(warnings),
     )
+
+
+def proposal_view(plan: RolloutPlan) -> ProposalView:
+    """Weights and how long each lasts."""
+    times = [*(step.lasts for step in plan.steps[:-1]), max(plan.steps[-1].lasts, plan.bake)]
+    return ProposalView(weights=weights_of(plan), step_seconds=times, total_seconds=plan.total, worst_failures=plan.harm)
+
+
+def quickest_view(plan: RolloutPlan) -> QuickestView:
+    """Weights and what the longest step needs."""
+    return QuickestView(weights=weights_of(plan), longest_seconds=finite(max(step.needs for step in plan.steps)))
+
+
+def weights_of(plan: RolloutPlan) -> list[float]:
+    """In percent."""
+    return [round(100 * weight, 6) for weight in plan.weights]
 
 
 def step_view(step: StepPlan) -> StepView:
@@ -102,16 +124,24 @@ def plan_text(view: PlanView) -> str:
     noise = f"pods fail {single:.3g} to {lasting:.3g} times as unevenly as by chance" if lasting > 1 else "no noise is known"
     pods = f"{view.canary_pods} canary pod{'s' * (view.canary_pods > 1)}"
     lines = [
-        f"{view.requests_per_second:.4g} requests a second, of which {percent(view.baseline)} fail; a scrape every "
+        f"{digits(view.requests_per_second, 4)} requests a second, of which {percent(view.baseline)} fail; a scrape every "
         f"{view.interval_seconds:.3g} s; {pods}; {noise}",
         "",
         aligned(rows(view)),
         "",
     ]
     lines += [f"  {said}" for said in view.blindness]
-    lines += ["", f"All steps: {took(view.total_seconds)}. Figures are those of the middle, good to about 30 %.", proposal_line(view)]
+    lines += ["", f"{whole(view)} Figures are those of the middle, good to about 30 %.", proposal_line(view)]
     lines += [f"warning: {warning}" for warning in view.warnings]
     return "\n".join(lines)
+
+
+def whole(view: PlanView) -> str:
+    """How long all steps take, or which of them never end by evidence."""
+    late = [f"{step.weight:g} %" for step in view.steps if not step.fits]
+    if late:
+        return f"Within the deadline of a step nothing is proved at {', '.join(late)}."
+    return f"All steps: {took(view.total_seconds)}."
 
 
 def rows(view: PlanView) -> list[tuple[str, ...]]:
@@ -123,8 +153,8 @@ def rows(view: PlanView) -> list[tuple[str, ...]]:
         found.append(
             (
                 f"{step.weight:g} %",
-                f"{step.canary_requests_per_second:.3g}/s",
-                f"{step.must_refute:.3g}x",
+                f"{digits(step.canary_requests_per_second)}/s",
+                f"{digits(step.must_refute)}x",
                 took(step.needs_seconds) + ("" if step.fits else " (too long)"),
                 *(took(step.held_after_seconds[name]) for name in ratios),
                 took(held[-1] if held else None),
@@ -140,14 +170,22 @@ def took(seconds: float | None) -> str:
 
 def proposal_line(view: PlanView) -> str:
     """What would do better, or that nothing does."""
-    if view.proposal is None:
+    if view.proposal is not None:
+        better = view.proposal
+        times = ", ".join(took(seconds) for seconds in better.step_seconds)
         return (
-            "Proposed: no weights can be proved in time. Let a step last longer (--set step-deadline=2h), tolerate more "
-            "(--set growth=2), or have a person approve."
+            f"Proposed: {weights_option(better.weights)} ({times}), {took(better.total_seconds)} in all; a canary that fails at everything "
+            f"costs about {better.worst_failures:,.0f} requests in the first step."
         )
-    weights = ",".join(f"{weight:g}" for weight in view.proposal.weights)
-    times = ", ".join(took(seconds) for seconds in view.proposal.step_seconds)
+    assert view.quickest is not None
+    longest = view.quickest.longest_seconds
+    needs = f"needs {took(longest)} for a step" if longest is not None else "never does either"
     return (
-        f"Proposed: --weights {weights} ({times}), {took(view.proposal.total_seconds)} in all; a canary that fails at everything costs "
-        f"about {view.proposal.worst_failures:,.0f} requests in the first step."
+        f"Proposed: no weights can be proved in time; the quickest, {weights_option(view.quickest.weights)}, {needs}. "
+        "Let a step last longer (step-deadline, rollout-deadline), tolerate more (growth), or have a person approve."
     )
+
+
+def weights_option(weights: list[float]) -> str:
+    """As it is typed."""
+    return "--weights " + ",".join(f"{weight:g}" for weight in weights)

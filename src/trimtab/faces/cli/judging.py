@@ -51,7 +51,7 @@ def plan_command(weights: str, step: timedelta | None, knobs: Sequence[str], sti
       trimtab plan --prometheus http://localhost:9090 --provider istio -n shop --target web
     """
     from trimtab.analysis.cautions import cautions
-    from trimtab.analysis.planning import planned, proposed
+    from trimtab.analysis.planning import planned
     from trimtab.faces.plans import plan_text, plan_view
     from trimtab.model.judging import MetricRule
 
@@ -61,7 +61,7 @@ def plan_command(weights: str, step: timedelta | None, knobs: Sequence[str], sti
     traffic, history = traffic_of(options, wanted, rules)
     warnings = cautions(replace(rules, metrics=(MetricRule("errors"),)), history, traffic.canary_pods if by_pod else 0, sticky)
     plan = planned(traffic, weights_of(weights), rules, step.total_seconds() if step is not None else None)
-    view = plan_view(traffic, plan, proposed(traffic, rules), warnings)
+    view = plan_view(traffic, plan, rules, warnings)
     if output == "json":
         show_json(view)
     else:
