@@ -3,8 +3,10 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from click.testing import CliRunner, Result
 from pipeline.trees import FOUNDING, git
 from trimtab.documents.decode import read_documents
 from trimtab.faces.cli.main import cli
+from trimtab.faces.scaffolds.filling import TEMPLATES
 from trimtab.faces.scaffolds.layout import STRATEGIES
 from trimtab.wiring.pipeline import load
 
+TOP = Path(__file__).parents[2]
 KUSTOMIZE = {
     "trimtab.yaml", "trimtab/policy.yaml", "trimtab/error-rate.yaml", "k8s/base/kustomization.yaml", "k8s/base/deployment.yaml",
     "k8s/overlays/production-canary/kustomization.yaml", "k8s/overlays/production-canary/config.yaml",
@@ -162,5 +166,80 @@ def test_a_link_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
     assert "leads out of the repository" in str(done.exception) and files(outside) == {} == files(inside)
 
 
-def test_every_strategy_can_be_asked_for() -> None:
-    assert set(STRATEGIES) == {"kustomize", "helm", "argocd", "flagger"}
+def test_argocd_needs_a_remote(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    done = init(tmp_path, "argocd", "--yes", "--app", "shop", code=2)
+    assert "git remote add origin" in str(done.exception) and files(tmp_path) == {}
+
+
+def test_the_founding_documents_chart_is_recognised_and_kept(tmp_path: Path) -> None:
+    before = files(founding("strategy-3", tmp_path))
+    init(tmp_path, "--yes")
+    after = files(tmp_path)
+    assert before.items() <= after.items() and not [path for path in after if path not in before and path.startswith("helm-charts/")]
+    (app,) = load(tmp_path).document.spec.apps
+    (expected,) = read_documents((FOUNDING / "strategy-3" / "trimtab.yaml").read_text())
+    (theirs,) = expected.value.spec.apps  # type: ignore[union-attr]
+    assert (app.name, app.chart, app.namespace) == (theirs.name, theirs.chart, theirs.namespace)
+    assert [(target.name, target.values, target.from_) for target in app.targets] == [
+        (target.name, target.values, target.from_) for target in theirs.targets
+    ]
+
+
+@pytest.fixture(scope="module")
+def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each strategy and way of promotion, with the workflows for both kinds of CI."""
+    top = tmp_path_factory.mktemp("kinds")
+    for strategy in STRATEGIES:
+        for promotion in ("pull-request", "push", "issue"):
+            folder = top / f"{strategy}-{promotion}"
+            folder.mkdir()
+            init(empty(folder), strategy, "--yes", "--ci", "both", "--promotion", promotion)
+    return top
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern", "more"),
+    [
+        ("vendor.github-workflows", "*/.github/workflows/*.yaml", []),
+        ("vendor.gitlab-ci", "*/.gitlab-ci.yml", ["--data-transform", "gitlab-ci"]),
+    ],
+)
+def test_workflows_fit_the_schema_of_their_ci(schema: str, pattern: str, more: list[str], every_kind: Path) -> None:
+    found = [str(path) for path in every_kind.glob(pattern)]
+    assert len(found) >= 3 * len(STRATEGIES)
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *more, *found]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_action_is_pinned_by_its_commit_and_every_job_says_what_it_may(every_kind: Path) -> None:
+    for path in every_kind.glob("*/.github/workflows/*.yaml"):
+        workflow = yaml.safe_load(path.read_text())
+        used = re.findall(r"- uses: (.*)", path.read_text())
+        assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one) for one in used), path
+        for job in workflow["jobs"].values():
+            rights = job.get("permissions", workflow["permissions"])
+            assert rights and "timeout-minutes" in job and not any(re.search(r"\$\{\{", step.get("run", "")) for step in job["steps"]), path
+            assert rights == {"contents": "read"} or any(
+                "trimtab promote" in s.get("run", "") or "rollback" in s.get("run", "") for s in job["steps"]
+            )
+        assert "concurrency" in workflow and "pull_request_target" not in path.read_text()
+
+
+def test_pull_requests_get_no_secret_and_change_nothing(every_kind: Path) -> None:
+    for path in every_kind.glob("*/.github/workflows/*.yaml"):
+        if "pull_request" in yaml.load(path.read_text(), yaml.BaseLoader)["on"]:
+            assert path.name == "check.yaml" and "secrets." not in path.read_text()
+    for path in every_kind.glob("*/.gitlab-ci.yml"):
+        for name, job in yaml.safe_load(path.read_text()).items():
+            lines = " ".join(job.get("script", [])) if isinstance(job, dict) else ""
+            if any("merge_request" in str(rule) for rule in (job.get("rules", []) if isinstance(job, dict) else [])):
+                assert name == "check" and not re.search("apply|upgrade|promote|rollback|monitor", lines)
+
+
+def test_every_template_is_part_of_the_package() -> None:
+    about = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["trimtab"]
+    package = TOP / "src" / "trimtab"
+    packed = {path for pattern in about for path in package.glob(pattern)}
+    assert {path for path in TEMPLATES.rglob("*") if path.is_file()} <= packed

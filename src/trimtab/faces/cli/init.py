@@ -14,8 +14,8 @@ import click
 
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, show_json
-from trimtab.faces.scaffolds.files import Answers, files
-from trimtab.faces.scaffolds.layout import STRATEGIES, Layout, Strategy, usual
+from trimtab.faces.scaffolds.files import files
+from trimtab.faces.scaffolds.layout import STRATEGIES, Answers, Layout, Strategy, usual
 from trimtab.faces.scaffolds.recognising import charts, overlays
 from trimtab.faces.scaffolds.writing import Fate, Proposal, proposals, write
 from trimtab.wiring.surroundings import Surroundings, surroundings
@@ -27,6 +27,8 @@ PORT = (r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]",
 BRANCH = (r"[\w][\w./-]*", "the name of a branch")
 PLACE = re.compile(r"[\w][\w./-]*")
 """Paths that mean the same in YAML, in a shell, and in the filters of workflows."""
+REMOTE = re.compile(r"[\w/][\w.+:/@~-]*")
+FORGES = ("github", "gitlab", "gitea")
 CI, PROMOTIONS = ("github", "gitlab", "both", "none"), ("pull-request", "push", "issue")
 PROMETHEUS = "http://prometheus.monitoring:9090"
 
@@ -43,6 +45,7 @@ class Wish:
     ci: str
     promotion: str
     prometheus: str
+    forge: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,10 @@ class Asking:
     "--promotion", default="", type=click.Choice(["", *PROMOTIONS]), metavar=f"[{'|'.join(PROMOTIONS)}]",
     help="How judged content gets to everybody.  [default: pull-request]",
 )  # fmt: skip
+@click.option(
+    "--forge", default="", type=click.Choice(["", *FORGES]), metavar=f"[{'|'.join(FORGES)}]",
+    help="The kind of forge, where the remote's address does not say it.",
+)  # fmt: skip
 @click.option("--prometheus", default="", help=f"The address of Prometheus, as a runner reaches it.  [default: {PROMETHEUS}]")
 @click.option("--repo", type=click.Path(path_type=Path, file_okay=False), default=Path(), help="A folder of the repository.  [default: .]")
 @click.option("--yes", is_flag=True, help="Ask nothing: take the defaults. Files that differ stay.")
@@ -91,7 +98,7 @@ class Asking:
 @output_option
 def init_command(
     strategy: Strategy | None, app: str, namespace: str, image: str, port: int | None, branch: str, ci: str, promotion: str,
-    prometheus: str, repo: Path, yes: bool, force: bool, dry_run: bool, output: str,
+    forge: str, prometheus: str, repo: Path, yes: bool, force: bool, dry_run: bool, output: str,
 ) -> None:  # fmt: skip
     """Make a repository one with a canary: trimtab.yaml, a policy, workflows, and the app's own files where there are none.
 
@@ -113,7 +120,7 @@ def init_command(
     person = sys.stdin.isatty() and not yes and output == "text"
     if not person and not yes:
         raise InputError("there is no terminal to ask at. Give --yes to take the default of everything that no option says")
-    answers = asked(Wish(app, namespace, image, port, branch, ci, promotion, prometheus), strategy, around, Asking(person))
+    answers = asked(Wish(app, namespace, image, port, branch, ci, promotion, prometheus, forge), strategy, around, Asking(person))
     fates = write(around.root, proposals(around.root, files(answers)), deciding(person, force, output == "text"), dry=dry_run)
     end(answers, fates, dry=dry_run, output=output)
 
@@ -140,8 +147,20 @@ def asked(wish: Wish, strategy: Strategy | None, around: Surroundings, asking: A
         asking.choice(wish.ci, "Workflows for", CI, "gitlab" if "gitlab" in around.remote else "github"),
         asking.choice(wish.promotion, "How judged content gets to everybody", PROMOTIONS, "pull-request"),
         asking.text(wish.prometheus, "Prometheus, as a runner reaches it", PROMETHEUS, ADDRESS),
-        around.remote,
+        remote_of(around, chosen), wish.forge,
     )  # fmt: skip
+
+
+def remote_of(around: Surroundings, strategy: Strategy) -> str:
+    """The address that Argo CD follows. InputError where there is none, or where YAML would take it for something else."""
+    if strategy == "argocd" and not REMOTE.fullmatch(around.remote):
+        found = (
+            f"the address of origin, {around.remote!r}, cannot be written into YAML as it is"
+            if around.remote
+            else "there is no remote origin"
+        )
+        raise InputError(f"{found}. Argo CD follows a remote: add it with `git remote add origin URL`")
+    return around.remote
 
 
 def one(found: Sequence[Layout], app: str, asking: Asking) -> Layout | None:

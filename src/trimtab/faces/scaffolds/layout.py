@@ -1,6 +1,6 @@
-"""Where the two copies of an app live in a repository. Made by `recognising` for those that are there, here for those that are not yet.
+"""Where the two copies of an app live in a repository, and what else is wanted for it.
 
-Read by `files`.
+Made by `recognising` for an app that is there, here for one that is not yet; read by `files` and its siblings.
 """
 
 from dataclasses import dataclass
@@ -40,6 +40,25 @@ class Layout:
 
     def __str__(self) -> str:
         return f"{self.app}: {self.canary.path} and {self.stable.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is wanted, as asked or given."""
+
+    strategy: Strategy
+    layout: Layout
+    image: str
+    port: int
+    branch: str
+    ci: str
+    """github, gitlab, both or none."""
+    promotion: str
+    prometheus: str
+    remote: str = ""
+    """The repository's address, for Argo CD."""
+    forge: str = ""
+    """Its kind, where the address does not say it."""
 
 
 def usual(strategy: Strategy, app: str, namespace: str) -> Layout:

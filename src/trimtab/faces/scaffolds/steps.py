@@ -1,4 +1,4 @@
-"""The parts of workflows that differ from strategy to strategy: what brings a copy into the cluster. Called by `files`."""
+"""The parts of workflows that differ from strategy to strategy: what brings a copy into the cluster. Called by `files` and its siblings."""
 
 from dataclasses import dataclass
 
@@ -43,3 +43,9 @@ def released(layout: Layout, copy: Copy) -> tuple[str, ...]:
 
 def _values(copy: Copy) -> str:
     return " ".join(f"-f {path}" for path in copy.values)
+
+
+def watched(layout: Layout, copy: Copy, below: str) -> str:
+    """The paths of which a change concerns a copy, as items of a list; `below` is how a CI says everything in a folder."""
+    named = (copy.path, *layout.common, *((layout.shared,) if copy is layout.stable and layout.shared else ()))
+    return "\n".join(f"- {path if path.endswith(('.yaml', '.yml')) else f'{path}{below}'}" for path in named)

@@ -1,0 +1,34 @@
+"""What a pipeline of GitLab CI is made of, beside its template. Called by `files`."""
+
+from trimtab.faces.scaffolds.layout import Answers
+from trimtab.faces.scaffolds.steps import Deployment, watched
+
+TOOLS = {"kustomize": ", and kubectl", "argocd": ", and kubectl or kustomize", "helm": ", and helm", "flagger": ", kubectl and jq"}
+"""What a job needs beside git and Python."""
+
+
+def substitutes(answers: Answers, how: Deployment) -> dict[str, str]:
+    """What stands for each name in the template."""
+    layout = answers.layout
+    again = () if layout.chart else (f"git fetch --quiet origin {answers.branch}", "git checkout --quiet FETCH_HEAD")
+    return {
+        "tools": TOOLS[answers.strategy],
+        "canary_paths": watched(layout, layout.canary, "/**/*"), "stable_paths": watched(layout, layout.stable, "/**/*"),
+        "script_lint": scripts(how.lint), "script_canary": scripts(how.canary), "script_stable": scripts(how.stable),
+        "script_restore": scripts((*again, *how.restore)) if how.restore else "",
+        "job_shared": job("shared", how.shared, "stage: canary", f"resource_group: {layout.app}-stable") if how.shared else "",
+        "job_removal": job(
+            "remove-canary", how.remove, "stage: afterwards", "needs: [stable]", f"resource_group: {layout.app}-canary"
+        ) if how.remove else "",
+    }  # fmt: skip
+
+
+def scripts(lines: tuple[str, ...]) -> str:
+    """Shell lines of a job."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def job(name: str, lines: tuple[str, ...], *more: str) -> str:
+    """A job that does nothing but change the cluster, whenever stable changes."""
+    body = (*more, "rules:", "- *stable-changed", "script:", *(f"- {line}" for line in lines))
+    return "\n".join([f"{name}:", *(f"  {line}" for line in body)])
