@@ -55,9 +55,10 @@ schemas: setup  ## write schemas/ for editors from the types
 deploy: setup  ## copy deploy/base and the CRDs into the chart and the package
 	@$(BIN)/python tools/write_deploy.py
 
-docs: setup  ## write the list of modules in ARCHITECTURE.md and that of checks in docs/checks.md
+docs: setup  ## write the list of modules in ARCHITECTURE.md, that of checks in docs/checks.md, and the pictures of docs/judge.md
 	@$(BIN)/python tools/write_modules.py
 	@$(BIN)/python tools/write_checks.py
+	@$(BIN)/python tools/write_pictures.py
 
 lock: setup  ## resolve requirements/ anew (needs uv and the network)
 	@uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --python-version 3.11 --extra local \
