@@ -11,7 +11,7 @@ import numpy as np
 
 from trimtab.analysis import ledger as book
 from trimtab.analysis import noise
-from trimtab.analysis.ledger import Array, Factors, Ledger, folded
+from trimtab.analysis.ledger import Array, Factors, Flags, Ledger, folded
 from trimtab.analysis.noise import Dispersion, Worth
 from trimtab.model.judging import Constants, JudgeRules
 
@@ -122,8 +122,8 @@ def update(state: CountState, seen: Seen, known: Known, next_weight: Array | flo
     factors = judged(seen, worth, (tolerated, to_refute(tolerated, next_weight, rules)), state.ledger.without.shape[-2], constants)
     seldom = base(state, known) < constants.hardly_ever * known.absolute
     if np.any(seldom):
-        alone = by_itself(seen.arms[..., 0, :], rate_to_refute(known.absolute, next_weight, rules), constants)
-        factors = replace(factors, promote=np.where(seldom[..., None], alone / worth.divisor_promote[..., None], factors.promote))
+        rates = rate_tolerated(known.absolute, constants), rate_to_refute(known.absolute, next_weight, rules)
+        factors = alone(factors, seldom, by_itself(seen.arms[..., 0, :], rates, constants), worth)
     books = book.added(state.ledger, factors, rules.cap, rules.cap_promote)
     return remembered(replace(state, ledger=books), seen)
 
@@ -176,10 +176,30 @@ def rate_to_refute(absolute: Array, next_weight: Array | float, rules: JudgeRule
     return np.asarray(np.maximum(rules.growth / np.asarray(next_weight), rules.constants.refuted_over_tolerated) * absolute)
 
 
-def by_itself(canary: Array, refute: Array, constants: Constants) -> Array:
-    """(..., A): how much likelier a true rate of each share of `refute` makes what the canary counted than `refute` itself."""
-    shares = np.asarray(constants.cleaner)
-    return np.asarray(canary[..., 0, None] * np.log(shares) + (canary[..., 1] * refute)[..., None] * (1 - shares))
+def rate_tolerated(absolute: Array | float, constants: Constants) -> Array:
+    """The share of failed requests that is within tolerance where the primary hardly ever fails."""
+    return np.asarray((1 + constants.hardly_ever) * np.asarray(absolute))
+
+
+def by_itself(canary: Array, rates: tuple[Array, Array], constants: Constants) -> tuple[Array, Array]:
+    """(..., K) and (..., A): how much likelier other true rates make what the canary counted than the one that is tolerated, each ratio
+    times that, and than the one to refute, each share of that."""
+    tolerated, refute = rates
+    times, shares = ratios(constants), np.asarray(constants.cleaner)
+    bad, size = canary[..., 0, None], canary[..., 1]
+    return bad * np.log(times) - (size * tolerated)[..., None] * (times - 1), bad * np.log(shares) + (size * refute)[..., None] * (
+        1 - shares
+    )
+
+
+def alone(factors: Factors, seldom: Flags, of_itself: tuple[Array, Array], worth: Worth) -> Factors:
+    """With what the canary says by itself, where the primary hardly ever fails (ADR 13)."""
+    margin, promote = of_itself
+    return replace(
+        factors,
+        margin=np.where(seldom[..., None], margin / worth.divisor[..., None], factors.margin),
+        promote=np.where(seldom[..., None], promote / worth.divisor_promote[..., None], factors.promote),
+    )
 
 
 def judged(seen: Seen, worth: Worth, bounds: tuple[Array, Array], left_out: int, constants: Constants) -> Factors:

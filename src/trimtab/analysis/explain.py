@@ -94,7 +94,7 @@ def rollback_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules
     pods = f"{ratio(without)} whichever pod is left out" if without != worse else "there are too few pods to leave one out"
     return (
         f"Odds {ratio(worse)} that it is {slow} at all{names}, {ratio(beyond)} that it is {slow} than the tolerated "
-        f"{row.tolerated:.3g} times; {pods}; no scrape counted for more than {rules.cap:g}:1."
+        f"{tolerated(row)}; {pods}; no scrape counted for more than {rules.cap:g}:1."
     )
 
 
@@ -104,7 +104,7 @@ def doubt_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -
     patience = f" If it stays within tolerance, doubt alone holds it for {duration(round(left))} more." if left > 0 else ""
     return (
         f"Odds {ratio(decision.odds[0])} that it is worse at all (held from {rules.hold_odds:g}:1, rolled back from "
-        f"{rules.rollback_odds:g}:1), {ratio(decision.odds[1])} that it is worse than the tolerated {row.tolerated:.3g} times.{patience}"
+        f"{rules.rollback_odds:g}:1), {ratio(decision.odds[1])} that it is worse than the tolerated {tolerated(row)}.{patience}"
     )
 
 
@@ -120,8 +120,13 @@ def going_on(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> 
     """Why it may go on."""
     within = ""
     if decision.overridden:
-        within = f" It is a little worse (about {row.ratio:.2g} times), inside your tolerance of {row.tolerated:.3g} times."
+        within = f" It is a little worse (about {row.ratio:.2g} times), inside your tolerance of {tolerated(row)}."
     return f"Odds {ratio(row.refuted)} against {refuted_words(row, decision.step)}.{within}"
+
+
+def tolerated(row: MetricReading) -> str:
+    """What is within tolerance."""
+    return f"{row.tolerated:.3g} times" if row.rate_tolerated is None else f"{percent(row.rate_tolerated)}"
 
 
 def refuted_words(row: MetricReading, step: JudgeStep) -> str:

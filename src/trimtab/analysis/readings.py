@@ -122,7 +122,9 @@ def in_counts(frame: Frame, made: MetricReading, where: int) -> MetricReading:
     if forecast.seldom(base, about.absolute[where], rules.constants):
         bound = float(counts.rate_to_refute(about.absolute[where], frame.step.next_weight, rules))
         drift = float(forecast.clean(made.share, bound, made.noise_promote, rules.constants))
-        return waiting(frame, replace(made, rate_to_refute=bound), drift, (states.ledger, where))
+        tolerated_rate = float(counts.rate_tolerated(about.absolute[where], rules.constants))
+        made = replace(made, rate_tolerated=tolerated_rate, rate_to_refute=bound)
+        return waiting(frame, made, drift, (states.ledger, where))
     # Before anything was seen and without history the base rate is a mere guess, and so would the forecast be.
     drift = float(forecast.refuting(base, made.share, refute, made.noise_promote)) if about.total[where] + primary[1] > 0 else 0.0
     return waiting(frame, made, drift, (states.ledger, where))

@@ -99,10 +99,10 @@ class Constants:
     """The true ratios that refuting a regression bets on."""
     better_prior: tuple[float, ...] = (0.7, 0.15, 0.15)
     hardly_ever: float = 0.1
-    """Where the primary fails less often than this share of the absolute tolerance, a ratio to it says nothing; to go on, it is refuted
-    that the canary fails too often by itself (ADR 13)."""
+    """Where the primary fails less often than this share of the absolute tolerance, a ratio to it says nothing; what counts is how often
+    the canary fails by itself (ADR 13)."""
     cleaner: tuple[float, ...] = (0.1, 0.03, 0.3)
-    """The true rates that this bets on, as shares of the one to refute; their prior is that of `better`."""
+    """The true rates that going on then bets on, as shares of the one to refute; their prior is that of `better`."""
     start_cash: float = 0.5
     """The share of all evidence that is bet on a regression which is there from the start. The rest is paid out later, bit by bit."""
     refill_scrapes: int = 20

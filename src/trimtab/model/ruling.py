@@ -79,8 +79,9 @@ class MetricReading:
     tolerated: float = 1.0
     to_refute: float = 1.0
     """Ratios (of latency: factors in time)."""
+    rate_tolerated: float | None = None
     rate_to_refute: float | None = None
-    """Where the primary hardly ever fails: the share of failed requests that has to be refuted, in place of a ratio."""
+    """Where the primary hardly ever fails: shares of failed requests, in place of ratios."""
     ratio: float = 1.0
     """The likeliest ratio of those that are bet on."""
     ratio_mean: float = 1.0

@@ -62,27 +62,36 @@ def test_what_is_still_needed_is_foretold() -> None:
     assert row.rate_to_refute == pytest.approx(BOUND)
 
 
-def played(rate: float) -> float:
-    """The share of rollouts that go on within a quarter of an hour, with a canary that fails at this rate and a primary that never does."""
+def played(rate: float) -> tuple[int, int]:
+    """How many rollouts go on within a quarter of an hour, and how many are beyond tolerance; the primary never fails."""
     chance = np.random.default_rng(12)
     constants = RULES.constants
     known = replace(
         counts.unknown((PLAYS,), RULES), total=np.full(PLAYS, 1e7), load=np.full(PLAYS, 3750.0)
     )  # fmt: skip
-    state, passed = counts.start((PLAYS,), constants, 1, 0), np.zeros(PLAYS, dtype=np.bool_)
+    state = counts.start((PLAYS,), constants, 1, 0)
+    passed, beyond = np.zeros((2, PLAYS), dtype=np.bool_)
     for _ in range(SCRAPES):
         groups = np.zeros((PLAYS, 2, 1, 2))
         groups[:, 0, 0, 0] = chance.binomial(3750, rate, PLAYS)
         groups[:, 0, 0, 1], groups[:, 1, 0, 1] = 3750, 33_750
         state = counts.update(state, counts.seen(groups, np.ones(PLAYS)), known, 1.0, RULES)
-        passed |= counts.odds(state, known, np.zeros(PLAYS), constants).refuted >= np.log(RULES.promote_odds)
-    return float(np.mean(passed))
+        odds = counts.odds(state, known, np.zeros(PLAYS), constants)
+        passed |= odds.refuted >= np.log(RULES.promote_odds)
+        beyond |= odds.beyond >= np.log(RULES.tolerance_odds)
+    return int(np.sum(passed)), int(np.sum(beyond))
 
 
 def test_a_canary_at_the_bound_goes_on_in_at_most_one_of_twenty_rollouts() -> None:
-    passed = round(played(BOUND) * PLAYS)
+    passed, _ = played(BOUND)
     assert stats.binomtest(passed, PLAYS, 0.05, alternative="greater").pvalue > 0.01, passed / PLAYS
 
 
 def test_a_canary_well_below_the_bound_goes_on() -> None:
-    assert played(BOUND / 30) > 0.99
+    passed, beyond = played(BOUND / 30)
+    assert passed > 0.99 * PLAYS and beyond == 0
+
+
+def test_a_canary_within_tolerance_is_found_beyond_it_in_at_most_one_of_twenty_rollouts() -> None:
+    _, beyond = played(0.00022)
+    assert stats.binomtest(beyond, PLAYS, 0.05, alternative="greater").pvalue > 0.01, beyond / PLAYS
