@@ -118,9 +118,10 @@ def update(state: CountState, seen: Seen, known: Known, next_weight: Array | flo
     books = state.ledger
     books = book.refilled(books, books.since >= constants.refill_scrapes, constants)
     state, worth = weighed(replace(state, ledger=replace(books, since=books.since + 1)), seen, known, constants)
-    tolerated = tolerance(state, known)
+    usual = base(state, known)
+    tolerated = np.maximum(1 + known.relative, 1 + known.absolute / usual)
     factors = judged(seen, worth, (tolerated, to_refute(tolerated, next_weight, rules)), state.ledger.without.shape[-2], constants)
-    seldom = base(state, known) < constants.hardly_ever * known.absolute
+    seldom = usual < constants.hardly_ever * known.absolute
     if np.any(seldom):
         rates = rate_tolerated(known.absolute, constants), rate_to_refute(known.absolute, next_weight, rules)
         factors = alone(factors, seldom, by_itself(seen.arms[..., 0, :], rates, constants), worth)
@@ -154,11 +155,6 @@ def rate(state: CountState, seen: Seen, known: Known, constants: Constants) -> A
     before = (recent[..., 0] + 2) / (usual * recent[..., 1] + 2)
     at_once = (now[..., 0] + 0.5) / (usual * now[..., 1] + 0.5)
     return np.asarray(np.where(at_once >= constants.surge, np.maximum(before, at_once), before))
-
-
-def tolerance(state: CountState, known: Known) -> Array:
-    """The tolerated ratio, from scrapes before this one."""
-    return np.maximum(1 + known.relative, 1 + known.absolute / base(state, known))
 
 
 def base(state: CountState, known: Known) -> Array:
