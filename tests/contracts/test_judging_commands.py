@@ -76,6 +76,10 @@ def test_a_plan_for_too_little_traffic_says_so_and_what_it_would_take() -> None:
     assert "12,500/s" in plan("--rps", 50000, "--baseline", "0.1%").output
 
 
+def test_a_plan_for_a_service_that_hardly_ever_fails_names_the_share_that_must_be_refuted() -> None:
+    assert re.search(r"^1 % +5/s +0.4 % failing +", plan("--rps", 500, "--baseline", "0.001%").output, re.MULTILINE)
+
+
 def test_a_plan_as_json_has_null_for_what_never_happens() -> None:
     found = said(plan("--rps", 0.001, "--baseline", "0.0001%", "--weights", 1, "--step", "1m", "-o", "json"))
     (step,) = found["steps"]

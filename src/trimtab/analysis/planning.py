@@ -64,6 +64,13 @@ class StepPlan:
     """The least ratio held within that time."""
     errors: float
     """Failures of a canary as good as the primary in that time."""
+    rate_to_refute: float | None = None
+    """Where the primary hardly ever fails: the share of failed requests that must be refuted, in place of a ratio (ADR 13)."""
+
+    @property
+    def to_refute(self) -> str:
+        """`21x`, or `0.2 %` of the canary's requests."""
+        return f"{digits(self.refute)}x" if self.rate_to_refute is None else percent(self.rate_to_refute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +110,10 @@ def of_step(traffic: Traffic, weights: tuple[float, float], rules: JudgeRules, l
     tolerated = max(1 + rules.tolerance_relative, 1 + rules.tolerance_absolute / traffic.base)
     refute = float(counts.to_refute(np.asarray(tolerated), following, rules))
     divisor, divisor_promote = worth(traffic, weight, rules)
-    each = forecast.refuting(traffic.base, weight, refute, divisor_promote)
+    each, rate = forecast.refuting(traffic.base, weight, refute, divisor_promote), None
     if forecast.seldom(traffic.base, rules.tolerance_absolute, rules.constants):
-        bound = counts.rate_to_refute(np.asarray(rules.tolerance_absolute), following, rules)
-        each = forecast.clean(weight, bound, divisor_promote, rules.constants)
+        rate = float(counts.rate_to_refute(np.asarray(rules.tolerance_absolute), following, rules))
+        each = forecast.clean(weight, rate, divisor_promote, rules.constants)
     needs = seconds(traffic, float(forecast.at_rate(0.0, each, rules)), rules)
     ratios = (*RATIOS, 1 / traffic.base)
     held = tuple(
@@ -126,6 +133,7 @@ def of_step(traffic: Traffic, weights: tuple[float, float], rules: JudgeRules, l
         time,
         float(forecast.detectable(seen, traffic.base, weight, divisor, rules)),
         seen * weight * traffic.base,
+        rate,
     )
 
 
@@ -174,7 +182,7 @@ def blindness(plan: RolloutPlan) -> Iterator[str]:
             said = f"{where} is blind to anything below {digits(step.blind_below, 2)}x"
         else:
             said = f"{where} sees no regression at all: {step.errors:.2g} failures are expected there"
-        longer = f"; to refute {digits(step.refute)}x, as the next weight asks, takes {span(step.needs)}" if step.needs > step.lasts else ""
+        longer = f"; to refute {step.to_refute}, as the next weight asks, takes {span(step.needs)}" if step.needs > step.lasts else ""
         yield said + longer
 
 

@@ -18,6 +18,8 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     canary_requests_per_second: float
     must_refute: float
     """The ratio of error rates that must be refuted before the next weight."""
+    must_refute_rate: float | None
+    """Where the primary hardly ever fails: instead, the fraction of the canary's requests that fail."""
     needs_seconds: float | None
     fits: bool
     lasts_seconds: float | None
@@ -104,6 +106,7 @@ def step_view(step: StepPlan) -> StepView:
         weight=round(100 * step.weight, 6),
         canary_requests_per_second=step.canary_rate,
         must_refute=step.refute,
+        must_refute_rate=step.rate_to_refute,
         needs_seconds=finite(step.needs),
         fits=step.fits,
         lasts_seconds=finite(step.lasts),
@@ -154,7 +157,7 @@ def rows(view: PlanView) -> list[tuple[str, ...]]:
             (
                 f"{step.weight:g} %",
                 f"{digits(step.canary_requests_per_second)}/s",
-                f"{digits(step.must_refute)}x",
+                f"{digits(step.must_refute)}x" if step.must_refute_rate is None else f"{percent(step.must_refute_rate)} failing",
                 took(step.needs_seconds) + ("" if step.fits else " (too long)"),
                 *(took(step.held_after_seconds[name]) for name in ratios),
                 took(held[-1] if held else None),
