@@ -21,7 +21,7 @@ SAYS = "import sys, json; found = json.load(sys.stdin)\n"
 
 
 def ran(folder: Path, *words: str, **environment: str) -> Result:
-    done = CliRunner().invoke(check_command, [*words, "--repo", str(folder)], env=environment)
+    done = CliRunner().invoke(check_command, [*words, "--repo", str(folder), "--cache", f"{folder}-cache"], env=environment)
     assert done.exception is None or isinstance(done.exception, SystemExit | TrimtabError), done.exception
     return done
 

@@ -45,7 +45,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def ran(folder: Path, *words: str, ends: int = 0, **environment: str) -> Result:
-    done = CliRunner().invoke(check_command, [*words, "--repo", str(folder)], env=environment)
+    done = CliRunner().invoke(check_command, [*words, "--repo", str(folder), "--cache", f"{folder}-cache"], env=environment)
     assert done.exit_code == ends, (done.output, done.exception)
     return done
 
@@ -160,7 +160,7 @@ def test_files_that_hold_no_objects_and_hidden_folders_are_left_alone(shop: Path
 @pytest.mark.parametrize(("word", "said"), [("nothing", "neither a target"), ("..", "lies outside of"), ("empty", "holds no manifests")])
 def test_a_word_that_stands_for_nothing_is_refused(shop: Path, word: str, said: str) -> None:
     (shop / "empty").mkdir()
-    done = CliRunner().invoke(check_command, [word, "--repo", str(shop)])
+    done = CliRunner().invoke(check_command, [word, "--repo", str(shop), "--no-cache"])
     assert isinstance(done.exception, InputError)
     assert said in str(done.exception)
 

@@ -11,10 +11,7 @@ from trimtab.inspection.kubernetes import Schemas, misfits
 from trimtab.inspection.places import Lines
 from trimtab.model.content import ContentRules, Finding, Severity
 from trimtab.model.rendered import Rendered
-from trimtab.validation.catalogue import graded
-
-CHANGES = ("content/emptied", "content/deleted", "content/type", "content/factor")
-"""Checks of content that are about a change, which two targets beside each other are not."""
+from trimtab.validation.catalogue import CHANGES, graded
 
 
 @dataclass(frozen=True, slots=True)

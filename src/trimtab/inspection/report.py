@@ -5,12 +5,14 @@ A finding has a fingerprint that stays when lines move, so that forges can tell 
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trimtab.model.content import Finding, Severity
 from trimtab.model.rendered import Rendered
 
+Told = tuple[str, str, Finding]
+"""The target that a finding is about (empty for none), its fingerprint, and itself."""
 ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 _LINES = re.compile(r"\b(?:on )?lines? \d+")
 
@@ -65,11 +67,10 @@ class Report:
         return not self.having(Severity.ERROR)
 
 
-def gathered(findings: Iterable[tuple[str, Rendered | None, Finding]], known: frozenset[str] = frozenset()) -> tuple[Found, ...]:
-    """Findings of targets, by name, as one list: worst first, then by place. `known` are fingerprints of those before the change."""
+def gathered(told: Iterable[Told], known: Collection[str] = ()) -> tuple[Found, ...]:
+    """Findings of targets as one list: worst first, then by place. `known` are fingerprints of those before the change."""
     found: dict[tuple[str, str, int], Found] = {}
-    for target, rendered, finding in findings:
-        print_ = fingerprint(finding, names_of(rendered))
+    for target, print_, finding in told:
         key = (print_, finding.file, finding.line)
         there = found.get(key) or Found(finding, print_, known=print_ in known)
         worst = min((there.finding.severity, finding.severity), key=ORDER.index)
@@ -88,9 +89,14 @@ def ordered(found: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(sorted(found, key=place))
 
 
-def names_of(rendered: Rendered | None) -> Mapping[str, str]:
+def names_of(rendered: Rendered) -> Mapping[str, str]:
     """Names that a target gives its objects, by what they are called in all targets."""
-    return {one.name: one.logical for one in rendered.objects if one.name != one.logical} if rendered is not None else {}
+    return {one.name: one.logical for one in rendered.objects if one.name != one.logical}
+
+
+def told(target: str, findings: Iterable[Finding], names: Mapping[str, str] | None = None) -> list[Told]:
+    """Findings about a target. `names` are those that it gives its objects, by what they are called in all targets."""
+    return [(target, fingerprint(finding, names or {}), finding) for finding in findings]
 
 
 def fingerprint(finding: Finding, names: Mapping[str, str]) -> str:

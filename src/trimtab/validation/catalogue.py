@@ -33,6 +33,9 @@ CONTENT = (
 )  # fmt: skip
 """The checks of content, which RolloutPolicies and pipelines can switch."""
 
+CHANGES = ("content/emptied", "content/deleted", "content/type", "content/factor")
+"""Those that are about a change, which two targets beside each other are not."""
+
 BY_ID: Mapping[str, Check] = {check.id: check for check in CONTENT}
 
 

@@ -13,7 +13,7 @@ from trimtab.config.references import Reference
 from trimtab.config.suspects import suspect_under, suspects
 from trimtab.config.trees import Format, Parsed
 from trimtab.model.content import Content, ContentRules, Finding, KeySchema, Severity
-from trimtab.validation.catalogue import found, graded
+from trimtab.validation.catalogue import CHANGES, found, graded
 from trimtab.validation.changes import judged
 from trimtab.validation.schemas import misfits
 
@@ -59,7 +59,7 @@ def _examine(content: Content, promoted: Content | None, rules: ContentRules) ->
     for rule in rules.schemas:
         if rule.kind is content.name.kind and fnmatchcase(base_name(content.name).name, rule.name):
             yield from _held_against(content, rule)
-    if promoted is not None:
+    if promoted is not None and any(dict(rules.severities).get(check) is not Severity.OFF for check in CHANGES):
         yield from judged(promoted, content, rules.factor)
 
 

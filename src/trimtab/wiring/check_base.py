@@ -6,42 +6,58 @@ A change by strangers is judged by the rules of the base: its own are theirs. So
 import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from trimtab.adapters.git.clone import Clone
 from trimtab.adapters.git.location import Local, locate
 from trimtab.adapters.git.process import Git
 from trimtab.errors import DocumentError, InputError
+from trimtab.wiring.check_digests import Tree, tree
 from trimtab.wiring.pipeline import FILE, Project, files_of, project_in
 
 
-@dataclass(frozen=True, slots=True)
 class Base:
-    """The files of the base: at the commit where the change began, and at the newest one of the base, which is mostly the same."""
+    """The commit at which the change began, and the newest one of the base, which is mostly the same.
 
-    name: str
-    began: str
-    tip: str
-    root: Path
-    newest: Path
-    below: str
-    """Where in the repository it is looked."""
+    Their files are written out when somebody asks for them, and are there until the stack is closed.
+    """
 
-    def project(self) -> Project | None:
+    def __init__(self, clone: Clone, name: str, commits: tuple[str, str], below: str, stack: AsyncExitStack) -> None:
+        self.name, self.below = name, below
+        self.began, self.tip = commits
+        self._clone, self._stack = clone, stack
+        self._roots: dict[str, Path] = {}
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.began[:10]})"
+
+    async def root(self) -> Path:
+        """The files that the change began with."""
+        return await self._files(self.began)
+
+    async def tree(self, root: Path) -> Tree:
+        """The ids of the same, to be held against files on disk."""
+        return await tree(self._clone, self.began, root)
+
+    async def project(self) -> Project | None:
         """The trimtab.yaml that the change began with; None where there was none, or none that can be read."""
         try:
-            return _project(self.root, self.began, self.below)
+            return _project(await self._files(self.began), self.began, self.below)
         except DocumentError:
             return None
 
-    def trusted(self) -> Project | None:
+    async def trusted(self) -> Project | None:
         """The one of the base now, whose rules count for strangers: nobody may choose an old one by beginning there."""
-        return _project(self.newest, self.tip, self.below)
+        return _project(await self._files(self.tip), self.tip, self.below)
+
+    async def _files(self, commit: str) -> Path:
+        if commit not in self._roots:
+            self._roots[commit] = await self._stack.enter_async_context(files_of(self._clone, commit))
+        return self._roots[commit]
 
 
 async def opened(folder: Path, name: str, stack: AsyncExitStack) -> Base:
-    """The base of what is in a folder. Its files are there until the stack is closed. InputError where there is no such commit."""
+    """The base of what is in a folder. InputError where there is no such commit."""
     location = await locate(str(folder), "", Git())
     if not isinstance(location, Local):
         raise InputError(f"{folder} is not in a git repository, so there is no commit {name!r}")
@@ -49,10 +65,7 @@ async def opened(folder: Path, name: str, stack: AsyncExitStack) -> Base:
     tip = await clone.commit(name)
     if tip is None:
         raise InputError(f"{location} has no commit {name!r}. In a pipeline, fetch it first: git fetch origin BRANCH")
-    began = await _began(clone, tip)
-    root = await stack.enter_async_context(files_of(clone, began))
-    newest = root if tip == began else await stack.enter_async_context(files_of(clone, tip))
-    return Base(name, began, tip, root, newest, location.path)
+    return Base(clone, name, (await _began(clone, tip), tip), location.path, stack)
 
 
 async def _began(clone: Clone, tip: str) -> str:

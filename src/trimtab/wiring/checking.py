@@ -3,33 +3,28 @@
 What does not render is a finding like any other, and the rest is looked at all the same. Nothing is written and no cluster is asked.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from trimtab.adapters.checking.schemas import kubernetes_schemas
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.rendering.lines import WrittenLines
-from trimtab.adapters.rendering.request import inside, read
-from trimtab.documents.yaml import read_yaml
 from trimtab.errors import DocumentError, InputError
-from trimtab.inspection.inspect import Case, inspected
-from trimtab.inspection.report import Found, Looked, Report, gathered, ordered
+from trimtab.inspection.report import Found, Report, Told, gathered, ordered, told
 from trimtab.inspection.waivers import outdated, waived
-from trimtab.model.content import ContentRules, Finding, Severity
-from trimtab.model.rendered import Rendered
+from trimtab.model.content import ContentRules, Finding
 from trimtab.validation.catalogue import graded
+from trimtab.wiring.check_apps import Entry, look, trouble, unchanged
 from trimtab.wiring.check_base import Base, from_a_fork, opened
-from trimtab.wiring.check_rules import annotated, granted, named, rules_of
+from trimtab.wiring.check_digests import Digests, Made
+from trimtab.wiring.check_memory import Findings
+from trimtab.wiring.check_rules import granted, named, rules_of
 from trimtab.wiring.pipeline import Project, Rules, find, load
-from trimtab.wiring.sides import Side, side
+from trimtab.wiring.sides import Side, grouped, side
 from trimtab.wiring.units import Unit, place, units
 from trimtab.wiring.validators import Validating
 
-Told = tuple[str, Rendered | None, Finding]
-"""A finding, and the target that it is about."""
 STRANGER = "this is judged by the rules of {}, for it comes from another repository: validators do not run"
 FORK = (
     "this is the pipeline of a pull request from a fork, which is judged by the rules of the base, never by its own. "
@@ -51,6 +46,8 @@ class Asked:
     """Is the change one by strangers?"""
     rules: Rules = field(default_factory=Rules)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    memory: Path | None = None
+    """The folder in which findings are kept; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,48 +74,47 @@ async def checked(asked: Asked, today: date | None = None) -> Report:
         base = await opened(folder, asked.base, stack) if asked.base else None
         try:
             project = load(folder) if find(folder) is not None else None
-            law = _law(root, project, base if untrusted else None)
+            law = await _law(root, project, base if untrusted else None)
         except DocumentError as error:
-            return Report(str(root), (), gathered([("", None, trouble(root, error, "document/invalid"))]))
-        return await _judged(asked, _Places(root, folder, project, base), law, today or SystemClock().now().date())
+            return Report(str(root), (), gathered(told("", [trouble(root, error, "document/invalid")])))
+        return await _judged(asked, Places(root, folder, project, base), law, today or SystemClock().now().date())
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class Places:
+    """Where it is looked: the repository's root, the folder that paths are from, what is there, and the base."""
+
     root: Path
     folder: Path
     project: Project | None
     base: Base | None
 
 
-def _law(root: Path, project: Project | None, base: Base | None) -> Law:
+async def _law(root: Path, project: Project | None, base: Base | None) -> Law:
     """What is judged by: the project's own rules, or those of the base. A broken trimtab.yaml of the base raises DocumentError, too."""
     if base is None:
         return Law(project, rules_of(project), untrusted=False)
-    trusted = base.trusted()
+    trusted = await base.trusted()
     return Law(replace(trusted, root=root) if trusted is not None else None, rules_of(trusted), untrusted=True)
 
 
-async def _judged(asked: Asked, places: _Places, law: Law, today: date) -> Report:
-    now = await side(places.root, _units(places, law, asked), asked.rules)
-    before = await _before(asked, places, now)
-    rules, told = _with_annotated(now, before, law)
-    told += [("", None, finding) for finding in graded(_named(law.project), rules)]
-    told += looked(now, before, rules)
-    if law.project is not None and not law.untrusted:
-        validating = Validating(law.project, asked.environment)
-        told += [(name, one, found) for name, one in now.rendered.items() for found in graded(await validating.findings(one), rules)]
-    known = _known(before, rules, {name for name, _, _ in told}) if before is not None else frozenset()
-    found = _with_waivers(gathered(told, known), law.project, rules, (today, not asked.words))
-    targets = tuple(Looked(one.name, len(one.objects), one.tool) for one in now.rendered.values())
-    where = places.project.place if places.project is not None else str(places.folder)
-    base = places.base
-    shown = f"{base.name} ({base.began[:10]})" if base is not None else ""
-    notes = [STRANGER.format(base.name)] if base is not None and law.untrusted else []
-    return Report(where, targets, found, shown, tuple(notes))
+async def _judged(asked: Asked, places: Places, law: Law, today: date) -> Report:
+    wanted = _units(places, law, asked)
+    apps = Apps(asked, places, law, wanted)
+    entries = await apps.entries()
+    found = told("", graded(_named(law.project), law.rules))
+    known = set[str]()
+    for entry in entries:
+        found += entry.told
+        known.update(entry.known)
+    found += await apps.validated()
+    every = _with_waivers(gathered(found, known), law.project, law.rules, (today, not asked.words))
+    where, base = places.project.place if places.project is not None else str(places.folder), places.base
+    notes = (STRANGER.format(base.name),) if base is not None and law.untrusted else ()
+    return Report(where, tuple(one for entry in entries for one in entry.targets), every, str(base or ""), notes)
 
 
-def _units(places: _Places, law: Law, asked: Asked) -> list[Unit]:
+def _units(places: Places, law: Law, asked: Asked) -> list[Unit]:
     """What is looked at. Of a change by strangers: the base's targets, but for those that it takes away."""
     found = units(places.root, law.project, places.folder, asked.words, asked.values)
     if not law.untrusted or places.project is None or law.project is None:
@@ -127,32 +123,92 @@ def _units(places: _Places, law: Law, asked: Asked) -> list[Unit]:
     return [unit for unit in found if unit.request.target == "" or unit.name in kept]
 
 
-async def _before(asked: Asked, places: _Places, now: Side) -> Side | None:
-    """The same as the base has it; by today's trimtab.yaml where it has none."""
-    base = places.base
-    if base is None:
-        return None
-    written = None
-    if places.project is not None:
-        written = base.project() or replace(places.project, root=base.root)
-    folder, wanted, names = base.root / base.below, list[Unit](), {unit.name for unit in now.units}
-    for word in asked.words or ("",):
-        try:
-            there = units(base.root, written, folder, (word,) if word else (), asked.values)
-            wanted += [unit for unit in there if unit.name in names]
-        except InputError:
-            # What the base does not have is new.
-            continue
-    return await side(base.root, wanted, asked.rules)
+class Apps:
+    """Everything that is looked at, app by app. Rendered is only what is not remembered, and at the base only what is not the same."""
 
+    def __init__(self, asked: Asked, places: Places, law: Law, wanted: Sequence[Unit]) -> None:
+        self._asked, self._places, self._law = asked, places, law
+        self._apps = grouped(wanted)
+        self._now: Side | None = None
 
-def _with_annotated(now: Side, before: Side | None, law: Law) -> tuple[ContentRules, list[Told]]:
-    """The rules, with the schemas that ConfigMaps name; those of the base where strangers must not choose them."""
-    there = before if law.untrusted and before is not None else now
-    try:
-        return replace(law.rules, schemas=(*law.rules.schemas, *annotated(there.root, there.rendered))), []
-    except DocumentError as error:
-        return law.rules, [("", None, trouble(there.root, error, "document/invalid"))]
+    async def entries(self) -> list[Entry]:
+        """What is found in each app, in their order."""
+        digests = Digests(self._places.root)
+        made = {unit.name: digests.of(unit) for app in self._apps.values() for unit in app}
+        same = await self._same(made)
+        memory = self._memory()
+        keys = memory.keys(self._apps, made, same) if memory is not None else {}
+        found = {app: entry for app, key in keys.items() if memory is not None and (entry := memory.recall(key)) is not None}
+        left = [unit for app, together in self._apps.items() if app not in found for unit in together]
+        self._now = await side(self._places.root, left, self._asked.rules)
+        before = await self._before(self._now, same)
+        for app, together in grouped(left).items():
+            # What strangers left alone is held against the base, too: it says which schemas count.
+            against = before if self._law.untrusted or any(unit.name not in same for unit in together) else None
+            found[app] = self._look(self._now.only(together), against.only(together) if against is not None else None)
+            parts = [part for unit in together if (part := made[unit.name]) is not None]
+            if memory is not None and app in keys and found[app].lasting and not digests.moved(parts):
+                memory.keep(keys[app], found[app])
+        if memory is not None and left:
+            memory.tidy()
+        return [self._known(found[app], together, same) for app, together in self._apps.items()]
+
+    async def validated(self) -> list[Told]:
+        """What validators of one's own say. Not for a change by strangers: they are commands."""
+        project, result = self._law.project, list[Told]()
+        if project is not None and not self._law.untrusted and self._now is not None:
+            validating = Validating(project, self._asked.environment)
+            for name, one in self._now.rendered.items():
+                result += told(name, graded(await validating.findings(one), self._law.rules))
+        return result
+
+    def _look(self, now: Side, before: Side | None) -> Entry:
+        return look(now, before, self._law.rules, untrusted=self._law.untrusted)
+
+    def _known(self, entry: Entry, together: Sequence[Unit], same: frozenset[str]) -> Entry:
+        return unchanged(entry) if together and all(unit.name in same for unit in together) else entry
+
+    def _memory(self) -> Findings | None:
+        """None where it cannot be told what something was found in, and for strangers, whose repository may hold the folder."""
+        written = self._law.project.document.spec.check if self._law.project is not None else None
+        lasting = not (self._law.untrusted or self._asked.rules.network or (written is not None and written.validators))
+        base = self._places.base
+        if self._asked.memory is None or not lasting:
+            return None
+        return Findings(self._asked.memory, self._law.rules, self._asked.rules.tools, base.began if base is not None else "")
+
+    async def _same(self, made: Mapping[str, Made | None]) -> frozenset[str]:
+        """Units that the base has in the same way: by the same trimtab.yaml, and made from the same."""
+        base, project = self._places.base, self._places.project
+        if base is None:
+            return frozenset()
+        tree = await base.tree(self._places.root)
+        if not (base.began == base.tip if self._law.untrusted else project is None or tree.same(project.file)):
+            return frozenset()
+        return frozenset(name for name, parts in made.items() if parts is not None and tree.has(parts))
+
+    async def _before(self, now: Side, same: frozenset[str]) -> Side | None:
+        """The same units as the base has them; by today's trimtab.yaml where it has none."""
+        base, project = self._places.base, self._places.project
+        if base is None:
+            return None
+        kept = now.only([unit for unit in now.units if unit.name in same])
+        names = {unit.name for unit in now.units} - same
+        if not names and not self._law.untrusted:
+            return kept
+        root, written = await base.root(), None
+        if project is not None:
+            written = await base.project() or replace(project, root=root)
+        wanted: dict[str, Unit] = {}
+        for word in self._asked.words or ("",):
+            try:
+                there = units(root, written, root / base.below, (word,) if word else (), self._asked.values)
+            except InputError:
+                # What the base does not have is new.
+                continue
+            wanted |= {unit.name: unit for unit in there if unit.name in names}
+        other = await side(root, list(wanted.values()), self._asked.rules)
+        return Side(root, (*kept.units, *other.units), {**kept.rendered, **other.rendered}, (*kept.broken, *other.broken))
 
 
 def _named(project: Project | None) -> list[Finding]:
@@ -163,60 +219,8 @@ def _named(project: Project | None) -> list[Finding]:
         return [trouble(project.root, error, "document/invalid")] if project is not None else []
 
 
-def looked(found: Side, before: Side | None, rules: ContentRules, names: set[str] | None = None) -> list[Told]:
-    """The findings of everything that was rendered, or of the apps that some targets belong to."""
-    told: list[Told] = []
-    for name, error in found.broken:
-        told.extend((name, None, finding) for finding in graded([trouble(found.root, error, "render/fails")], rules))
-    broken = {name for name, _ in found.broken}
-    for together in found.apps().values():
-        if names is None or any(one.name in names for one in together):
-            whole = not any(one.name in broken for one in together)
-            told += _of_app(found, before, together, whole, rules)
-    return told
-
-
-def _of_app(found: Side, before: Side | None, together: Sequence[Unit], whole: bool, rules: ContentRules) -> Iterator[Told]:
-    for unit in together:
-        target = found.rendered.get(unit.name)
-        if target is None:
-            continue
-        earlier = before.rendered.get(unit.name) if before is not None else None
-        beside = found.of([one for one in together if one is not unit])
-        following = found.of([one for one in together if one.origin and one.origin == unit.request.target])
-        case = Case(target, earlier, beside, following, whole)
-        for finding in inspected(case, kubernetes_schemas(), WrittenLines(found.root, target), rules):
-            yield unit.name, target, finding
-
-
-def _known(before: Side, rules: ContentRules, names: set[str]) -> frozenset[str]:
-    """Fingerprints of what is found in the base, in targets that something was found in now."""
-    return frozenset(one.fingerprint for one in gathered(looked(before, None, rules, names)))
-
-
 def _with_waivers(found: Sequence[Found], project: Project | None, rules: ContentRules, at: tuple[date, bool]) -> tuple[Found, ...]:
     """The findings with waivers counted on a day; the second of `at` says whether everything was looked at."""
     given, (today, whole) = granted(project), at
     findings = graded(outdated(found, given, today, whole=whole), rules)
-    more = gathered([("", None, finding) for finding in findings])
-    return ordered([*waived(found, given, today), *more])
-
-
-def trouble(root: Path, error: DocumentError, usual: str) -> Finding:
-    """What kept something from being read or rendered. What is wrong with the YAML of its file has checks of its own."""
-    problem = f"{error.path}: {error.problem}" if error.path else error.problem
-    check = usual
-    if error.file:
-        try:
-            read_yaml(read(root, inside(root, root / error.file, written=error.file)), error.file)
-        except DocumentError as again:
-            if again.problem == error.problem:
-                check = "yaml/duplicate-key" if "is written twice" in problem else "yaml/parses"
-        except InputError:
-            pass
-    if check == "render/fails" and error.path:
-        # Of what a ConfigMap, Secret or Deployment may say.
-        check = "kubernetes/schema"
-    if check == usual and "meet the specifications of the schema" in problem:
-        check = "helm/values"
-    return Finding(check, Severity.ERROR, problem, file=error.file, line=error.line)
+    return ordered([*waived(found, given, today), *gathered(told("", findings))])

@@ -25,16 +25,24 @@ class Side:
     """By the name of the unit, in their order."""
     broken: tuple[tuple[str, DocumentError], ...] = ()
 
-    def apps(self) -> dict[str, list[Unit]]:
-        """Units that belong together."""
-        found: dict[str, list[Unit]] = {}
-        for unit in self.units:
-            found.setdefault(unit.app, []).append(unit)
-        return found
-
     def of(self, units: Sequence[Unit]) -> list[Rendered]:
         """What units rendered to, those that did."""
         return [self.rendered[one.name] for one in units if one.name in self.rendered]
+
+    def only(self, units: Sequence[Unit]) -> "Side":
+        """What belongs to some of the units."""
+        names = {one.name for one in units}
+        there = tuple(one for one in self.units if one.name in names)
+        rendered = {one.name: self.rendered[one.name] for one in there if one.name in self.rendered}
+        return Side(self.root, there, rendered, tuple(one for one in self.broken if one[0] in names))
+
+
+def grouped(units: Sequence[Unit]) -> dict[str, list[Unit]]:
+    """Units by the app that they belong to."""
+    found: dict[str, list[Unit]] = {}
+    for unit in units:
+        found.setdefault(unit.app, []).append(unit)
+    return found
 
 
 async def side(root: Path, asked: Sequence[Unit], rules: Rules) -> Side:

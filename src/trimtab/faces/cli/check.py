@@ -33,6 +33,10 @@ from trimtab.wiring.pipeline import Rules
     "--untrusted", is_flag=True, help="The change is one by strangers: the rules of --base count.  [default: for pull requests from forks]"
 )
 @click.option(
+    "--cache", type=click.Path(path_type=Path), help="Where findings of unchanged apps are kept.  [default: ~/.cache/trimtab/check]"
+)
+@click.option("--no-cache", is_flag=True, help="Look at everything anew.")
+@click.option(
     "-o",
     "--output",
     type=click.Choice(["text", "json", "sarif", "junit", "github"]),
@@ -41,7 +45,15 @@ from trimtab.wiring.pipeline import Rules
     help="How it is shown; github: annotations for GitHub Actions, where text brings them along.",
 )
 def check_command(
-    what: tuple[str, ...], repo: Path | None, values: tuple[str, ...], network: bool, base: str, untrusted: bool, output: str
+    what: tuple[str, ...],
+    repo: Path | None,
+    values: tuple[str, ...],
+    network: bool,
+    base: str,
+    untrusted: bool,
+    cache: Path | None,
+    no_cache: bool,
+    output: str,
 ) -> None:
     """Is what the targets of trimtab.yaml render to fit to be shown to anyone?
 
@@ -63,13 +75,22 @@ def check_command(
     \b
     It ends with 0 if nothing is an error, 2 if something is, 6 if a tool did not do its part.
     """
-    asked = Asked(repo or Path.cwd(), what, values, base, untrusted, Rules(network=network), os.environ)
+    memory = None if no_cache else cache or usual_cache(os.environ)
+    asked = Asked(repo or Path.cwd(), what, values, base, untrusted, Rules(network=network), os.environ, memory)
     report = asyncio.run(checked(asked))
     click.echo(f"in {report.place}" + (f", compared with {report.base}" if report.base else ""), err=True)
     for note in report.notes:
         click.echo(note, err=True)
     show(report, output, os.environ)
     sys.exit(DONE if report.passes else InputError.exit_code)
+
+
+def usual_cache(environment: Mapping[str, str]) -> Path | None:
+    """Where programs keep what they can find again; None for a user without a home."""
+    place, home = environment.get("XDG_CACHE_HOME"), environment.get("HOME")
+    if place:
+        return Path(place) / "trimtab" / "check"
+    return Path(home) / ".cache" / "trimtab" / "check" if home else None
 
 
 def show(report: Report, output: str, environment: Mapping[str, str]) -> None:
