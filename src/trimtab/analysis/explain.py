@@ -181,13 +181,21 @@ def row_of(row: MetricReading, rules: JudgeRules) -> tuple[str, ...]:
     seen = bool(row.canary.total)
     return (
         *first,
-        f"{row.ratio:.2g}" if seen and row.worse > 0 else "-",
+        times(row) if seen else "-",
         f"{ratio(row.worse)} of {rules.rollback_odds:g}",
         f"{ratio(row.beyond)} of {rules.tolerance_odds:g}",
         f"{ratio(row.without_pod)} of {rules.without_one_pod_odds:g}",
         good,
         f"{row.noise:.2g}",
     )
+
+
+def times(row: MetricReading) -> str:
+    """How many times the primary's the canary's rate is, as counted: evidence that hit the cap does not tell ratios apart. Of latency the
+    likeliest factor in time."""
+    if row.kind is Measured.LATENCY:
+        return f"{row.ratio:.2g}" if row.worse > 0 else "-"
+    return f"{row.canary.rate / row.primary.rate:.2g}" if row.primary.rate else "-"
 
 
 def counts(found: Counts) -> str:

@@ -172,6 +172,28 @@ class TimelineEntry(Fields, frozen=True, kw_only=True):
     results: tuple[CheckResult, ...] = ()
 
 
+class ComparedMetric(Fields, frozen=True, kw_only=True):
+    """One metric of the comparison, ready to be shown."""
+
+    metric: str
+    canary: Annotated[str, Meta(description="Failed requests out of all.")]
+    primary: str
+    worse: Annotated[str, Meta(description="The odds that the canary is worse at all, and those that roll back.")]
+    good_enough: Annotated[str, Meta(description="The odds that it is not much worse, and those that are needed to go on.")] | None = None
+    implicated: bool = False
+
+
+class ComparisonRecord(Fields, frozen=True, kw_only=True):
+    """The newest word of the comparison of canary and primary."""
+
+    ruling: str
+    reason: str
+    text: Annotated[str, Meta(description="The same in a sentence, with its figures.")]
+    at: Annotated[str, Meta(description="When it was said.")]
+    inputs: Annotated[str, Meta(description="A digest of every scrape that was counted.")] | None = None
+    metrics: tuple[ComparedMetric, ...] = ()
+
+
 class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
     """Where the attempt stands, and how it ended."""
 
@@ -185,6 +207,7 @@ class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
     paused: Annotated[str, Meta(description="Who paused it, and why.")] | None = None
     failed_checks: int | None = None
     checks: int | None = None
+    comparison: ComparisonRecord | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     timeline: tuple[TimelineEntry, ...] = ()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from trimtab.faces.verdicts import VerdictView, verdict_view
 from trimtab.model.journal import Entry
 from trimtab.model.policy import HookType, MetricKind
 from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
@@ -67,6 +68,8 @@ class RolloutView(View, frozen=True, kw_only=True):
     failed_checks: int
     threshold: int
     checks: tuple[CheckView, ...]
+    compared: VerdictView | None
+    """The newest word of the comparison with the primary; null where there is none."""
     gate: GateView | None
     paused_by: str
 
@@ -150,6 +153,7 @@ def rollout_view(state: CanaryState, run: Rollout) -> RolloutView:
         failed_checks=state.evidence.failed_checks,
         threshold=run.policy.analysis.threshold,
         checks=tuple(check_view(result) for result in state.evidence.results),
+        compared=verdict_view(state.evidence, run.policy.analysis.judge),
         gate=None if ended else gate_view(state, run),
         paused_by=run.paused.actor if run.paused is not None else "",
     )

@@ -13,6 +13,8 @@ import msgspec
 
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.kinds import CONFIG_ROLLOUT
+from trimtab.analysis.explain import COLUMNS
+from trimtab.analysis.explain import rows as table
 from trimtab.config.references import items, mapping
 from trimtab.documents.records import compact, from_text, to_plain
 from trimtab.errors import InputError
@@ -21,7 +23,7 @@ from trimtab.model.names import CanaryKey
 from trimtab.model.policy import MetricKind
 from trimtab.model.revision import Origin, Revision
 from trimtab.model.rollout import CanaryState, Rollout
-from trimtab.model.verdict import Reading, Result
+from trimtab.model.verdict import Evidence, Reading, Result
 from trimtab.rollout.status import status
 
 LONGEST_NAME = 253
@@ -85,11 +87,35 @@ def status_of(state: CanaryState, entries: Iterable[Entry]) -> Object:
         "paused": f"{run.paused.actor}: {run.paused.reason}" if run.paused is not None else None,
         "checks": state.evidence.checks,
         "failedChecks": state.evidence.failed_checks,
+        "comparison": comparison_of(state.evidence, run),
         "startedAt": stamp(run.detected),
         "endedAt": stamp(run.ended) if run.ended is not None else None,
         "timeline": [timeline_entry(line, run.number) for line in lines],
         "record": folded(state),
     }
+
+
+def comparison_of(evidence: Evidence, run: Rollout) -> Object | None:
+    """The newest word of the comparison with the primary; None where there is none."""
+    rules, said = run.policy.analysis.judge, evidence.ruling
+    if rules is None or said is None:
+        return None
+    rows = [dict(zip(COLUMNS, row, strict=True)) for row in table(said, rules)]
+    metrics = [
+        given(
+            {
+                "metric": reading.metric,
+                "canary": row["canary"],
+                "primary": row["primary"],
+                "worse": row["worse at all"],
+                "goodEnough": row["good enough"] if row["good enough"] != "-" else None,
+                "implicated": reading.implicated or None,
+            }
+        )
+        for reading, row in zip(said.readings, rows, strict=True)
+    ]
+    words = {"ruling": said.ruling.value, "reason": said.reason.value, "text": evidence.said, "at": stamp(said.at)}
+    return given({**words, "inputs": said.inputs or None, "metrics": metrics})
 
 
 def progress_of(state: CanaryState, run: Rollout) -> str:

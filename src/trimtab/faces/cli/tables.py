@@ -1,12 +1,17 @@
 """Views as text: aligned, calm, without colours where there is no terminal. Called by the commands that show something."""
 
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from trimtab.faces.verdicts import VerdictView
 from trimtab.faces.views import CheckView, EntryView, RolloutView, ShowView, StatusView, rollout_view
 from trimtab.model.rollout import CanaryState, RolloutKind
 
 WIDEST = 60
+LINE = 120
+"""Characters of a sentence before it goes on below."""
+INDENT = " " * 15
 
 
 def history_table(states: Sequence[CanaryState]) -> str:
@@ -85,8 +90,9 @@ def rollout_lines(run: RolloutView) -> list[str]:
     """One attempt."""
     ending = f"{run.outcome} after {took(run.detected, run.ended)}" if run.ended else under_way(run)
     lines = [f"  rollout {run.number} ({run.kind}): {ending}"]
+    told = run.compared is not None and bool(run.compared.sentence) and run.compared.sentence in run.why
     if run.why:
-        lines.append(f"    why        {run.why}")
+        lines += wrapped("why", run.why) if told else [f"    why        {run.why}"]
     if run.commit:
         message = f" {run.message.splitlines()[0]!r}" if run.message else ""
         lines.append(f"    commit     {run.commit[:10]} by {author(run)}{message}")
@@ -102,6 +108,7 @@ def rollout_lines(run: RolloutView) -> list[str]:
     if run.paused_by:
         lines.append(f"    paused     by {run.paused_by}: trimtab resume")
     lines += check_lines(run.checks, run)
+    lines += compared_lines(run.compared, told) if run.compared is not None else []
     return lines
 
 
@@ -116,6 +123,29 @@ def check_lines(checks: Sequence[CheckView], run: RolloutView) -> list[str]:
         return []
     lines = [f"    checks     {run.failed_checks} failed; {run.threshold} failed ones roll back"]
     return lines + [f"               {check_words(check)}" for check in checks]
+
+
+def compared_lines(found: VerdictView, told: bool) -> list[str]:
+    """The newest word of the comparison with the primary: its sentence, where nothing else has it, and the figures of every metric."""
+    rows = aligned(found.table).splitlines()
+    lines = [f"    judge      {rows.pop(0)}"] if told else wrapped("judge", found.sentence)
+    lines += [f"{INDENT}{row}" for row in rows]
+    lines += wrapped("change", found.would_change) if found.would_change else []
+    return lines
+
+
+def tipping_lines(found: VerdictView) -> list[str]:
+    """What tipped it, what counts are worth, and what it was judged by."""
+    lines = [line for text in found.tipped for line in wrapped("tipped" if text == found.tipped[0] else "", text)]
+    lines += [line for text in found.noise for line in wrapped("noise" if text == found.noise[0] else "", text)]
+    lines += [line for text in found.missing for line in wrapped("missing" if text == found.missing[0] else "", text)]
+    return lines + (wrapped("inputs", found.inputs) if found.inputs else [])
+
+
+def wrapped(name: str, text: str) -> list[str]:
+    """A field whose text may be long."""
+    lines = textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
+    return [f"    {name:10} {lines[0]}", *(f"{INDENT}{line}" for line in lines[1:])] if lines else []
 
 
 def check_words(check: CheckView) -> str:
@@ -142,7 +172,9 @@ def amount(value: float, unit: str) -> str:
 
 def show_text(view: ShowView) -> str:
     """One attempt with its story."""
-    lines = [view.canary, *rollout_lines(view.rollout), "", "  timeline"]
+    lines = [view.canary, *rollout_lines(view.rollout)]
+    lines += tipping_lines(view.rollout.compared) if view.rollout.compared is not None else []
+    lines += ["", "  timeline"]
     return "\n".join(lines + [f"    {entry_words(entry)}" for entry in view.timeline])
 
 
