@@ -168,3 +168,13 @@ def rotate(token: Path, value: str) -> None:
     new = token.with_suffix(".new")
     new.write_text(value)
     new.replace(token)
+
+
+async def test_what_somebody_deletes_under_a_run_is_put_back_and_the_run_goes_on(faulty: Faulty) -> None:
+    faulty.start("-enable-leader-election=false")
+    await faulty.apps("deleted")
+    await faulty.edit_both("deleted")
+    await faulty.at("deleted", "Progressing", 20)
+    for kind, name in (("HTTPRoute", ""), ("Service", ""), ("Service", "-primary"), ("ConfigRollout", "-2")):
+        await faulty.api.delete(kind, faulty.namespace, f"deleted-good{name}")
+    await faulty.end_as_ever("deleted")

@@ -349,13 +349,32 @@ async def test_without_its_target_the_primary_goes_on_and_a_change_says_what_is_
     await runtime.runs((runtime.one, 1), (None, 0))
 
 
-async def test_a_change_of_a_workload_wakes_its_canary(runtime: Runtime) -> None:
+async def test_a_change_of_a_workload_or_a_service_wakes_its_canary(runtime: Runtime) -> None:
     await runtime.want(runtime.one)
     await runtime.runs((runtime.one, 1), (None, 0))
-    changes = runtime.workloads.changes()
-    await runtime.api.patch("Deployment", runtime.namespace, "app-primary", {"metadata": {"annotations": {"example.com/x": "1"}}})
-    async with asyncio.timeout(10):
-        assert await anext(changes) == runtime.key
+    woken: list[CanaryKey] = []
+
+    async def listen() -> None:
+        async for key in runtime.workloads.changes():
+            woken.append(key)
+
+    async def wakes() -> bool:
+        return bool(woken)
+
+    listening = asyncio.create_task(listen())
+    try:
+        service = {"selector": {"app": "app"}, "ports": [{"port": 80}]}
+        for change in (
+            runtime.api.patch("Deployment", runtime.namespace, "app-primary", {"metadata": {"annotations": {"example.com/x": "1"}}}),
+            runtime.api.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"}, "spec": service}, runtime.namespace),
+        ):
+            woken.clear()
+            await change
+            await until(wakes, "the change wakes it")
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert set(woken) == {runtime.key}
 
 
 async def test_a_daemon_set_is_kept_from_its_nodes_and_let_back(plane: ControlPlane, api: Api, namespace: str) -> None:

@@ -142,13 +142,13 @@ class Loop:
             self.refused.pop(key, None)
             self.calm.forget(key)
             self.queue.done(key, None)
-        elif isinstance(problem, InputError):
+        elif isinstance(problem, InputError | Denied):
             first = key not in self.refused
             self.refused[key] = str(problem)
             self.queue.failed(key, now, timedelta() if first else HELD)
         elif isinstance(problem, Throttled):
             self.queue.failed(key, now, timedelta(seconds=problem.after))
-        elif isinstance(problem, Denied | SafetyError):
+        elif isinstance(problem, SafetyError):
             self.queue.failed(key, now, HELD)
         else:
             self.queue.failed(key, now)

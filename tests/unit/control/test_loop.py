@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
+
 from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
 from trimtab.control.queue import Queue
-from trimtab.errors import InputError, SafetyError, TrimtabError, Unavailable, Vanished
+from trimtab.errors import Denied, InputError, SafetyError, TrimtabError, Unavailable, Vanished
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey
@@ -91,9 +93,12 @@ async def test_a_bug_in_one_pass_holds_that_canary_and_neither_ends_the_loop_nor
         await asyncio.wait([running])
 
 
-async def test_what_needs_a_person_is_handed_to_a_pass_that_follows_at_once_and_then_to_one_every_30_seconds() -> None:
+@pytest.mark.parametrize("kind", [InputError, Denied])
+async def test_what_needs_a_person_is_handed_to_a_pass_that_follows_at_once_and_then_to_one_every_30_seconds(
+    kind: type[TrimtabError],
+) -> None:
     none: Any = None
-    store = Outdoors(changes=0, error=InputError("no such backend"))
+    store = Outdoors(changes=0, error=kind("no such backend"))
     outside = Outside(Outdoors(changes=0), Outdoors(changes=0), none, none, none, none, store, SystemClock())  # type: ignore[arg-type]
     heard: asyncio.Queue[TrimtabError | None] = asyncio.Queue()
     loop = Loop(outside, lambda key, problem: heard.put_nowait(problem), lambda key, decision, took: None)
@@ -101,7 +106,7 @@ async def test_what_needs_a_person_is_handed_to_a_pass_that_follows_at_once_and_
     try:
         async with asyncio.timeout(5):
             for _ in range(2):
-                assert isinstance(await heard.get(), InputError)
+                assert isinstance(await heard.get(), kind)
             while loop.passes:
                 await asyncio.sleep(0)
         due = loop.queue.next()

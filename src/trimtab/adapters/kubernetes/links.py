@@ -1,4 +1,4 @@
-"""Who has to do with what, looked up both ways. Used by `sources` for what wakes a Canary, by `copies` for who uses a copy."""
+"""Who has to do with what, looked up both ways. Used by `sources` and `workloads` for what wakes a Canary, by `copies`."""
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field

@@ -303,10 +303,6 @@ def things_of(key: CanaryKey, canary: Canary, reads: Sequence[Reference]) -> Ite
     policy = canary.metadata.annotations.get(POLICY_ANNOTATION)
     if policy is not None:
         yield ROLLOUT_POLICY, here, policy
-    if spec.service is not None:
-        service = spec.service.name or spec.target_ref.name
-        for name in (service, f"{service}-primary", f"{service}-canary"):
-            yield SERVICE, here, name
 
 
 def substance(kind: Kind, found: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of
 from trimtab.adapters.kubernetes.finalizer import deleted, leaving
 from trimtab.adapters.kubernetes.kinds import SERVICE, Kind
+from trimtab.adapters.kubernetes.links import Links
 from trimtab.adapters.kubernetes.marks import CANARY, REVISION, note
 from trimtab.adapters.kubernetes.order import TARGETS, Order, copy_of, kind_of, serves
 from trimtab.adapters.kubernetes.primary import Plan, primary
@@ -38,7 +39,7 @@ class ClusterWorkloads:
     autoscaling: Autoscaling = field(init=False)
     canaries: CanaryPods = field(init=False)
     services: ServiceTargets = field(init=False)
-    _places: dict[tuple[Kind, str, str], CanaryKey] = field(default_factory=dict)
+    _watched: Links[CanaryKey, tuple[Kind, str, str]] = field(default_factory=Links)
     _autoscalers: dict[CanaryKey, AutoscalerRef | None] = field(default_factory=dict)
     _woken: dict[CanaryKey, None] = field(default_factory=dict)
     _rings: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,8 +57,9 @@ class ClusterWorkloads:
         """Both copies, from what the mirrors hold; while the canary has pods, also from a list of these."""
         name = policy.target.name
         kind = SERVICE if policy.target.kind == SERVICE.kind else kind_of(policy)
-        for watched in (name, f"{name}-primary", f"{name}-canary"):
-            self._places[kind, key.namespace, watched] = key
+        copies = ("", "-primary", "-canary")
+        both = ((kind, name), (SERVICE, policy.service.name))
+        self._watched.set(key, {(watched, key.namespace, f"{called}{copy}") for watched, called in both for copy in copies})
         if leaving(self.cluster.raw(key)):
             return self._left(kind, key, name)
         if kind is SERVICE:
@@ -107,7 +109,7 @@ class ClusterWorkloads:
         self._rings.set()
 
     async def changes(self) -> AsyncIterator[CanaryKey]:
-        """A key each time one of its workloads changed, or its route. One reader."""
+        """A key each time one of its workloads changed, its Services or its route. One reader."""
         while True:
             await self._rings.wait()
             self._rings.clear()
@@ -138,8 +140,7 @@ class ClusterWorkloads:
             await self.autoscaling.follow(order, revision.id)
 
     def _forget(self, key: CanaryKey) -> None:
-        for place in [place for place, found in self._places.items() if found == key]:
-            del self._places[place]
+        self._watched.set(key, ())
         self._autoscalers.pop(key, None)
         self._woken.pop(key, None)
         self.canaries.forget(key)
@@ -147,6 +148,5 @@ class ClusterWorkloads:
     def _heard(self, kind: Kind, found: Object) -> None:
         """An object was added, changed or deleted."""
         place = key_of(found)
-        key = self._places.get((kind, place.namespace, place.name))
-        if key is not None:
+        for key in self._watched.of((kind, place.namespace, place.name)):
             self.wake(key)
