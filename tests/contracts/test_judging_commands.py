@@ -15,8 +15,11 @@ from click.testing import CliRunner, Result
 
 from contracts.fake_prometheus import FakePrometheus
 from trimtab.adapters.clock import SystemClock
+from trimtab.analysis.backtest.trialled import Thresholds
 from trimtab.faces import plots
 from trimtab.faces.cli.judging import backtest_command, plan_command
+from trimtab.faces.cli.policies import Replayed, candidates
+from trimtab.model.judging import Clumps, Role
 from trimtab.testing.receiver import receiver
 
 SHORT = ("--length", "5m", "--history", "30m", "--rollouts", "50", "--canary-pods", "2")
@@ -324,3 +327,79 @@ def test_plots_are_pictures_with_words_for_those_who_cannot_see_them() -> None:
     assert lines.get("role") == "img" and lines.get("aria-label") == "Rolled back" and bars.get("aria-label") == "False"
     assert "a & b" in [element.text for element in lines.iter()]
     assert [element.text for element in bars.iter() if element.text and "%" in element.text] == ["0 %", "2.5 %", "5 %"]
+
+
+CANARY = """\
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: NAME, annotations: {ANNOTATIONS}}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  service: {port: 80}
+  analysis:
+    interval: 30s
+    threshold: 3
+    stepWeights: [10, 50, 100]
+    metrics: [{name: METRIC, thresholdRange: {min: 97}, interval: 1m}]
+---
+"""
+POLICY = """\
+apiVersion: trimtab.dev/v1alpha1
+kind: RolloutPolicy
+metadata: {name: NAME}
+spec: {ramp: RAMP, judge: {growth: 50%, bake: 1m, metrics: [{name: failures}, {name: slow, kind: latency, slo: 500ms}]}}
+---
+"""
+
+
+def canary(name: str, annotations: str = "", metric: str = "request-success-rate") -> str:
+    return CANARY.replace("NAME", name).replace("ANNOTATIONS", annotations).replace("METRIC", metric)
+
+
+def policy(name: str, ramp: str) -> str:
+    return POLICY.replace("NAME", name).replace("RAMP", ramp)
+
+
+def test_policies_from_files_are_those_of_the_canaries_and_of_policies_that_no_canary_names(tmp_path: Path) -> None:
+    (tmp_path / "canaries.yaml").write_text(canary("plain") + canary("judged", "trimtab.dev/policy: clocked"))
+    (tmp_path / "policies.yaml").write_text(policy("clocked", "clock") + policy("alone", "evidence"))
+    recording = Replayed((0.05, 0.5), frozenset({"errors"}), by_pod=False)
+    plain, judged, alone = candidates([str(tmp_path / "canaries.yaml"), str(tmp_path / "policies.yaml")], recording)
+    assert (plain.name, plain.weights, plain.thresholds, plain.rules) == ("plain", (0.1, 0.5), Thresholds(30, 3, pytest.approx(0.03)), None)
+    assert (judged.name, judged.weights, judged.step) == ("judged", (0.1, 0.5), 30)
+    assert (alone.name, alone.weights, alone.step) == ("alone", (0.05, 0.5), None)
+    for each in (judged, alone):
+        assert each.rules is not None and (each.rules.growth, each.rules.bake.total_seconds()) == (0.5, 60)
+        assert [(metric.name, metric.role) for metric in each.rules.metrics] == [("errors", Role.GATE), ("latency", Role.INFO)]
+        assert each.rules.clumps is Clumps.TIME, "no pods are known in this recording"
+
+
+def test_a_backtest_compares_files_with_words_and_says_what_it_leaves_out(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "both.yaml").write_text(canary("plain") + policy("careful", "evidence"))
+    result = backtest("--csv", recording, *SHORT, "--regression", "20x", "--policy", "trimtab", "--policy", tmp_path / "both.yaml")
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert re.findall(r"^20x +(\w+) +1?\d+ %", result.stdout, re.MULTILINE) == ["trimtab", "plain", "careful"]
+    assert "careful: slow: not replayed; --slo records latency" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "policy.yaml: it cannot be read: No such file or directory"),
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}", "hold neither a Canary nor a RolloutPolicy"),
+        (policy("clocked", "clock"), "RolloutPolicy clocked: with ramp: clock a step lasts as long as the Canary's interval"),
+        (POLICY[: POLICY.index("spec:")].replace("NAME", "bare") + "spec: {noData: hold}", "RolloutPolicy bare: has no spec.judge"),
+        (
+            canary("web", metric="request-duration"),
+            "Canary web: a replay of thresholds goes by request-success-rate",
+        ),
+        (canary("web", "trimtab.dev/policy: other"), "names RolloutPolicy 'other', which does not exist"),
+        (canary("web") + canary("web"), "names must differ; there are: web, web"),
+        (policy("slow", "evidence").replace("{name: failures}, ", ""), "--policy slow: none of the metrics that gate was recorded"),
+    ],
+)
+def test_files_that_are_no_policies_are_refused(recording: Path, tmp_path: Path, text: str | None, problem: str) -> None:
+    if text is not None:
+        (tmp_path / "policy.yaml").write_text(text)
+    result = backtest("--csv", recording, *SHORT, "--policy", tmp_path / "policy.yaml")
+    assert getattr(result.exception, "exit_code", None) == 2 and problem in str(result.exception)

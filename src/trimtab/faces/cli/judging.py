@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from trimtab.analysis.backtest.placebo import Regression
     from trimtab.analysis.backtest.recording import Recording, Windows
     from trimtab.analysis.backtest.runs import Plan, Run
-    from trimtab.analysis.backtest.trialled import Candidate
     from trimtab.analysis.planning import Traffic
+    from trimtab.faces.cli.policies import Replayed
     from trimtab.model.evidence import Calibration
     from trimtab.model.judging import JudgeRules
 
 WEIGHTS = "1,5,10,25,50"
 LONGEST_HISTORY = 4 * 3600.0
-THRESHOLDS = frozenset({"interval", "failures", "limit"})
 
 
 @click.command("plan")
@@ -127,8 +126,9 @@ def progress(words: str, total: float) -> Iterator[Any]:
 
 @click.command("backtest")
 @click.option(
-    "--policy", "policies", multiple=True, metavar="NAME[:KEY=VALUE,...]",
-    help="A policy to try; KEY is weights (1-5-10), step, or a knob of the judge; or interval, failures and limit as Flagger has them."
+    "--policy", "policies", multiple=True, metavar="FILE|NAME[:KEY=VALUE,...]",
+    help="A policy to try: a file with Canaries and RolloutPolicies; or a name, where KEY is weights (1-5-10), step, a knob of the judge, "
+    "or interval, failures and limit as Flagger has them."
     "  [default: trimtab and flagger]",
 )  # fmt: skip
 @click.option(
@@ -157,17 +157,20 @@ def backtest_command(
     Example:
       trimtab backtest --csv counters.csv
       trimtab backtest --csv counters.csv --policy trimtab --policy slow:step=2m --policy flagger:limit=2% --regression 3x
+      trimtab backtest --csv counters.csv --policy canary.yaml --policy policy.yaml
       trimtab backtest --prometheus http://localhost:9090 --provider istio -n shop --target web --last 72h --html report.html
     """
     from trimtab.analysis.backtest.reporting import report
     from trimtab.faces.backtests import backtest_json, backtest_text
+    from trimtab.faces.cli.policies import Replayed
 
     wanted = asked(options)
     if wanted is None:
         raise InputError("there is nothing to replay: name --csv, or --prometheus")
     recorded = recording_of(wanted)
     by_pod = wanted.recipe.by_pod and len(recorded.pods) > 1
-    plan = plan_of(policies, regressions, weights_of(weights), by_pod, options)
+    names = frozenset(metric.name for metric in recorded.metrics)
+    plan = plan_of(policies, regressions, Replayed(weights_of(weights), names, by_pod), options)
     windows = windows_of(recorded, options["length"], options["history"])
     found = report(windows, plan, runs_of(windows, plan))
     if html is not None:
@@ -209,56 +212,23 @@ def write(file: Path, found: Any) -> None:
     click.echo(f"report: {file}", err=True)
 
 
-def plan_of(
-    policies: Sequence[str], regressions: Sequence[str], weights: tuple[float, ...], by_pod: bool, options: dict[str, Any]
-) -> "Plan":
+def plan_of(policies: Sequence[str], regressions: Sequence[str], recording: "Replayed", options: dict[str, Any]) -> "Plan":
     """What is to be tried; an A/A test always is."""
     from trimtab.analysis.backtest.placebo import Regression
     from trimtab.analysis.backtest.runs import Plan
+    from trimtab.faces.cli.policies import candidates
 
-    candidates = tuple(candidate(text, weights, by_pod) for text in policies or ("trimtab", "flagger"))
-    names = [each.name for each in candidates]
-    if len(set(names)) < len(names):
-        raise InputError(f"--policy: names must differ; there are: {', '.join(names)}")
+    tried = candidates(policies or ("trimtab", "flagger"), recording)
     added = tuple(regression(text) for text in regressions or ("2x", "5x", "10x"))
-    canaries = options["canary_pods"] if by_pod else 1
-    return Plan(candidates, (Regression("none"), *added), options["rollouts"], canaries, options["seed"])
-
-
-def candidate(text: str, weights: tuple[float, ...], by_pod: bool) -> "Candidate":
-    """`NAME` or `NAME:KEY=VALUE,...`."""
-    from trimtab.analysis.backtest.trialled import Candidate, Thresholds
-    from trimtab.documents.durations import parse_duration
-
-    name, _, rest = text.partition(":")
-    pairs = pairs_of(rest, f"--policy {name}")
-    steps = weights_of(pairs.pop("weights")) if "weights" in pairs else weights
-    if name == "flagger" or THRESHOLDS & set(pairs):
-        if unknown := set(pairs) - THRESHOLDS:
-            raise InputError(f"--policy {name}: a policy of thresholds has interval, failures and limit, not {', '.join(sorted(unknown))}")
-        usual = Thresholds()
-        interval = parse_duration(pairs["interval"]).total_seconds() if "interval" in pairs else usual.interval
-        limit = share(pairs["limit"], f"--policy {name}: limit") if "limit" in pairs else usual.limit
-        return Candidate(
-            name,
-            steps,
-            thresholds=Thresholds(interval, whole(pairs.get("failures", str(usual.failures)), f"--policy {name}: failures"), limit),
-        )
-    lasts = parse_duration(pairs.pop("step")).total_seconds() if "step" in pairs else None
-    return Candidate(name, steps, rules_of(pairs, "" if by_pod or "clumps" in pairs else "time"), step=lasts)
-
-
-def whole(text: str, what: str) -> int:
-    """A number from 1 on."""
-    if not text.isdigit() or int(text) < 1:
-        raise InputError(f"{what} is {text!r}; it must be a number from 1 on")
-    return int(text)
+    canaries = options["canary_pods"] if recording.by_pod else 1
+    return Plan(tried, (Regression("none"), *added), options["rollouts"], canaries, options["seed"])
 
 
 def regression(text: str) -> "Regression":
     """`[METRIC:]SIZE[@WHERE]...`."""
     from trimtab.analysis.backtest.placebo import Regression
     from trimtab.documents.durations import parse_duration
+    from trimtab.faces.cli.policies import whole
 
     size, *places = text.split("@")
     metric, _, size = size.rpartition(":")
