@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from cluster.testbed.node import Node
+from contracts.git_places import QUIET
+from pipeline.programs import linked
 from pipeline.testbed.argocd import NAMESPACE, ArgoCD
 from pipeline.testbed.gitea import ADMIN, Gitea, Hosted, Refused
 from trimtab.documents.pipeline import ArgoApplication
@@ -36,6 +40,18 @@ spec:
 """
 OVERLAY = "resources: [deployment.yaml]\nconfigMapGenerator:\n- {name: settings, literals: [%s]}\n"
 LIMIT = timedelta(seconds=90)
+PIPELINE = """apiVersion: trimtab.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: shop}}
+spec:
+  apps:
+  - name: shop
+    rendering: kustomize
+    namespace: {name}
+    monitor: {{duration: 1s, interval: 1s, timeout: 90s}}
+    targets:
+    - {{name: canary, path: canary, argocd: {{application: {name}, namespace: {argocd}}}}}
+"""
 
 
 @dataclass
@@ -191,3 +207,22 @@ async def test_what_people_change_meanwhile_in_the_cluster_does_not_deceive(depl
     async with asyncio.timeout(LIMIT.total_seconds()):
         looks = await deployed.looks(commit)
     assert looks[-1].state is State.RUNNING
+
+
+async def test_monitor_watches_a_commit_once_argo_cd_runs_it_and_its_pods_read_it(deployed: Deployed, tmp_path: Path) -> None:
+    deployed.push("trimtab.yaml", PIPELINE.format(name=deployed.name, argocd=NAMESPACE))
+    commit = deployed.settings("limit=5")
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_", "TRIMTAB_", "GIT_"))}
+    path = f"{linked(tmp_path / 'bin', 'kubectl')}:{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "trimtab", "monitor", "shop/canary", cwd=deployed.hosted.folder,
+        env={**known, **QUIET, "KUBECONFIG": str(deployed.argocd.plane.kubeconfig), "PATH": path},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(150):
+        out, errors = await process.communicate()
+    told = errors.decode()
+    assert process.returncode == 0, told
+    assert f"at commit {commit[:10]}" in told and f"the Application {NAMESPACE}/{deployed.name} is synced and healthy" in told
+    assert "deployment/app: 1 pods run it" in told and deployed.live() == {"limit": "5"}
+    assert "pass" in out.decode()
