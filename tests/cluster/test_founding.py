@@ -1,6 +1,6 @@
 """Strategy 2 of the founding document for real: its files, host names and interval, a real Prometheus and Flagger's real load tester.
 
-`founding/` has the files as they are printed; docs/strategies/2-operator.md has them with their defects put right, and those are applied.
+`founding/` has the files as they are printed; docs/strategies/flagger.md has them with their defects put right, and those are applied.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from cluster.testbed.process import Process
 
 Raw = dict[str, Any]
 PRINTED = Path(__file__).parent / "founding"
-PAGE = Path(__file__).parents[2] / "docs" / "strategies" / "2-operator.md"
+PAGE = Path(__file__).parents[2] / "docs" / "strategies" / "flagger.md"
 FILES = dict(re.findall(r"^`(\S+\.yaml)`[^\n]*\n\n```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 LOAD_TESTER = ("github.com/fluxcd/flagger/cmd/loadtester", "v1.44.0")
 PROMETHEUS, HOOKED, CHAT = "prometheus.monitoring", "load-tester.production", "slack-bot.production"

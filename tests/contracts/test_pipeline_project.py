@@ -72,7 +72,7 @@ def test_it_is_found_from_a_folder_below_but_never_above_the_repository(shop: Pa
     inner = written(tmp_path / "shop/vendored", {"x/a.yaml": "a: b\n"})
     commit(inner, "a repository of its own")
     assert find(inner / "x") is None
-    with pytest.raises(InputError, match=r"there is no trimtab\.yaml in .* or above it\. docs/promotion\.md shows one"):
+    with pytest.raises(InputError, match=r"there is no trimtab\.yaml in .* or above it\. `trimtab init` writes one"):
         load(inner / "x")
 
 

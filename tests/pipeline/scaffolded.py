@@ -1,26 +1,37 @@
 """A repository on a real forge that `trimtab init` made, its cluster, its Prometheus, and the runner of its workflows."""
 
 import json
+import re
 import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 from cluster.testbed.plane import ControlPlane
 from pipeline.testbed.actions import Job, Runner
 from pipeline.testbed.gitea import BOT, REVIEWER, Gitea, Hosted
+from pipeline.testbed.gitlab_ci import GitLabRunner
 
 Raw = Any
 
 
+PAGES = Path(__file__).parents[2] / "docs" / "strategies"
+WATCHED = (
+    ("trimtab.yaml", "duration: 5m", "duration: 2s"), ("trimtab.yaml", "interval: 15s", "interval: 200ms"),
+    ("trimtab/error-rate.yaml", "[1m]", "[1s]"),
+)  # fmt: skip
+SHORTER = {**dict.fromkeys(("kustomize", "helm", "argocd"), WATCHED), "flagger": (("k8s/canary.yaml", "interval: 1m", "interval: 1s"),)}
+"""What people would change for a trial that takes seconds."""
+
+
 @dataclass
 class Measured:
-    """A Prometheus that answers each query with one number; None is no answer at all."""
+    """A Prometheus that answers each query by how many requests fail, in percent; None is no answer at all."""
 
     percent: float | None = 0.2
     address: str = ""
@@ -35,7 +46,11 @@ class Measured:
                 if measured.percent is None:
                     self.send_error(503)
                     return
-                result = [{"metric": {}, "value": [1, str(measured.percent)]}]
+                query = unquote_plus(self.path)
+                number = (
+                    0.01 if "histogram_quantile" in query else 100 - measured.percent if "response_total" in query else measured.percent
+                )
+                result = [{"metric": {}, "value": [1, str(number)]}]
                 body = json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -66,24 +81,55 @@ class Scaffold:
     hosted: Hosted
     plane: ControlPlane
     measured: Measured
-    runner: Runner
+    runner: Runner | GitLabRunner
     namespace: str
     head: str = ""
+    installed: Callable[[], object] = lambda: None
+    """Called where the page installs the operator: tests start one beside the cluster."""
     ran: dict[str, dict[str, Job]] = field(default_factory=dict)
 
     @property
     def clone(self) -> Path:
         return self.hosted.folder
 
-    def init(self, *words: str) -> None:
-        """`trimtab init`, then what people would set up: shorter times, and the first push, which starts what it starts."""
-        self.trimtab("init", *words, "--yes", "--app", "shop", "--namespace", self.namespace, "--branch", "main", "--ci", "both")
-        self.trimtab("check")
-        text = (self.clone / "trimtab.yaml").read_text()
-        for old, new in (("duration: 5m", "duration: 2s"), ("interval: 15s", "interval: 200ms"), ("  branch: main\n", FORGE)):
-            assert old in text
-            text = text.replace(old, new)
-        (self.clone / "trimtab.yaml").write_text(text)
+    def begin(self, strategy: str, ci: str = "github") -> dict[str, dict[str, Job]]:
+        """Somebody does what the strategy's page says to begin with, and makes times shorter; what their push starts."""
+        asked = f" --yes --app shop --namespace {self.namespace} --forge gitea --ci {ci}"
+        for line in shown(strategy, "Begin"):
+            if line == f"trimtab init {strategy}":
+                self.type(line + asked)
+                for path, old, new in SHORTER[strategy]:
+                    self.edit(path, old, new)
+            elif "--print-manifests" in line:
+                self.type(f"{line} --dry-run=client")
+                self.installed()
+            else:
+                self.type(line.replace(" production", f" {self.namespace}"))
+        return self.started()
+
+    def look(self, strategy: str) -> list[str]:
+        """Somebody looks back as the page says; what each line shows."""
+        self.hosted.git("fetch", "--quiet", self.hosted.url(REVIEWER), "refs/trimtab/journal:refs/trimtab/journal")
+        return [self.type(line) for line in shown(strategy, "Look")]
+
+    def type(self, line: str) -> str:
+        """A line at somebody's keyboard, which must end with 0."""
+        secret = self.hosted.url(REVIEWER).removesuffix(f"{self.hosted.name}.git")
+        known = {
+            **self.runner.variables, "KUBECONFIG": str(self.plane.kubeconfig), "TRIMTAB_FORGE_TOKEN": self.hosted.server.tokens[REVIEWER],
+            **{f"GIT_{role}_{what}": f"{REVIEWER}@example.com" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }  # fmt: skip
+        if line.startswith("git "):
+            known |= {
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": f"url.{secret}.insteadOf",
+                "GIT_CONFIG_VALUE_0": f"{self.hosted.server.address}/",
+            }
+        done = subprocess.run(
+            ["bash", "-e", "-c", line], cwd=self.clone, env=known, capture_output=True, text=True, timeout=90, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        return done.stdout
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Somebody changes a file."""
@@ -111,14 +157,19 @@ class Scaffold:
         self.hosted.merge(request["number"], request["head"]["sha"])
         return self.started()
 
-    def trimtab(self, *words: str) -> str:
-        """A command at somebody's keyboard, which must end with 0."""
-        command = [sys.executable, "-m", "trimtab", *words]
-        done = subprocess.run(
-            command, cwd=self.clone, env=dict(self.runner.variables), capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def check(self, path: str, old: str, new: str) -> dict[str, Job]:
+        """Somebody proposes a change; what the workflow of the pull request says."""
+        self.hosted.git("checkout", "--quiet", "-B", "idea", "main")
+        self.edit(path, old, new)
+        self.hosted.git("commit", "--quiet", "--all", "--message", "An idea", login=REVIEWER)
+        self.hosted.git("push", "--quiet", "--force", self.hosted.url(REVIEWER), "HEAD:refs/heads/idea", login=REVIEWER)
+        commit = self.hosted.git("rev-parse", "HEAD")
+        self.hosted.git("checkout", "--quiet", "main")
+        return self.runner.proposed(self.head, commit)
+
+    def workloads(self) -> list[str]:
+        """The Deployments that there are."""
+        return self.plane.kubectl("-n", self.namespace, "get", "deployments", "-o", "jsonpath={.items[*].metadata.name}").split()
 
     def configuration(self, workload: str) -> str:
         """What the pods of a Deployment are configured with, as the cluster has it."""
@@ -130,7 +181,10 @@ class Scaffold:
         return found
 
 
-FORGE = "  branch: main\n  forge: {type: gitea}\n"
+def shown(page: str, section: str) -> list[str]:
+    """The lines that a page of docs/strategies shows in a section."""
+    text = (PAGES / f"{page}.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(r"^    (\S.*)$", text, re.MULTILINE)
 
 
 def contexts(gitea: Gitea, plane: ControlPlane, measured: Measured) -> dict[str, Raw]:

@@ -114,7 +114,7 @@ def load(start: Path) -> Project:
     """The project around a folder, as the work tree has it. InputError where there is none, DocumentError for what is wrong with it."""
     found = find(start)
     if found is None:
-        raise InputError(f"there is no {FILE} in {start.resolve()} or above it. docs/promotion.md shows one to begin with")
+        raise InputError(f"there is no {FILE} in {start.resolve()} or above it. `trimtab init` writes one")
     root = repository_root(found.parent) or found.parent
     return _read(root, relative(root, found))
 

@@ -190,7 +190,8 @@ def status_of(pod: Raw, ready: bool, address: str) -> Raw:
         for container in pod["spec"]["containers"]
     ]
     return {
-        "phase": "Running",
+        # One that is to run once, such as a test of Helm's, has done so.
+        "phase": "Succeeded" if pod["spec"].get("restartPolicy") == "Never" else "Running",
         "conditions": [{"type": kind, "status": status, "lastTransitionTime": now()} for kind, status in flags.items()],
         "containerStatuses": containers,
         "podIP": address,

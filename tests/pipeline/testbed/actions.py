@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+import trimtab
+
 Raw = Any
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
 NAMES = re.compile(r"'(?:[^']|'')*'|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+|[A-Za-z_]\w*|&&|\|\||!=|==|!")
@@ -70,6 +72,11 @@ class Runner:
             if push and "main" in push["branches"] and any(fits(path, pattern) for path in changed for pattern in push["paths"]):
                 found[name] = self.run(one, after, "push")
         return found
+
+    def proposed(self, base: str, commit: str) -> dict[str, Job]:
+        """The workflow of a pull request."""
+        (found,) = (one for one in self.workflows(commit).values() if "pull_request" in one["on"])
+        return self.run(found, commit, "pull_request")
 
     def git(self, *words: str) -> str:
         mirror = self.folder / "mirror"
@@ -229,6 +236,7 @@ def machine(folder: Path, path: str, version: str) -> dict[str, str]:
         name: given for name, given in os.environ.items() if not re.match("GITHUB_|CI|TRIMTAB_|GITLAB_|GITEA_|GIT_|KUBECONFIG|PYTHON", name)
     }
     return {
-        **plain, "PATH": path, "PYTHONPATH": str(about.parent), "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        **plain, "PATH": path, "PYTHONPATH": f"{Path(trimtab.__file__).parents[1]}:{about.parent}",
+        "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_ROOT_USER_ACTION": "ignore", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
     }  # fmt: skip
