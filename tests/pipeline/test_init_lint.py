@@ -1,4 +1,4 @@
-"""actionlint finds nothing in the workflows that `trimtab init` writes: expressions, contexts, permissions, shell lines."""
+"""What `trimtab init` writes is clean at once: `trimtab check` passes, over real kustomize and helm, and actionlint finds nothing."""
 
 import subprocess
 from pathlib import Path
@@ -7,12 +7,40 @@ import pytest
 from click.testing import CliRunner
 
 from cluster.programs import program
-from pipeline.trees import git
+from pipeline.programs import linked
+from pipeline.trees import founding, git
 from trimtab.faces.cli.main import cli
 from trimtab.faces.scaffolds.layout import STRATEGIES
 
 pytestmark = pytest.mark.pipeline
 ACTIONLINT = ("github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12")
+
+
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """kubectl and helm on PATH, beside git."""
+    monkeypatch.setenv("PATH", f"{linked(tmp_path_factory.mktemp('bin'), 'kubectl', 'helm')}:/usr/bin:/bin")
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_nothing_is_found_right_after_it(strategy: str, tmp_path: Path, programs: None) -> None:
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "remote", "add", "origin", "https://github.com/acme/shop.git")
+    for words in (("init", strategy, "--yes"), ("check",)):
+        done = CliRunner().invoke(cli, [*words, "--repo", str(tmp_path)])
+        assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("nothing found in "), done.stdout
+
+
+@pytest.mark.parametrize(("tree", "strategy"), [("strategy-1", "argocd"), ("strategy-4", "kustomize")])
+def test_check_passes_right_after_it_in_the_founding_documents_repositories(
+    tree: str, strategy: str, tmp_path: Path, programs: None
+) -> None:
+    (founding(tree, tmp_path) / "trimtab.yaml").unlink()
+    git(tmp_path, "remote", "add", "origin", "https://github.com/acme/shop.git")
+    for words in (("init", strategy, "--yes"), ("check",)):
+        done = CliRunner().invoke(cli, [*words, "--repo", str(tmp_path)])
+        assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("promotion", ["pull-request", "issue"])

@@ -214,4 +214,6 @@ def end(answers: Answers, fates: dict[str, Fate], *, dry: bool, output: str) -> 
         kept = [path for path, fate in fates.items() if fate is Fate.KEPT]
         if kept:
             click.echo(f"left as they are: {', '.join(kept)}. Give --force to replace them")
+        elif not dry:
+            click.echo("next: `trimtab check`; then docs/strategies/README.md says what has to be set for the pipeline")
     sys.exit(InputError.exit_code if Fate.KEPT in fates.values() else 0)
