@@ -175,7 +175,7 @@ def test_what_was_recorded_without_pods_is_split_at_random_and_bursts_are_looked
 
 def test_without_a_history_no_noise_is_assumed_and_that_is_said(recording: Path) -> None:
     found = said(backtest("--csv", recording, "--length", "5m", "--history", "0s", "--rollouts", 20, "--canary-pods", 2, "-o", "json"))
-    assert found["noise"] == [[1, 1]] and any("The history before each window is 0 min" in warning for warning in found["warnings"])
+    assert found["noise"] == [[1, 1]] and any("The history before each window is 0 s;" in warning for warning in found["warnings"])
 
 
 def test_a_bar_shows_progress_on_a_terminal_and_nowhere_else(recording: Path) -> None:
@@ -314,6 +314,13 @@ async def test_a_prometheus_that_knows_nothing_of_the_workload_is_an_input_error
         code, _, err = await command("plan", "--prometheus", there.address, "--target", "web")
     assert code == 2 and "has nothing for http_request_duration_seconds_count of the last 24 h" in err
     assert 'namespace="default", pod=~"web-.+"' in err
+
+
+async def test_an_address_where_no_prometheus_is_answers_and_is_named() -> None:
+    async with receiver() as there:
+        there.says("/api/v1/query", (404, "404 page not found"))
+        code, _, err = await command("plan", "--prometheus", there.address, "--target", "web")
+    assert code == 6 and f"{there.address}: running query failed" in err and "Is this the address of a Prometheus?" in err
 
 
 async def test_a_prometheus_that_is_not_there_is_the_outside() -> None:

@@ -15,8 +15,9 @@ from trimtab.adapters.outgoing import outgoing_session
 from trimtab.adapters.proxies import proxy_for
 from trimtab.analysis.backtest.recording import Recording, recorded
 from trimtab.analysis.increments import Binned, Part, Series, binned, measured_interval
+from trimtab.analysis.planning import span
 from trimtab.analysis.recipes import Found, Recipe, Whose, counters, histograms
-from trimtab.errors import InputError
+from trimtab.errors import InputError, Unavailable
 from trimtab.model.scrapes import Arm
 
 ERRORS, LATENCY = "errors", "latency"
@@ -73,7 +74,12 @@ async def everything(asked: Asked, tell: Tell | None) -> list[Found]:
         for done, name in enumerate(names):
             told = None if tell is None else scaled(tell, done, len(names))
             ask = partial(samples, session, server, span=(end - asked.last, end), tell=told)
-            found += await first(asked.recipe.queries(name, asked.whose), ask)
+            try:
+                found += await first(asked.recipe.queries(name, asked.whose), ask)
+            except Unavailable as error:
+                if str(server) in str(error):
+                    raise
+                raise Unavailable(f"{server}: {error}. Is this the address of a Prometheus?") from error
     return found
 
 
@@ -118,5 +124,7 @@ def nothing(asked: Asked, found: Sequence[Found], wanted: str) -> str:
         there = ", ".join(sorted({each.labels["__name__"] for each in found}))
         return f"{', '.join(str(file) for file in asked.files)}: there is no counter {wanted}; there are: {there}. Name the right one"
     queries = " or ".join(query for name in asked.recipe.names(latency=False) for query in asked.recipe.queries(name, asked.whose))
-    hours = asked.last.total_seconds() / 3600
-    return f"{Server(asked.prometheus)} has nothing for {wanted} of the last {hours:g} h. Asked was {queries}. Correct --provider or names"
+    return (
+        f"{Server(asked.prometheus)} has nothing for {wanted} of the last {span(asked.last.total_seconds())}. Asked was {queries}. "
+        "Correct --target, --namespace, --provider, or the names of counters (--requests, --errors, --durations)"
+    )

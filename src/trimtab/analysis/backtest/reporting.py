@@ -18,6 +18,7 @@ from trimtab.analysis.backtest.runs import Plan, Run
 from trimtab.analysis.backtest.trialled import End
 from trimtab.analysis.cautions import of_pods
 from trimtab.analysis.ledger import Array
+from trimtab.analysis.planning import span
 from trimtab.model.judging import JudgeRules
 
 LIMITS = (
@@ -223,12 +224,12 @@ def warnings(found: Report, plan: Plan) -> Iterator[str]:
             f"{found.traffic:.0%} of the traffic was replayed: in production regressions are found that much earlier.".replace("%", " %")
         )
     if found.history < HOUR:
-        yield f"The history before each window is {found.history / 60:.0f} min; an hour is needed to know how noisy the service is."
+        yield f"The history before each window is {span(found.history)}; an hour is needed to know how noisy the service is."
     used = max((each.windows for each in found.cells), default=0)
     if used < ENOUGH_WINDOWS:
         yield (
-            f"Only {used} windows are independent. Without a single false rollback that shows no more than a rate below "
-            f"{100 * upper(0, used):.2g} %; for 1 % {ENOUGH_WINDOWS} windows are needed."
+            f"Only {used} window{'s are' if used != 1 else ' is'} independent. Without a single false rollback that shows no more than a "
+            f"rate below {100 * upper(0, used):.2g} %; for 1 % {ENOUGH_WINDOWS} windows are needed."
         )
     for candidate in plan.candidates:
         first = candidate.weights[0]

@@ -12,7 +12,7 @@ import click
 
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import duration, output_option, show_json
-from trimtab.faces.cli.traffic import asked, pairs_of, rules_of, share, traffic_options, weights_of
+from trimtab.faces.cli.traffic import asked, latency_options, pairs_of, rules_of, share, traffic_options, weights_of
 
 if TYPE_CHECKING:
     from trimtab.analysis.backtest.placebo import Regression
@@ -145,6 +145,7 @@ def progress(words: str, total: float) -> Iterator[Any]:
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed draws the same rollouts.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a report with plots to this file.")
 @traffic_options
+@latency_options
 @output_option
 def backtest_command(
     policies: Sequence[str], regressions: Sequence[str], weights: str, html: Path | None, output: str, **options: Any

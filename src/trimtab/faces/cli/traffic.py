@@ -35,6 +35,16 @@ def traffic_options(command: Command) -> Command:
             click.option("--requests", default="", help="Another counter of requests."),
             click.option("--errors", default="", help="A counter of failed requests, where no label tells them."),
             click.option("--bad", default="", metavar="LABEL=PATTERN", help="What says that a request failed."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def latency_options(command: Command) -> Command:
+    """Slow requests beside failed ones."""
+    for option in reversed(
+        (
             click.option("--durations", default="", help="Another histogram of durations."),
             click.option("--slo", callback=duration, default="", help="Judge latency too; requests slower than this are bad ones."),
         )
@@ -55,7 +65,7 @@ def asked(options: dict[str, Any]) -> Any:
         return None
     if prometheus and not options["target"]:
         raise InputError("--prometheus needs --target, the workload whose requests are meant")
-    changed = {name: options[name] for name in ("requests", "errors", "durations") if options[name]}
+    changed = {name: options[name] for name in ("requests", "errors", "durations") if options.get(name)}
     if options["bad"]:
         label, equals, pattern = options["bad"].partition("=")
         if not label or not equals:
@@ -63,7 +73,8 @@ def asked(options: dict[str, Any]) -> Any:
         changed |= {"bad_label": label, "bad": checked(pattern), "errors": ""}
     recipe = replace(RECORDED if files else RECIPES[options["provider"]], **changed)
     whose = Whose(options["namespace"], options["target"], options["service"], options["ingress"])
-    objective = options["slo"].total_seconds() if options["slo"] is not None else None
+    slo = options.get("slo")
+    objective = slo.total_seconds() if slo is not None else None
     return Asked(recipe, whose, tuple(files), prometheus, os.environ.get(TOKEN, ""), options["last"], objective)
 
 
