@@ -12,6 +12,7 @@ from cluster.opened import canary, config_map, deployment, opened, until
 from cluster.testbed.api import Api
 from cluster.testbed.node import Node
 from cluster.testbed.plane import ControlPlane
+from trimtab.adapters.kubernetes.arms import ArmPods
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.kinds import DEPLOYMENT, POD, SERVICE
 from trimtab.adapters.kubernetes.mirror import Mirror
@@ -25,6 +26,7 @@ from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import Policy, Service
 from trimtab.model.revision import ConfigRef, Revision
 from trimtab.model.rollout import Exposure
+from trimtab.model.scrapes import Arm
 from trimtab.ports import Wanted
 from trimtab.testing.contracts import workloads
 
@@ -545,3 +547,25 @@ async def test_a_service_as_target_is_cloned_and_each_clone_has_an_address_of_it
 
 def pinned(spec: Raw) -> Revision:
     return Revision.of(canonical_json(spec), template_fingerprint(spec), ())
+
+
+async def test_the_pods_of_both_copies_are_known_by_name_and_listed_again_only_when_something_has_changed(
+    plane: ControlPlane, runtime: Runtime
+) -> None:
+    arms = ArmPods(runtime.workloads.upkeep)
+    await runtime.want(runtime.one, runtime.two)
+    await runtime.runs((runtime.one, 1), (runtime.two, 1))
+    there = {str(pod["metadata"]["name"]) for pod in await runtime.api.list("Pod", runtime.namespace)}
+    primaries = {name for name in there if name.startswith("app-primary-")}
+    expected = dict.fromkeys(primaries, Arm.PRIMARY) | dict.fromkeys(there - primaries, Arm.CANARY)
+
+    async def known() -> bool:
+        # Pods on their way out are no pods of ours, but still there for a moment.
+        return dict(await arms.of(runtime.key, runtime.policy)).items() <= expected.items()
+
+    await until(known, f"pods are {expected}")
+    found = await arms.of(runtime.key, runtime.policy)
+    assert {arm for _, arm in found} == set(Arm)
+    before = requests(plane, runtime.namespace)
+    assert await arms.of(runtime.key, runtime.policy) == found
+    assert requests(plane, runtime.namespace) == before

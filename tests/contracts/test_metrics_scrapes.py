@@ -1,14 +1,18 @@
 """What the metrics port counts for the judge: out of a Prometheus by the Canary's provider, with pods from the API; trouble is data."""
 
+import json
 import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from contracts.fake_prometheus import FakePrometheus
+from trimtab.adapters.metrics.envoy import EnvoyCounters
+from trimtab.adapters.metrics.envoy_scrapes import EnvoyScrapes
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.model.counting import Counting
 from trimtab.model.judging import JudgeRules, Measured, MetricRule
@@ -17,7 +21,7 @@ from trimtab.model.policy import Analysis, Policy, Provider, Service
 from trimtab.model.scrapes import Arm
 from trimtab.model.verdict import History, Samples
 from trimtab.testing.jumping import JumpingClock
-from trimtab.testing.receiver import receiver
+from trimtab.testing.receiver import Receiver, receiver
 
 KEY = CanaryKey("shop", "web")
 RULES = JudgeRules(metrics=(MetricRule("errors"),))
@@ -141,3 +145,48 @@ async def test_a_canary_that_is_not_compared_asks_nobody(place: Place) -> None:
     now = place.clock.now()
     assert await place.port("").count(KEY, plain, now, now) == Samples(now, glance=True)
     assert await place.port("").history(KEY, plain) == History()
+
+
+@dataclass
+class Machine:
+    """An Envoy that counts both copies, looked at every second."""
+
+    there: Receiver
+    clock: JumpingClock
+    counts: dict[Arm, list[int]]
+
+    def serves(self, **more: tuple[int, int]) -> None:
+        """So many bad ones and requests more of each copy, and a second has passed."""
+        for arm in Arm:
+            bad, total = more.get(arm, (0, 0))
+            self.counts[arm][0] += bad
+            self.counts[arm][1] += total
+        stats = [
+            {"name": f"cluster.shop_web-{arm}_80.upstream_rq_{name}", "value": str(value)}
+            for arm, (bad, total) in self.counts.items()
+            for name, value in (("completed", total), ("5xx", bad))
+        ]
+        self.there.says("/stats", (200, json.dumps({"stats": stats})))
+        self.clock.moment += timedelta(seconds=1)
+
+
+async def test_on_one_machine_envoys_counters_become_scrapes_of_five_seconds_of_one_service_a_copy(tmp_path: Path) -> None:
+    async with receiver() as there, aiohttp.ClientSession() as session:
+        machine = Machine(there, JumpingClock(), {arm: [0, 0] for arm in Arm})
+        counters = EnvoyCounters(session, lambda: there.address, machine.clock, tmp_path)
+        scrapes = EnvoyScrapes(counters, lambda key, policy, arm: f"shop_web-{arm}_80")
+        port = replace(Place(FakePrometheus(), session, "", machine.clock).port(""), envoy=scrapes)
+        began = machine.clock.now()
+        machine.serves()
+        for _ in range(30):
+            await counters.readings("shop_web-canary_80")
+            machine.serves(canary=(1, 4), primary=(0, 36))
+        found = await port.count(KEY, policy(), began, began)
+        assert {scrape.ended - began for scrape in found.scrapes} == {timedelta(seconds=5 * place) for place in range(1, 6)}
+        last = found.scrapes[-1]
+        assert [(pod.arm, pod.bad, pod.total) for pod in last.counts] == [(Arm.CANARY, 5, 20), (Arm.PRIMARY, 0, 180)]
+        past = await port.history(KEY, policy())
+        assert (past.by_pod, past.calibration.of("errors").noise.bad) == (False, 0)
+        assert past.calibration.of("errors").noise.total > 500
+        there.says("/stats", (500, "no"))
+        assert (await port.count(KEY, policy(), began, began)).missing
