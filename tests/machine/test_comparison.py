@@ -1,5 +1,6 @@
 """Canary and primary are compared in rollouts: what is rolled back, held, asked and promoted, by the clock and by evidence (judge.md 3)."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -389,6 +390,24 @@ def test_the_record_with_eight_metrics_stays_small_and_comes_back_the_same(compa
     text = to_text(story.state.evidence)
     assert len(text) < 64 * 1024
     assert from_text(to_text(story.state), CanaryState, "a record") == story.state
+
+
+def test_a_record_from_before_there_was_a_judge_is_read_and_goes_on(told: Callable[..., Story]) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=at(20))
+    record = json.loads(to_text(story.state))
+    new = {"history", "compared", "step", "ruling", "said", "missing", "glanced"}
+    record["evidence"] = {name: value for name, value in record["evidence"].items() if name not in new}
+    del record["rollout"]["waived"]
+    for policy in (record["policy"], record["rollout"]["policy"]):
+        for name in ("judge", "ramp", "counted_at", "sticky"):
+            del policy["analysis"][name]
+    old = from_text(json.dumps(record), CanaryState, "a record")
+    assert old == story.state
+    story.memory.store.records[story.state.key] = old
+    story.until_settled()
+    assert outcome(story) is Outcome.PROMOTED
 
 
 def test_a_policy_whose_canary_gets_no_requests_is_refused(compared: Callable[..., tuple[Story, Requests]]) -> None:
