@@ -1,15 +1,30 @@
-"""What the judge cannot do in this place, said before it starts (judge.md 12). Called by `check`, `plan` and at the start of a rollout."""
+"""What the judge cannot do in this place, said before it starts (judge.md 12). Called by `plan` and at the start of a rollout."""
 
-from trimtab.model.evidence import Calibration
-from trimtab.model.judging import Clumps, JudgeRules, Measured, Role
+from collections.abc import Sequence
+
+from trimtab.analysis.planning import Traffic, blindness, digits, percent, planned
+from trimtab.model.evidence import Calibration, MetricCalibration
+from trimtab.model.judging import Clumps, JudgeRules, Measured, MetricRule, Role
 
 SHORT = 3600.0
 """Seconds of history below which noise is barely known."""
 
 
-def cautions(rules: JudgeRules, calibration: Calibration, canary_pods: int, sticky: bool) -> tuple[str, ...]:
-    """Plain warnings. `canary_pods` is how many pods of the canary can be told apart; `sticky` is true where users stay with one copy."""
-    return (*of_pods(rules, canary_pods), *of_routing(rules, sticky), *of_history(rules, calibration))
+def cautions(
+    rules: JudgeRules,
+    calibration: Calibration,
+    canary_pods: int,
+    sticky: bool,
+    weights: Sequence[float] = (),
+    lasts: float | None = None,
+) -> tuple[str, ...]:
+    """Plain warnings. `canary_pods` is how many pods of the canary can be told apart; `sticky` is true where users stay with one copy.
+
+    `weights` are those of the steps as fractions; empty: nothing is said of them. `lasts` is how many seconds each lasts; None: as long as
+    the evidence needs.
+    """
+    steps = of_steps(rules, calibration, canary_pods, weights, lasts)
+    return (*of_pods(rules, canary_pods), *of_routing(rules, sticky), *of_history(rules, calibration), *steps)
 
 
 def of_pods(rules: JudgeRules, canary_pods: int) -> tuple[str, ...]:
@@ -46,3 +61,32 @@ def of_history(rules: JudgeRules, calibration: Calibration) -> tuple[str, ...]:
         elif seconds < SHORT:
             found.append(f"{metric.name} has {seconds / 60:.0f} min of history; an hour is needed to know how unevenly it fails")
     return tuple(found)
+
+
+def of_steps(
+    rules: JudgeRules, calibration: Calibration, canary_pods: int, weights: Sequence[float], lasts: float | None
+) -> tuple[str, ...]:
+    """Steps that prove nothing in their time with the traffic of the history, metric by metric."""
+    found = []
+    for metric in rules.metrics:
+        traffic = traffic_of(metric, calibration.of(metric.name), rules, canary_pods)
+        usable = tuple(weight for weight in weights if 0 < weight < 1)
+        if traffic is None or not usable:
+            continue
+        plan = planned(traffic, usable, rules, lasts)
+        blind = [said for step, said in zip(plan.steps, blindness(plan), strict=True) if step.needs > step.lasts]
+        if blind:
+            found.append(
+                f"{metric.name}, at the history's {digits(traffic.rate)} requests a second of which {percent(traffic.base)} are bad: "
+                f"{'; '.join(blind)}. `trimtab plan` proposes other weights and times"
+            )
+    return tuple(found)
+
+
+def traffic_of(rule: MetricRule, known: MetricCalibration, rules: JudgeRules, canary_pods: int) -> Traffic | None:
+    """What the history says of it; None where it says nothing, or where nothing is to be proved by counts."""
+    if rule.role is not Role.GATE or rule.kind is not Measured.ERRORS or not known.scrapes or known.began is None or known.ended is None:
+        return None
+    interval = (rules.interval or (known.ended - known.began) / known.scrapes).total_seconds()
+    base = (known.noise.bad + 0.5) / (known.noise.total + 1)
+    return Traffic(known.load * known.pods / interval, base, known.noise, interval, known.pods, max(1, canary_pods))

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from trimtab.analysis.cautions import cautions
 from trimtab.model.facts import Facts
+from trimtab.model.judging import Ramp
 from trimtab.model.policy import Policy
 from trimtab.model.rollout import Ask, CanaryState
 from trimtab.model.verdict import Samples
@@ -26,7 +27,9 @@ async def past(facts: Facts, policy: Policy, state: CanaryState, outside: Outsid
     said: tuple[str, ...] = ()
     if rules is not None:
         pods = (facts.source.replicas or 1) if found.by_pod else 0
-        said = cautions(rules, found.calibration, pods, policy.analysis.sticky)
+        weights = tuple(weight / 100 for weight in policy.weights)
+        lasts = policy.interval.total_seconds() if policy.analysis.ramp is Ramp.CLOCK else None
+        said = cautions(rules, found.calibration, pods, policy.analysis.sticky, weights, lasts)
     return replace(facts, asked=Ask.HISTORY, history=found, cautions=said)
 
 

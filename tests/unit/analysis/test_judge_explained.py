@@ -7,8 +7,8 @@ from trimtab.analysis.cautions import cautions
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.explain import COLUMNS, change, rows, sentence
 from trimtab.analysis.verdicts import decide
-from trimtab.model.evidence import Calibration
-from trimtab.model.judging import Clumps, JudgeRules, JudgeStep, Measured, MetricRule
+from trimtab.model.evidence import Calibration, MetricCalibration, Noise
+from trimtab.model.judging import Clumps, JudgeRules, JudgeStep, Measured, MetricRule, Role
 from trimtab.model.ruling import JudgeDecision
 from trimtab.model.scrapes import Scrape
 from unit.analysis.judging import BEGAN, SCRAPE, counted, history
@@ -86,6 +86,21 @@ def test_the_digest_of_the_inputs_tells_two_histories_apart_and_replays_alike() 
     scrapes = [counted(place, [(4, 750)], [(7, 6750)]) for place in range(3)]
     other = [*scrapes[:2], counted(2, [(4, 750)], [(8, 6750)])]
     assert said(scrapes).inputs == said(scrapes[::-1]).inputs != said(other).inputs
+
+
+def test_steps_that_prove_nothing_in_their_time_are_named_before_the_start() -> None:
+    known = MetricCalibration(
+        "errors", Noise(bad=720, total=720_000), load=75, scrapes=960, pods=10, began=BEGAN, ended=BEGAN + timedelta(hours=4)
+    )
+    calibration, weights = Calibration((known,)), (0.01, 0.1, 0.5, 1.0)
+    (thin,) = cautions(RULES, calibration, 5, False, weights, 60.0)
+    assert thin.startswith("errors, at the history's 50 requests a second of which 0.1 % are bad: 1 % for 60 s is blind to anything below ")
+    assert thin.count(" is blind to anything below ") == 3 and thin.endswith(". `trimtab plan` proposes other weights and times")
+    busy = Calibration((replace(known, load=7500, noise=Noise(bad=72_000, total=72_000_000)),))
+    assert cautions(RULES, busy, 5, False, weights) == ()
+    assert cautions(RULES, Calibration(), 5, False, weights, 60.0) == cautions(RULES, Calibration(), 5, False)
+    guarding = replace(RULES, metrics=(replace(RULES.metrics[0], role=Role.GUARD),))
+    assert cautions(guarding, calibration, 5, False, weights, 60.0) == ()
 
 
 def test_what_the_judge_cannot_do_is_said_before_the_start() -> None:
