@@ -64,6 +64,17 @@ async def test_what_is_listed_and_what_happens_later_is_held_and_told() -> None:
             assert told == ["a@1", "b@2", "c@11", "a@12", "b@2"]
 
 
+async def test_whoever_changes_what_the_mirror_gave_changes_nothing_in_it() -> None:
+    async with talking() as (api, client):
+        api.says(listing("10", made("a", "1")), api.stream(then="stay"))
+        async with mirrored(api, client) as (mirror, told):
+            await until(lambda: told == ["a@1"])
+            found = mirror.get("shop", "a")
+            assert found is not None
+            found["metadata"] = {}
+            assert words(mirror.all()) == ["a@1"]
+
+
 async def test_ready_waits_for_the_first_complete_list_of_every_namespace() -> None:
     async with talking() as (api, client):
         gate = asyncio.Event()

@@ -10,6 +10,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
 
+import msgspec
+
 from trimtab.adapters.kubernetes.client import Client, place_of
 from trimtab.adapters.kubernetes.errors import Gone, NotServed
 from trimtab.adapters.kubernetes.kinds import Kind
@@ -27,6 +29,20 @@ REMEMBERED = 4096
 
 Place = tuple[str, str]
 """Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An object as it is kept: as text, of which an operator of a thousand Canaries holds a quarter of what dictionaries take."""
+
+    version: str
+    uid: str
+    text: bytes
+
+    @property
+    def object(self) -> Object:
+        """The object, new each time."""
+        return msgspec.json.decode(self.text, type=dict[str, object])
 
 
 @dataclass(slots=True)
@@ -70,7 +86,7 @@ class Mirror:
         self._client, self._kind, self._metadata_only = client, kind, metadata_only
         self._trim, self._chance = trim, chance or Random()
         self._scopes = [Scope(name) for name in (("",) if "" in namespaces or not namespaces else dict.fromkeys(namespaces))]
-        self._found: dict[Place, Object] = {}
+        self._found: dict[Place, Packed] = {}
         self._awaited: dict[Place, str] = {}
         """Of objects that we wrote the version, until the watch brings it: what comes before it is older."""
         self._past: deque[str] = deque(maxlen=REMEMBERED)
@@ -98,12 +114,13 @@ class Mirror:
                 raise scope.fault
 
     def get(self, namespace: str, name: str) -> Object | None:
-        """One object, not to be changed; None where there is none."""
-        return self._found.get((namespace, name))
+        """One object; None where there is none."""
+        kept = self._found.get((namespace, name))
+        return kept.object if kept is not None else None
 
     def all(self) -> Iterable[Object]:
-        """All objects, not to be changed."""
-        return tuple(self._found.values())
+        """All objects that there are when it is asked, one after the other."""
+        return (kept.object for kept in tuple(self._found.values()))
 
     def listen(self, heard: Callable[[Object], None]) -> None:
         """Calls `heard` with each object that was added, changed or deleted, those that are put included."""
@@ -116,7 +133,7 @@ class Mirror:
         """
         place, version = place_of(made), version_of(made)
         before = self._found.get(place)
-        if version in self._past or uid_of(made) in self._past or (before is not None and version_of(before) == version):
+        if version in self._past or uid_of(made) in self._past or (before is not None and before.version == version):
             return
         scopes = [scope for scope in self._scopes if holds(scope, place)]
         if not scopes:
@@ -197,7 +214,7 @@ class Mirror:
         awaited, before = self._awaited.get(place), self._found.get(place)
         if uid_of(found) in self._past:
             return
-        if awaited not in (None, version) and not (deleted and before is not None and uid_of(before) == uid_of(found)):
+        if awaited not in (None, version) and not (deleted and before is not None and before.uid == uid_of(found)):
             self._past.append(version)
             return
         self._awaited.pop(place, None)
@@ -211,20 +228,22 @@ class Mirror:
         """Puts an object in its place, and tells it if it is another than before."""
         before = self._found.get(place)
         if before is not None:
-            if version_of(before) == version_of(found):
+            if before.version == version_of(found):
                 return
-            self._past.append(version_of(before))
+            self._past.append(before.version)
         kept = slim(found, metadata_only=self._metadata_only)
-        self._found[place] = self._trim(kept) if self._trim else kept
-        self._tell(self._found[place])
+        if self._trim:
+            kept = self._trim(kept)
+        self._found[place] = Packed(version_of(found), uid_of(found), msgspec.json.encode(kept))
+        self._tell(kept)
 
     def _drop(self, place: Place) -> None:
         """Forgets an object that is gone for good."""
         before = self._found.pop(place, None)
         self._awaited.pop(place, None)
         if before is not None:
-            self._past.extend((version_of(before), uid_of(before)))
-            self._tell(before)
+            self._past.extend((before.version, before.uid))
+            self._tell(before.object)
 
     def _tell(self, found: Object) -> None:
         for heard in self._heard:
