@@ -2,13 +2,12 @@
 
 Run it by hand: `PYTHONPATH=tests python benchmarks/operator_cost.py`. Many settled Canaries of the provider `kubernetes`, each with a
 ConfigMap and a Secret, on a control plane of the tests' own; then CPU, memory and API requests (from the audit log) for a while, a start
-anew, the time from an edit to canary pods asked for, and for Trimtab how late checks are when many roll out at once. Where a `flagger` is
-on PATH it does the same, on objects of its own, first.
+anew, and the time from an edit to canary pods asked for. Where a `flagger` is on PATH it does the same, on objects of its own, first. How
+late checks are when many roll out at once is measured by `rush.py`.
 """
 
 import argparse
 import asyncio
-import json
 import os
 import shlex
 import shutil
@@ -18,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from signal import SIGTERM
 
@@ -77,8 +75,6 @@ class Amounts:
 
     canaries: int
     seconds: float
-    rush: int
-    """Rollouts at once."""
 
 
 async def measure(name: str, plane: ControlPlane, api: Api, amounts: Amounts) -> None:
@@ -128,45 +124,8 @@ async def measure(name: str, plane: ControlPlane, api: Api, amounts: Amounts) ->
             delays.append(await until(asked, "canary pods"))
         middle, most = statistics.median(delays), max(delays)
         print(f"{name:8} ConfigMap edit to canary pods asked for: median {middle:.2f} s, most {most:.2f} s of {len(delays)}", flush=True)
-        if name == "trimtab" and amounts.rush:
-            await rush(api, name, apps[-amounts.rush :])
     finally:
         running.stop(SIGTERM)
-
-
-async def rush(api: Api, space: str, apps: list[str]) -> None:
-    """Many rollouts at once, and how late their checks were, by what the records say of their grids and of their checks."""
-    for app in apps:
-        await api.patch("ConfigMap", space, f"{app}-config", {"data": {"color": "green"}})
-
-    async def attempts() -> list[Raw]:
-        return [item for item in await api.list("ConfigRollout", space) if item["spec"]["canary"] in apps and item["spec"]["number"] > 1]
-
-    grids = dict[str, datetime]()
-
-    async def started() -> bool:
-        for item in await attempts():
-            record = json.loads(item.get("status", {}).get("record") or "{}")
-            if (record.get("rollout") or {}).get("ready") and record["rollout"]["number"] > 1:
-                grids.setdefault(item["metadata"]["name"], datetime.fromisoformat(record["grid"]))
-        return len(grids) == len(apps)
-
-    async def ended() -> bool:
-        found = await attempts()
-        return len(found) == len(apps) and all((item.get("status") or {}).get("outcome") for item in found)
-
-    begun = time.monotonic()
-    await until(started, "all have begun")
-    await until(ended, "all rolled out")
-    spent, late, outcomes = time.monotonic() - begun, list[float](), set[str]()
-    for item in await attempts():
-        outcomes.add(item["status"]["outcome"])
-        checks = [datetime.fromisoformat(entry["at"]) for entry in item["status"]["timeline"] if entry["reason"] == "CheckPassed"]
-        late += [(check - grids[item["metadata"]["name"]]).total_seconds() % INTERVAL for check in checks]
-    print(
-        f"trimtab  {len(apps)} rollouts at once: {', '.join(sorted(outcomes))} after {spent:.0f} s; {len(late)} checks late by "
-        f"median {1000 * statistics.median(late):.0f} ms, most {1000 * max(late):.0f} ms"
-    )
 
 
 async def looked_at(port: int, count: int) -> bool:
@@ -193,7 +152,7 @@ async def bench(folder: Path, given: argparse.Namespace) -> None:
         async with Api(plane.kubeconfig) as api:
             for name in COMMANDS:
                 if counts[name] and (name == "trimtab" or shutil.which("flagger")):
-                    await measure(name, plane, api, Amounts(counts[name], given.seconds, min(given.rush, counts[name])))
+                    await measure(name, plane, api, Amounts(counts[name], given.seconds))
 
 
 def main() -> None:
@@ -202,7 +161,6 @@ def main() -> None:
     parser.add_argument("--canaries", type=int, default=100)
     parser.add_argument("--flagger-canaries", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--rush", type=int, default=0, help="rollouts at once")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(bench(Path(folder), given))
