@@ -1,4 +1,4 @@
-"""What the judge cannot do in this place, said before it starts (judge.md 12). Called by `plan` and at the start of a rollout."""
+"""What the judge cannot do in this place, said before it starts (judge.md 12). Called by `check`, `plan` and at the start of a rollout."""
 
 from collections.abc import Sequence
 

@@ -9,6 +9,9 @@ from dataclasses import replace as changed
 
 from msgspec.structs import replace
 
+from trimtab.analysis.cautions import of_pods, of_routing
+from trimtab.analysis.recipes import recipe
+from trimtab.config.references import mapping
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import decode
@@ -20,10 +23,13 @@ from trimtab.inspection.kubernetes import OURS
 from trimtab.inspection.places import Lines, about, at
 from trimtab.inspection.queries import fault
 from trimtab.model.content import Finding, Severity
+from trimtab.model.policy import Policy
 from trimtab.model.rendered import RenderedObject
 
 DEFAULT = "default"
 PROMETHEUS = ("prometheus", "")
+MANY = 1000
+"""Pods, where nothing is known of their number."""
 BESIDE = "Write it beside the Canary, or see to it that the cluster has it."
 Templates = Mapping[tuple[str, str], MetricTemplate]
 TextName = tuple[str, str, str]
@@ -61,6 +67,8 @@ class Kin:
     sources: dict[tuple[str, str], RenderedObject] = field(default_factory=dict)
     """The objects of metric templates."""
     texts: dict[TextName, str] = field(default_factory=dict)
+    replicas: dict[TextName, int] = field(default_factory=dict)
+    """Of workloads, by namespace, kind and name."""
 
 
 def examined(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Finding]:
@@ -71,6 +79,7 @@ def examined(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Findin
             yield from _decoded(one, kin, lines)
     if kin.canaries:
         kin.texts = dict(_texts(objects))
+        kin.replicas = dict(_replicas(objects))
     for name, template in kin.templates.items():
         yield from _template(kin.sources[name], template, lines)
     for one, canary in kin.canaries:
@@ -85,6 +94,13 @@ def _texts(objects: Sequence[RenderedObject]) -> Iterator[tuple[TextName, str]]:
         if one.content is not None and not one.content.secret:
             for key, value in one.content.data.items():
                 yield (one.namespace or DEFAULT, one.name, key), value.decode(errors="replace")
+
+
+def _replicas(objects: Sequence[RenderedObject]) -> Iterator[tuple[TextName, int]]:
+    for one in objects:
+        written = mapping(mapping(one.tree).get("spec")).get("replicas", 1)
+        if isinstance(written, int):
+            yield (one.namespace or DEFAULT, one.kind, one.name), written
 
 
 def _decoded(one: RenderedObject, kin: Kin, lines: Lines) -> Iterator[Finding]:
@@ -126,16 +142,29 @@ def _canary(one: RenderedObject, canary: Canary, kin: Kin, lines: Lines) -> Iter
     alone = _in(canary, space, annotations)
     schemas = Texts(kin.texts)
     try:
-        translate(alone, Companions(kin.templates, kin.alerts, kin.policies, schemas))
+        policy = translate(alone, Companions(kin.templates, kin.alerts, kin.policies, schemas))
     except InputError as error:
         file, line = lines.place(one, _path_in(str(error)))
         yield Finding("document/canary", Severity.ERROR, str(error), str(one), file=file, line=line)
+    else:
+        yield from _judge(one, policy, kin.replicas.get((space, policy.target.kind, policy.target.name), MANY), canary)
     for of, config_map, key in schemas.missing:
         problem = (
             f"key {key} of ConfigMap {config_map} of namespace {of}, a JSON Schema of its RolloutPolicy, is not rendered with this Canary"
         )
         yield about("document/reference", one, problem, BESIDE)
     yield from _metrics(one, canary.spec.analysis.metrics, (kin.templates, space), lines)
+
+
+def _judge(one: RenderedObject, policy: Policy, replicas: int, canary: Canary) -> Iterator[Finding]:
+    """What comparing canary and primary cannot do here. Of history and traffic nothing is known without a cluster."""
+    rules = policy.analysis.judge
+    if rules is None:
+        return
+    by_pod = all(recipe(policy.provider, metric.counting).by_pod for metric in rules.metrics)
+    pods = (replicas if canary.spec.autoscaler_ref is None else MANY) if by_pod else 0
+    for said in (*of_pods(rules, pods), *of_routing(rules, policy.analysis.sticky)):
+        yield about("document/judge", one, said)
 
 
 def _policy(one: RenderedObject, policy: RolloutPolicy, kin: Kin, lines: Lines) -> Iterator[Finding]:

@@ -97,3 +97,25 @@ def test_metrics_of_a_policy_are_looked_at_like_those_of_a_canary() -> None:
     assert told(WHOLE.replace("spec:\n  validation:", metric)) == {
         "document/query": [found(WHOLE.replace("spec:\n  validation:", metric), "document/query")[0]]
     }
+
+
+JUDGED = WHOLE.replace("  validation:", "  judge: {}\n  validation:").replace("spec:\n  targetRef", "spec:\n  provider: istio\n  targetRef")
+THREE = JUDGED.replace("spec: {selector:", "spec: {replicas: 3, selector:")
+STICKY = THREE.replace("    stepWeight: 10", "    stepWeight: 10\n    sessionAffinity: {cookieName: c}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (WHOLE, []),
+        (THREE, []),
+        (JUDGED, ["warning 1: the canary has one pod: a bad node looks like a bad configuration; with 3 or more, no single pod can"]),
+        (THREE.replace("provider: istio", "provider: nginx"), ["warning 1: the canary's pods cannot be told apart"]),
+        (STICKY, []),
+        (STICKY.replace("judge: {}", "judge: {clumps: pods}"), ["warning 1: users stay with one copy (session affinity)"]),
+    ],
+)
+def test_what_the_judge_cannot_do_with_these_documents_is_a_warning(text: str, said: list[str]) -> None:
+    lines = found(text, "document/judge")
+    assert len(lines) == len(said) and all(line.startswith(start) for line, start in zip(lines, said, strict=True)), lines
+    assert not found(text, "document/canary")
