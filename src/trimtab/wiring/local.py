@@ -38,11 +38,10 @@ from trimtab.adapters.notify.webhooks import Webhooks
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.config.digest import DigestKey
 from trimtab.documents.flagger import Canary
-from trimtab.documents.onemachine import refuse_what_cannot_work
+from trimtab.documents.onemachine import counted_by_envoy, refuse_what_cannot_work
 from trimtab.documents.translate import MINIMUM_INTERVAL, Companions, translate
 from trimtab.errors import OutsideError
 from trimtab.model.content import Content
-from trimtab.model.judging import Clumps
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.policy import Metric, Policy
 from trimtab.model.revision import Revision
@@ -131,7 +130,7 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
         key = digest_key(folder)
         watching = Watching(options.source, options.path, options.branch, options.poll, target=options.target)
         repository = await open_repository(watching, folder.repository, Git(), rendition)
-        sources = GitSources(repository, partial(translate_here, options.minimum_interval), key, clock)
+        sources = GitSources(repository, partial(translate_here, options), key, clock)
         await sources.start()
         store = Store(folder.database)
         stack.push_async_callback(store.close)
@@ -224,15 +223,12 @@ async def recorded(database: Path) -> dict[str, Recorded]:
     return found
 
 
-def translate_here(minimum_interval: timedelta, canary: Canary, companions: Companions) -> Policy:
+def translate_here(options: UpOptions, canary: Canary, companions: Companions) -> Policy:
     """The rules of a Canary, if they can be followed without a cluster."""
     refuse_what_cannot_work(canary)
-    made = translate(canary, companions, minimum_interval)
-    if made.analysis.judge is None:
-        return made
-    # Envoy counts by backend, so that no pod can vouch for another.
-    judge = replace(made.analysis.judge, clumps=Clumps.TIME, interval=made.analysis.judge.interval or INTERVAL)
-    return replace(made, analysis=replace(made.analysis, judge=judge))
+    made = translate(canary, companions, options.minimum_interval)
+    server = made.analysis.counted_at or made.metrics_server or options.metrics_server
+    return made if server else replace(made, analysis=counted_by_envoy(made.analysis, INTERVAL))
 
 
 def service_variables(envoy: Envoy, namespace: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pytest
 
 from trimtab.documents.decode import read_documents
 from trimtab.documents.flagger import Canary
+from trimtab.documents.onemachine import counted_by_envoy
 from trimtab.documents.translate import Companions, translate
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.errors import DocumentError, InputError
@@ -169,3 +170,13 @@ def test_more_than_eight_metrics_are_refused() -> None:
     metrics = ", ".join(f"{{name: m{number}}}" for number in range(9))
     with pytest.raises(DocumentError, match=r"spec.judge.metrics: expected a list of at most 8 items"):
         policy(f"  judge: {{metrics: [{metrics}]}}")
+
+
+def test_on_one_machine_envoy_counts_by_backend_and_no_counter_can_be_named_without_a_prometheus() -> None:
+    here = counted_by_envoy(analysis("  judge: {}"), timedelta(seconds=5)).judge
+    assert here is not None and (here.clumps, here.interval) == (Clumps.TIME, timedelta(seconds=5))
+    own = counted_by_envoy(analysis("  judge: {scrapeInterval: 2s}"), timedelta(seconds=5)).judge
+    assert own is not None and own.interval == timedelta(seconds=2)
+    with pytest.raises(InputError, match=r"spec.judge.metrics\[0\].source of the RolloutPolicy names counters of a Prometheus"):
+        counted_by_envoy(analysis("  judge: {metrics: [{name: a, source: {requests: hits_total}}]}"), timedelta(seconds=5))
+    assert counted_by_envoy(analysis("  noData: hold"), timedelta(seconds=5)).judge is None
