@@ -101,7 +101,7 @@ class Scaffold:
                 for path, old, new in SHORTER[strategy]:
                     self.edit(path, old, new)
             elif "--print-manifests" in line:
-                self.type(f"{line} --dry-run=client")
+                self.type(line.replace("kubectl apply", "kubectl create --dry-run=client"))
                 self.installed()
             else:
                 self.type(line.replace(" production", f" {self.namespace}"))

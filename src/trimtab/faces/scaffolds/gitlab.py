@@ -17,6 +17,7 @@ def substitutes(answers: Answers, how: Deployment) -> dict[str, str]:
         "script_lint": scripts(how.lint), "script_canary": scripts(how.canary), "script_stable": scripts(how.stable),
         "script_restore": scripts((*again, *how.restore)) if how.restore else "",
         "job_shared": job("shared", how.shared, "stage: canary", f"resource_group: {layout.app}-stable") if how.shared else "",
+        "needs_shared": "- shared" if how.shared else "",
         "job_removal": job(
             "remove-canary", how.remove, "stage: afterwards", "needs: [stable]", f"resource_group: {layout.app}-canary"
         ) if how.remove else "",
