@@ -11,11 +11,11 @@ from trimtab.documents.records import from_text, to_text
 from trimtab.model.commands import Verb
 from trimtab.model.evidence import Calibration, MetricCalibration, Noise
 from trimtab.model.judging import Ending, JudgeRules, MetricRule, Ramp
-from trimtab.model.policy import Analysis, Hook, HookType
+from trimtab.model.policy import Analysis, Hook, HookType, Policy
 from trimtab.model.rollout import CanaryState, Outcome, Phase
 from trimtab.model.ruling import Ruling
 from trimtab.model.scrapes import Arm, PodCounts, Scrape
-from trimtab.model.verdict import History
+from trimtab.model.verdict import History, Samples
 from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
 
@@ -361,6 +361,22 @@ def test_with_everybody_on_the_canary_there_is_nothing_to_compare_and_what_came_
     assert (outcome(story), weights(story)) == (Outcome.PROMOTED, [50, 100, 0])
     steps = {state.evidence.step for state in story.states if state.evidence.step is not None}
     assert {(step.weight, step.next_weight, step.last) for step in steps} == {(0.5, 1.0, True)}
+
+
+def test_scrapes_stay_as_long_as_they_were_first_measured(compared: Callable[..., tuple[Story, Requests]]) -> None:
+    story, _ = compared()
+    metrics = story.memory.metrics
+    measured, lengths = metrics.counted, []
+
+    def counted(policy: Policy, after: datetime) -> Samples:
+        assert policy.analysis.judge is not None
+        lengths.append(policy.analysis.judge.interval)
+        return measured(policy, after)
+
+    metrics.counted = counted  # type: ignore[method-assign]  # the metrics of this test are its own
+    story.until_settled()
+    assert lengths[0] is None and set(lengths[-5:]) == {timedelta(seconds=15)}
+    assert story.state.rollout is not None and story.state.rollout.policy.analysis.judge == RULES, "the pinned policy stays as it is"
 
 
 def test_a_newer_change_begins_with_no_evidence_of_the_one_before(compared: Callable[..., tuple[Story, Requests]]) -> None:

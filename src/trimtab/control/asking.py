@@ -15,9 +15,14 @@ from trimtab.rollout.turn import run_id
 
 
 async def count(state: CanaryState, policy: Policy, since: datetime, outside: Outside) -> Samples:
-    """What canary and primary counted since it was last looked at."""
-    compared = state.evidence.compared
+    """What canary and primary counted since it was last looked at.
+
+    Scrapes stay as long as they were first measured: bins of another length would count parts of what was counted before.
+    """
+    compared, rules = state.evidence.compared, policy.analysis.judge
     upto = compared.upto if compared is not None else None
+    if compared is not None and upto is not None and rules is not None:
+        policy = replace(policy, analysis=replace(policy.analysis, judge=replace(rules, interval=compared.interval)))
     return await outside.metrics.count(state.key, policy, since, upto or since)
 
 
