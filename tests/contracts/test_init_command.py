@@ -139,7 +139,18 @@ def test_of_several_apps_one_has_to_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--app", "Shop;ls"), ("--namespace", "a b"), ("--image", "x'y"), ("--prometheus", "ftp://x"), ("--branch", "-x")]
+    "words",
+    [
+        ("--app", "Shop;ls"),
+        ("--app", "on"),
+        ("--namespace", "123"),
+        ("--branch", "1.0"),
+        ("--branch", "NO"),
+        ("--namespace", "a b"),
+        ("--image", "x'y"),
+        ("--prometheus", "ftp://x"),
+        ("--branch", "-x"),
+    ],
 )
 def test_what_would_mean_something_else_in_a_workflow_is_refused(words: tuple[str, ...], tmp_path: Path) -> None:
     init(empty(tmp_path), "kustomize", "--yes", *words, code=2)
@@ -164,6 +175,14 @@ def test_a_link_out_of_the_repository_is_not_followed(tmp_path: Path) -> None:
     (empty(inside) / "trimtab").symlink_to(outside)
     done = init(inside, "kustomize", "--yes", code=2)
     assert "leads out of the repository" in str(done.exception) and files(outside) == {} == files(inside)
+
+
+@pytest.mark.parametrize("strategy", ["kustomize", "helm", "flagger"])
+def test_names_that_look_like_numbers_stay_text(strategy: str, tmp_path: Path) -> None:
+    init(empty(tmp_path), strategy, "--yes", "--app", "e5", "--image", "12:30", "--branch", "release/1.0")
+    (path,) = (path for path in files(tmp_path) if path.endswith(("base/deployment.yaml", "k8s/deployment.yaml", "e5/values.yaml")))
+    assert 'image: "12:30"' in (tmp_path / path).read_text()
+    assert load(tmp_path).document.spec.branch == "release/1.0"
 
 
 def test_argocd_needs_a_remote(tmp_path: Path) -> None:

@@ -20,11 +20,13 @@ from trimtab.faces.scaffolds.recognising import charts, overlays
 from trimtab.faces.scaffolds.writing import Fate, Proposal, proposals, write
 from trimtab.wiring.surroundings import Surroundings, surroundings
 
-NAME = (r"[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?", "lower-case letters, digits and dashes, at most 53")
+WORD = r"(?!(?i:true|false|yes|no|on|off|null|[yn])$)"
+"""Not what YAML takes for something else than text."""
+NAME = (rf"{WORD}[a-z]([-a-z0-9]{{0,51}}[a-z0-9])?", "a lower-case letter, then letters, digits and dashes, at most 53; no word of YAML")
 IMAGE = (r"[\w][\w.:/@-]*", "an image, such as shop:1.0.0")
 ADDRESS = (r"https?://[\w.:/%\[\]-]+", "an address, such as http://prometheus.monitoring:9090")
 PORT = (r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]", "1 to 65535")
-BRANCH = (r"[\w][\w./-]*", "the name of a branch")
+BRANCH = (rf"{WORD}[A-Za-z][\w./-]*", "a letter, then letters, digits, dots, dashes and slashes; no word of YAML")
 PLACE = re.compile(r"[\w][\w./-]*")
 """Paths that mean the same in YAML, in a shell, and in the filters of workflows."""
 REMOTE = re.compile(r"[\w/][\w.+:/@~-]*")
@@ -177,7 +179,7 @@ def one(found: Sequence[Layout], app: str, asking: Asking) -> Layout | None:
 def named(around: Surroundings) -> str:
     """What a new app is called: as the repository."""
     name = re.split(r"[/:]", around.remote)[-1].removesuffix(".git") if around.remote else around.root.name
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "app"
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).lstrip("-0123456789")[:40].strip("-") or "app"
 
 
 def safe(layout: Layout) -> None:

@@ -61,6 +61,11 @@ class Answers:
     """Its kind, where the address does not say it."""
 
 
+def chart_files(chart: str) -> tuple[str, ...]:
+    """What all releases of a chart have in common."""
+    return f"{chart}/templates", f"{chart}/values.yaml", f"{chart}/Chart.yaml"
+
+
 def usual(strategy: Strategy, app: str, namespace: str) -> Layout:
     """The layout of an app that is written anew."""
     match strategy:
@@ -69,7 +74,7 @@ def usual(strategy: Strategy, app: str, namespace: str) -> Layout:
             stable, canary = f"{chart}/values-production.yaml", f"{chart}/values-canary.yaml"
             return Layout(
                 app, namespace, Copy("canary", canary, (stable, canary), f"{app}-canary"), Copy("production", stable, (stable,), app),
-                (f"{chart}/templates", f"{chart}/values.yaml"), chart=chart,
+                chart_files(chart), chart=chart,
             )  # fmt: skip
         case "argocd":
             root, canary, stable = f"apps/{app}", "canary", "stable"

@@ -10,7 +10,7 @@ from pathlib import Path
 from trimtab.documents.kubernetes import KUSTOMIZATIONS, MANIFESTS
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import DocumentError
-from trimtab.faces.scaffolds.layout import Copy, Layout
+from trimtab.faces.scaffolds.layout import Copy, Layout, chart_files
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 SKIPPED = ("node_modules", "vendor", "charts", "templates")
@@ -47,7 +47,7 @@ def charts(root: Path) -> tuple[Layout, ...]:
             first, second = (path.relative_to(root).as_posix() for path in (stable, values["canary"]))
             name = stable.stem.removeprefix("values-")
             copies = Copy("canary", second, (first, second), f"{app}-canary"), Copy(name, first, (first,), app)
-            found.append(Layout(app, "", *copies, (f"{chart}/templates", f"{chart}/values.yaml"), chart=chart, there=True))
+            found.append(Layout(app, "", *copies, chart_files(chart), chart=chart, there=True))
     return tuple(found)
 
 
