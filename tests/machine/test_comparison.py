@@ -168,6 +168,19 @@ def test_thin_traffic_by_evidence_asks_a_person_and_without_an_answer_ends_incon
     assert story.state.held is not None and "Nobody said in time" in story.state.held.why
 
 
+def test_that_evidence_will_not_suffice_is_told_once_however_the_forecast_goes_to_and_fro(
+    compared: Callable[..., tuple[Story, Requests]],
+) -> None:
+    story, requests = compared(replace(RULES, step_deadline=10 * MINUTE), ramp=Ramp.EVIDENCE)
+    requests.canary = requests.primary = 0.0
+    requests.total = 1200
+    for number in range(16):
+        requests.total = 400 if number % 2 else 1200
+        story.go_on(timedelta(seconds=30))
+    assert sum("Not enough to decide" in text for text in story.said()) == 1
+    assert sum("Collecting" in entry.text for entry in story.memory.store.entries[story.state.key]) <= 2
+
+
 def test_a_person_may_promote_what_the_judge_cannot_tell(compared: Callable[..., tuple[Story, Requests]]) -> None:
     story, requests = compared(replace(RULES, step_deadline=5 * MINUTE), ramp=Ramp.EVIDENCE)
     requests.total = 50

@@ -126,13 +126,25 @@ def passes(turn: Turn) -> None:
 
 def tell(turn: Turn, ruling: JudgeDecision) -> None:
     """What is new is in the journal; people hear what keeps it waiting."""
-    before = turn.before.evidence.ruling
-    if before is not None and (before.ruling, before.reason) == (ruling.ruling, ruling.reason) and before.step == ruling.step:
+    if not is_news(turn, ruling):
         return
     message = rulings.news(turn.names, ruling, turn.state.evidence)
     turn.note(message)
     if ruling.ruling in rulings.SPOKEN:
         turn.announce(message)
+
+
+def is_news(turn: Turn, ruling: JudgeDecision) -> bool:
+    """Does it say something else than before? A forecast that goes to and fro is told once."""
+    before = turn.before.evidence.ruling
+    if before is None or before.step != ruling.step:
+        return True
+    if (before.ruling, before.reason) == (ruling.ruling, ruling.reason):
+        return False
+    if ruling.ruling is Ruling.COLLECTING:
+        return before.ruling in (Ruling.HOLD, Ruling.NO_DATA)
+    told = any(mark.startswith(f"{rulings.REASONS[Ruling.INSUFFICIENT]}: ") for mark in turn.state.spoken)
+    return ruling.final or ruling.ruling is not Ruling.INSUFFICIENT or not told
 
 
 def ended(turn: Turn, ruling: JudgeDecision) -> bool:
