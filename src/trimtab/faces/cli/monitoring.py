@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from trimtab.errors import InputError, TrimtabError
+from trimtab.errors import InputError, OutsideError, TrimtabError
 from trimtab.faces.cli.options import output_option, show_json
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, INTERRUPTED, TIMED_OUT
 from trimtab.faces.outputs import write_outputs, write_summary
@@ -28,11 +28,12 @@ CODES = {
     "pass": DONE, "fail": FAILED, "inconclusive": INCONCLUSIVE, "no-data": INCONCLUSIVE, monitoring.TIMED_OUT: TIMED_OUT,
     monitoring.WATCHING: DONE, monitoring.STOPPED: INTERRUPTED,
 }  # fmt: skip
+BACK = "`trimtab rollback --evidence {file}` puts {target} back by a commit, without an alert; its content may come again."
 NEXT = {
-    "fail": "`trimtab rollback --evidence {file}` puts {target} back; its content is held then.",
-    "inconclusive": "`trimtab rollback --evidence {file}` puts {target} back by a commit, without an alert; its content may come again.",
     "pass": "`trimtab promote --evidence {file}` brings it into the next target.",
-}
+    "fail": "`trimtab rollback --evidence {file}` puts {target} back; its content is held then.",
+    "inconclusive": BACK, "no-data": BACK, monitoring.TIMED_OUT: BACK,
+}  # fmt: skip
 """What is to be done then; of a target that is a canary."""
 
 
@@ -122,7 +123,11 @@ async def work(wish: Wish) -> int:
         if kept is not None:
             keeping.resume(kept, watching)
         click.echo(f"watching {watching.subject} at commit {watching.subject.commit[:10]}", err=True)
-        finish = await stoppable(lambda: watching.watch(once=wish.detach), lambda: watching.unfinished(monitoring.STOPPED))
+        try:
+            finish = await stoppable(lambda: watching.watch(once=wish.detach), lambda: watching.unfinished(monitoring.STOPPED))
+        except OutsideError:
+            click.echo("there is no verdict: nothing was changed, and nothing should be on this account", err=True)
+            raise
         if finish.word not in (monitoring.WATCHING, monitoring.STOPPED):
             keeping.forget(wish.state)
         elif keeping.save(wish.state, watching):
