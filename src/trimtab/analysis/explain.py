@@ -50,6 +50,8 @@ def because(decision: JudgeDecision, rules: JudgeRules) -> str:
         return (
             f"canary and primary both break the objective of {subject.metric}; that is not the canary's doing, and nothing moves meanwhile."
         )
+    if decision.ruling in (Ruling.COLLECTING, Ruling.INSUFFICIENT) and not subject.canary.total + subject.primary.total:
+        return "no complete scrape of canary and primary has come in yet."
     facts = f"{compared(subject, alone=len(decision.readings) == 1)}."
     odds = {
         Reason.WORSE: rollback_odds,

@@ -170,8 +170,9 @@ def end_running(folder: Path) -> None:
 def demo_command(keep: bool, folder: Path | None) -> None:
     """Show it: a small web service, steady load, and four changes of its configuration.
 
-    A good change is promoted, one that breaks 5 % of the requests is rolled back, one that does not parse is refused, and a new
-    Secret is promoted. No cluster and no network are needed; it takes about half a minute.
+    A good change is promoted, one that breaks 10 % of the canary's requests is rolled back because the primary does better at
+    the same time, one that does not parse is refused, and a new Secret is promoted. No cluster and no network are needed; it takes
+    about half a minute.
 
     \b
     Example:
@@ -220,7 +221,7 @@ def look_further(place: Path, keep: bool) -> None:
     program = "trimtab" if shutil.which("trimtab") or not here.exists() else os.path.relpath(here)
     click.echo("\nTo look further:")
     click.echo(f"  {program} history --state {state}")
-    click.echo(f"  {program} show 3 --state {state}      what was rolled back, and by which check")
+    click.echo(f"  {program} show 3 --state {state}      what was rolled back, and by which figures")
     if keep:
         click.echo(f"  {program} watch --state {state}")
         click.echo(f"  {program} down --state {state}        stops it")

@@ -44,11 +44,11 @@ ACTS = (
         "promoted",
     ),
     Act(
-        "A bad change: a timeout that 5 % of the queries do not meet",
+        "A bad change: a timeout that 10 % of the queries do not meet",
         "Fail faster",
         lambda repository: repository.write_settings(GOOD.replace("timeout_ms: 250", "timeout_ms: 20")),
         Outcome.ROLLED_BACK,
-        "rolled back",
+        "rolled back by comparison with the primary",
     ),
     Act(
         "A change that does not parse",

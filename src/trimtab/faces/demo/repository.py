@@ -47,6 +47,7 @@ apiVersion: flagger.app/v1beta1
 kind: Canary
 metadata:
   name: shop
+  annotations: {trimtab.dev/policy: compared}
 spec:
   targetRef: {apiVersion: apps/v1, kind: Deployment, name: shop}
   progressDeadlineSeconds: 30
@@ -54,14 +55,22 @@ spec:
   analysis:
     interval: 2s
     threshold: 2
-    stepWeights: [10, 40, 70]
+    stepWeights: [10, 50]
     metrics:
-      - name: request-success-rate
-        thresholdRange: {min: 99}
-        interval: 10s
       - name: request-duration
         thresholdRange: {max: 500}
         interval: 10s
+"""
+POLICY = """\
+apiVersion: trimtab.dev/v1alpha1
+kind: RolloutPolicy
+metadata:
+  name: compared
+spec:
+  judge:                          # is the canary as good as the primary, at the same time?
+    metrics: [{name: errors}]
+    scrapeInterval: 1s            # the demo is in a hurry; 15s is usual
+    tolerance: {absolute: 2%}     # and so it proves less than a service of yours should
 """
 
 
@@ -79,6 +88,7 @@ class Repository:
         self.git("init", "--quiet", "--initial-branch=main")
         (self.folder / "deployment.yaml").write_text(DEPLOYMENT.format(python=sys.executable, service=SERVICE))
         (self.folder / "canary.yaml").write_text(CANARY)
+        (self.folder / "policy.yaml").write_text(POLICY)
         self.write_settings(FIRST)
         self.write_token(FIRST_TOKEN)
         self.commit("Add the shop")

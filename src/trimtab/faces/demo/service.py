@@ -1,6 +1,6 @@
 """The web service of the demo: answers from a pretended database, by the configuration in its ConfigMap.
 
-Run as a pod, with nothing but the standard library. One query in twenty is slow; a timeout that is too short turns these into
+Run as a pod, with nothing but the standard library. One query in ten is slow; a timeout that is too short turns these into
 errors, as it would anywhere.
 """
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 SLOW, FAST = 0.040, 0.002
-"""Seconds that the pretended database takes for every twentieth query, and for the others."""
+"""Seconds that the pretended database takes for every tenth query, and for the others."""
 
 
 def read(path: Path) -> dict[str, str]:
@@ -20,7 +20,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 class Service:
-    """Requests are counted to make one in twenty slow."""
+    """Requests are counted to make one in ten slow."""
 
     def __init__(self, settings: dict[str, str], token: str) -> None:
         self.timeout = float(settings["timeout_ms"]) / 1000
@@ -31,7 +31,7 @@ class Service:
         if path == "/ready":
             return ("200 OK", "ready") if self.token else ("503 Service Unavailable", "no token")
         self.queries += 1
-        takes = SLOW if self.queries % 20 == 0 else FAST
+        takes = SLOW if self.queries % 10 == 0 else FAST
         await asyncio.sleep(min(takes, self.timeout))
         if takes > self.timeout:
             return "504 Gateway Timeout", "the database did not answer in time"
