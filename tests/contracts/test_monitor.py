@@ -138,6 +138,15 @@ async def test_without_stable_pods_there_is_nothing_to_compare_with(tmp_path: Pa
             await made.watched()
 
 
+async def test_two_namespaces_need_a_selector_that_finds_both_copies(tmp_path: Path) -> None:
+    async with outside(World()) as world:
+        made = prepared(tmp_path, world, JUDGED)
+        pipeline = (made.shop.clone / "trimtab.yaml").read_text().replace("name: stable,", "name: stable, namespace: elsewhere,")
+        made.shop.change("elsewhere", **{"trimtab.yaml": pipeline})
+        with pytest.raises(InputError, match=r"in namespace production and deployment/shop-stable in elsewhere.*source\.selector"):
+            await made.watched()
+
+
 async def test_content_that_changes_while_it_is_watched_is_judged_by_nobody(tmp_path: Path) -> None:
     async with outside(World()) as world:
         made = prepared(tmp_path, world)

@@ -66,10 +66,15 @@ class Counting:
         """InputError where there is nothing to compare with."""
         rules = self.policy.analysis.judge
         assert rules is not None
+        canary, stable = self.arms.canary, self.arms.stable
+        if canary.namespace != stable.namespace and not all(metric.counting.selector for metric in rules.metrics):
+            raise InputError(
+                f"{canary} is in namespace {canary.namespace} and {stable} in {stable.namespace}, but counters are looked for in one "
+                "namespace: write `source.selector` for each metric of spec.judge that finds both"
+            )
         pods = await self.arms.pods(self.key, self.policy)
         each = {arm: sum(one is arm for _, one in pods) for arm in Arm}
         if not self.arms.remote and not each[Arm.PRIMARY]:
-            stable = self.arms.stable
             raise InputError(f"there are no pods of {stable} in namespace {stable.namespace}, with which spec.judge compares the canary")
         share = each[Arm.CANARY] / len(pods) if each[Arm.PRIMARY] and each[Arm.CANARY] else UNKNOWN
         history = await self.metrics.history(self.key, self.policy)
