@@ -125,9 +125,9 @@ COMPARED, UNLIMITED = JudgeRules(metrics=(MetricRule("errors"),), bake=timedelta
 
 
 def compared(
-    canary: int, stable: int, looks: int, rules: JudgeRules = COMPARED, limits: Analysis = UNLIMITED
+    canary: int, stable: int, looks: int, rules: JudgeRules = COMPARED, limits: Analysis = UNLIMITED, each: int = 1000
 ) -> tuple[Seen, Conclusion | None, int]:
-    """Three pods of the canary and nine of stable with a thousand requests each in every scrape, of which so many fail in all."""
+    """Three pods of the canary and nine of stable with so many requests each in every scrape, of which so many fail in all."""
     made = Rules(
         Analysis(limits.metrics, limits.threshold, WhenUnknown.HOLD, WhenUnknown.HOLD, judge=rules),
         timedelta(minutes=2),
@@ -135,8 +135,8 @@ def compared(
     seen = begun(BEGAN, Calibration(), 0.25)
     for count in range(1, looks + 1):
         at = BEGAN + count * LOOK
-        pods = [PodCounts(f"c{number}", Arm.CANARY, canary // 3, 1000) for number in range(3)]
-        pods += [PodCounts(f"s{number}", Arm.PRIMARY, stable // 9, 1000) for number in range(9)]
+        pods = [PodCounts(f"c{number}", Arm.CANARY, canary // 3, each) for number in range(3)]
+        pods += [PodCounts(f"s{number}", Arm.PRIMARY, stable // 9, each) for number in range(9)]
         scrapes = (Scrape("errors", at, counts=tuple(pods)),) if canary >= 0 else ()
         answers = tuple(Sample(metric.name, metric.kind, 0.5) for metric in limits.metrics)
         missing = ("nothing was found",) if canary < 0 else ()
@@ -162,7 +162,7 @@ def test_a_canary_as_good_as_stable_passes_once_its_time_is_over_and_a_regressio
 
 
 def test_where_nothing_is_refuted_yet_it_is_watched_on_after_its_time() -> None:
-    seen, found, _ = compared(0, 0, 12)
+    seen, found, _ = compared(0, 0, 12, each=10)
     assert found is None and "are needed" in line(seen, Rules(Analysis(judge=COMPARED), timedelta(minutes=2)), BEGAN + 12 * LOOK)
 
 
@@ -188,7 +188,8 @@ def test_without_counters_there_are_no_data_and_it_is_said_what_was_looked_for()
     ("ending", "came"), [(Ending.ASK, Came.INCONCLUSIVE), (Ending.STOP, Came.INCONCLUSIVE), (Ending.PROMOTE, Came.PASS)]
 )
 def test_what_is_not_proved_by_its_deadline_ends_as_the_policy_says(ending: Ending, came: Came) -> None:
-    _, found, _ = compared(0, 0, 200, JudgeRules(metrics=COMPARED.metrics, on_insufficient=ending, step_deadline=timedelta(minutes=4)))
+    rules = JudgeRules(metrics=COMPARED.metrics, on_insufficient=ending, step_deadline=timedelta(minutes=4))
+    _, found, _ = compared(0, 0, 200, rules, each=10)
     assert found is not None and found.came is came
 
 
