@@ -200,6 +200,17 @@ def test_evidence_that_comes_after_all_spares_the_person(compared: Callable[...,
     assert (outcome(story), weights(story)) == (Outcome.PROMOTED, [10, 50, 0])
 
 
+def test_evidence_that_comes_after_all_leads_to_the_gate_of_the_next_step(compared: Callable[..., tuple[Story, Requests]]) -> None:
+    gate = Hook("gate", HookType.CONFIRM_TRAFFIC_INCREASE, "http://hook/gate")
+    story, requests = compared(replace(RULES, step_deadline=5 * MINUTE), ramp=Ramp.EVIDENCE, hooks=(gate,))
+    requests.total = 50
+    story.until_phase(Phase.WAITING_PROMOTION)
+    story.memory.hooks.closed["gate"] = "no"
+    requests.total = USUAL
+    story.go_on(20 * MINUTE)
+    assert (story.state.phase, weights(story)) == (Phase.PROGRESSING, [10])
+
+
 def test_a_canary_that_turns_bad_while_a_person_is_asked_goes_back(compared: Callable[..., tuple[Story, Requests]]) -> None:
     story, requests = compared(replace(RULES, step_deadline=5 * MINUTE), ramp=Ramp.EVIDENCE)
     requests.total = 50
@@ -327,6 +338,17 @@ def test_a_hook_that_is_closed_keeps_a_step_and_is_asked_at_the_interval(compare
     assert outcome(story) is Outcome.PROMOTED
 
 
+def test_a_check_hook_that_fails_is_asked_at_the_interval_however_good_the_evidence(
+    compared: Callable[..., tuple[Story, Requests]],
+) -> None:
+    check = Hook("check", HookType.ROLLOUT, "http://hook/check")
+    story, _ = compared(ramp=Ramp.EVIDENCE, interval=5 * MINUTE, hooks=(check,))
+    story.go_on(until=at(10))
+    story.memory.hooks.closed["check"] = "no"
+    story.go_on(4 * MINUTE)
+    assert story.state.evidence.failed_checks == 1, "once when the evidence suffices; the second, which rolls back, is five minutes later"
+
+
 def test_an_approval_does_not_let_it_grow_once_scrapes_brought_a_doubt(compared: Callable[..., tuple[Story, Requests]]) -> None:
     story, requests = compared(approvals=frozenset({HookType.CONFIRM_TRAFFIC_INCREASE}))
     story.go_on(MINUTE, lambda state: state.rollout is not None and state.rollout.gate is not None)
@@ -408,7 +430,7 @@ def test_a_clock_that_is_set_back_loses_evidence_but_not_the_rollout(compared: C
     story.go_on(until=at(10))
     story.go_on(timedelta(seconds=50))
     story.memory.world.set_back(timedelta(minutes=30))
-    story.until_settled()
+    story.until_settled(10 * MINUTE)
     assert outcome(story) is Outcome.PROMOTED
 
 
