@@ -8,7 +8,7 @@ import numpy as np
 
 from trimtab.analysis import counts, forecast
 from trimtab.analysis.ledger import Array
-from trimtab.faces.plots import BOTTOM, COLOURS, DASHES, HEIGHT, LEFT, TOP, across, down, drawn, frame, gridline, legend, text
+from trimtab.faces.plots import BOTTOM, COLOURS, DASHES, HEIGHT, LEFT, RIGHT, TOP, WIDTH, across, down, drawn, frame, gridline, legend, text
 from trimtab.model.judging import JudgeRules
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "judge"
@@ -64,8 +64,8 @@ def looking() -> tuple[str, str]:
     rules = {"p-value < 1 %": by_p_value, "success < 99 %": by_threshold, "the judge": by_judge}
     pictures = []
     for ratio, title in (
-        (1.0, "equal canaries rolled back so far, a look every 15 s"),
-        (3.0, "the same of canaries that fail 3 times as often"),
+        (1.0, "Equal canaries rolled back so far, a look every 15 s"),
+        (3.0, "The same of canaries that fail 3 times as often"),
     ):
         found = scrapes(ratio, 240, 400, np.random.default_rng(7))
         named = [(name, shares(rule(found))) for name, rule in rules.items()]
@@ -90,7 +90,9 @@ def odds() -> str:
         named.append((name, points))
     levels = [(float(np.log(bar)), f"{bar:g}:1") for bar in (0.1, 1, 20, 100, 1000)]
     low, high = np.log(0.1), np.log(3000)
-    return chart("odds, scrape by scrape, at 10 % of the requests", named, levels, (lambda log: (log - low) / (high - low), minute(3)))
+    notes = [(float(np.log(20)), "held, or goes on"), (float(np.log(100)), "rolled back")]
+    places = (lambda log: (log - low) / (high - low), minute(3))
+    return chart("Odds, scrape by scrape, at 10 % of the requests", named, levels, places, notes=notes)
 
 
 def minute(most: float) -> Callable[[float], float]:
@@ -107,7 +109,7 @@ def sight() -> str:
         named.append((f"{100 * weight:g} %", [(float(x), float(y)) for x, y in zip(minutes, least, strict=True) if np.isfinite(y)]))
     levels = [(ratio, f"{ratio:g}x") for ratio in (1, 2, 5, 10, 20)]
     places = (lambda ratio: np.log(max(ratio, 1.0)) / np.log(20), lambda minutes: np.log(minutes) / np.log(60))
-    return chart("the least regression that is seen, by weight", named, levels, places, (1, 2, 5, 10, 20, 60))
+    return chart("The least regression that is seen, by weight", named, levels, places, (1, 2, 5, 10, 20, 60))
 
 
 def chart(
@@ -116,13 +118,15 @@ def chart(
     levels: Sequence[tuple[float, str]],
     places: tuple[Callable[[float], float], Callable[[float], float]],
     times: Sequence[float] = (),
+    notes: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """Lines over minutes; `places` says where a value, and a minute, lies between 0 and 1."""
+    """Lines over minutes; `places` says where a value, and a minute, lies between 0 and 1. `notes` stand beside values."""
     up, along = places
     last = max(points[-1][0] for _, points in named)
     parts = [frame(title), text(LEFT, TOP - 2, title, "start")]
     for value, words in levels:
         parts += gridline(up(value), words)
+    parts += [text(WIDTH - RIGHT + 6, down(up(value)) + 4, words, "start") for value, words in notes]
     parts += [
         text(across(along(time)), HEIGHT - BOTTOM + 16, f"{time:g} min", "middle")
         for time in times or [last * part / 4 for part in range(5)]
