@@ -38,13 +38,14 @@ def secret(token: str, name: str = "shop") -> str:
 
 
 def deployment(name: str = "shop", **changes: Any) -> str:
-    """The Deployment. `delay` is the time in seconds before a pod is asked whether it is ready, `linger` that of its preStop hook."""
+    """The Deployment. `delay` is the time in seconds before a pod is asked whether it is ready, `linger` that of its preStop hook,
+    `service` another program."""
     probe = {"httpGet": {"path": "/ready", "port": "http"}, "periodSeconds": 1, "initialDelaySeconds": changes.get("delay", 0)}
     token = {"name": "API_TOKEN", "valueFrom": {"secretKeyRef": {"name": f"{name}-token", "key": "token"}}}
     container: dict[str, Any] = {
         "name": "web",
         "image": changes.get("image", "example/shop:1"),
-        "command": [sys.executable, str(SERVICE), "/etc/shop/settings.yaml"],
+        "command": [sys.executable, str(changes.get("service", SERVICE)), "/etc/shop/settings.yaml", *changes.get("arguments", ())],
         "ports": [{"name": "http", "containerPort": 8080}],
         "env": [token, *changes.get("env", ())],
         "readinessProbe": probe,
