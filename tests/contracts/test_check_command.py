@@ -181,3 +181,24 @@ def test_hostile_names_are_shown_on_one_line_without_control_characters(shop: Pa
     lines = ran(shop, ends=2).stdout.splitlines()
     assert len(lines) == 2
     assert "\x1b" not in lines[0]
+
+
+def test_a_file_larger_than_any_honest_one_is_a_finding_and_the_rest_is_looked_at(shop: Path) -> None:
+    with open(shop / "web/canary/huge.yaml", "wb") as file:
+        file.truncate(65 * 1024 * 1024)
+    edited(shop, "web/canary/app.yaml", "image: x", "image: 1")
+    assert found(shop, ends=2) == [
+        "web/canary/app.yaml:11 error kubernetes/schema",
+        "web/canary/huge.yaml:0 error render/fails",
+    ]
+
+
+def test_a_target_whose_tool_is_not_there_is_a_finding_and_the_rest_is_looked_at(shop: Path, tmp_path: Path) -> None:
+    written(shop, {"web/canary/kustomization.yaml": "resources: [app.yaml]\n"})
+    edited(shop, "trimtab.yaml", "    rendering: plain\n", "")
+    edited(shop, "web/stable/app.yaml", "image: x", "image: 1")
+    git = tmp_path / "bin"
+    git.mkdir()
+    done = ran(shop, ends=2, PATH=str(git))
+    assert "web/canary: error: there is neither `kustomize` nor `kubectl` on PATH" in done.stdout
+    assert "web/stable/app.yaml:11: error: " in done.stdout

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trimtab.adapters.rendering import plain
-from trimtab.adapters.rendering.objects import apart
+from trimtab.adapters.rendering.objects import apart, manifests
+from trimtab.adapters.rendering.parts import documents
+from trimtab.adapters.rendering.request import inside, read
 from trimtab.config.consumers import uses
 from trimtab.errors import DocumentError, InputError
 from trimtab.model.rendered import Rendered, RenderedObject
@@ -73,6 +75,8 @@ async def _rendered(unit: Unit, rules: Rules) -> tuple[Rendered | None, list[Doc
         return await render(unit.request, rendering, rules), []
     except DocumentError as error:
         return None, [error]
+    except InputError as error:
+        return None, [DocumentError(str(error), file=unit.request.path)]
 
 
 def _plain(unit: Unit) -> tuple[Rendered | None, list[DocumentError]]:
@@ -81,11 +85,11 @@ def _plain(unit: Unit) -> tuple[Rendered | None, list[DocumentError]]:
     files = unit.files or tuple(path.relative_to(request.root).as_posix() for path in plain.below(request))
     for file in files:
         try:
-            objects += plain.render(replace(request, path=file)).objects
+            found = documents(read(request.root, inside(request.root, request.root / file, written=file)), file)
+            objects += plain.render(replace(request, path=file)).objects if any(manifests(found)) else ()
         except DocumentError as error:
             errors.append(error)
-        except InputError:
-            # It holds YAML, but no object.
-            continue
+        except InputError as error:
+            errors.append(DocumentError(str(error), file=file))
     kept = apart(objects)
     return Rendered(request.label, "plain", plain.TOOL, "", kept, uses(kept), tuple(files)), errors

@@ -1,0 +1,34 @@
+"""docs/checks.md is true: its table is the catalogue's, its trimtab.yaml is one, and its commands are there."""
+
+import re
+from pathlib import Path
+
+from trimtab.documents.decode import read_documents
+from trimtab.documents.pipeline import Pipeline
+from trimtab.faces.cli.check import check_command
+from trimtab.inspection.catalogue import BY_ID, EVERY
+
+PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
+
+
+def test_the_table_has_every_check_with_its_severity_and_sentence() -> None:
+    rows = [f"| `{check.id}` | {check.severity.value} | {check.says} |" for check in EVERY]
+    assert rows == re.findall(r"^\| `[a-z0-9]+/.*$", PAGE, re.MULTILINE)
+    assert len(BY_ID) == len(EVERY)
+
+
+def test_the_trimtab_yaml_of_the_page_is_one_and_names_checks_that_are_there() -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (decoded,) = read_documents(block, "checks.md")
+    assert isinstance(decoded.value, Pipeline)
+    written = decoded.value.spec.check
+    assert written is not None
+    assert {*written.severities, *(waiver.check for waiver in written.waivers)} <= {*BY_ID}
+    assert written.schemas and written.validators and written.waivers
+
+
+def test_every_form_of_output_is_described_and_every_option_there() -> None:
+    (output,) = [parameter for parameter in check_command.params if parameter.name == "output"]
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(output.type.choices)  # type: ignore[attr-defined]
+    known = {option for parameter in check_command.params for option in parameter.opts}
+    assert {*re.findall(r"`(--[a-z-]+)", PAGE)} <= known | {"--network"}
