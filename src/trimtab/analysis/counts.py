@@ -124,7 +124,10 @@ def update(state: CountState, seen: Seen, known: Known, next_weight: Array | flo
     seldom = usual < constants.hardly_ever * known.absolute
     if np.any(seldom):
         rates = rate_tolerated(known.absolute, constants), rate_to_refute(known.absolute, next_weight, rules)
-        factors = alone(factors, seldom, by_itself(seen.arms[..., 0, :], rates, constants), worth)
+        # Promotion is bet on by what was known before the scrape. Against the canary a failure of the primary may count at once: it makes
+        # the canary no more suspicious than it is.
+        quiet = seldom & (seen.arms[..., 1, 0] == 0)
+        factors = alone(factors, (quiet, seldom), by_itself(seen.arms[..., 0, :], rates, constants), worth)
     books = book.added(state.ledger, factors, rules.cap, rules.cap_promote)
     return remembered(replace(state, ledger=books), seen)
 
@@ -143,7 +146,8 @@ def weighed(state: CountState, seen: Seen, known: Known, constants: Constants) -
     """What counts are worth with this scrape; where they are worth less than before, what was won shrinks."""
     dispersion = noise.observed(state.noise, seen.groups, False, constants)
     dispersion, load = noise.loaded(dispersion, seen.arms[..., 0, 1], seen.canary_pods, known.load)
-    worth = noise.worth(dispersion, (known.single, known.lasting), load, rate(state, seen, known, constants), constants)
+    grown = load, rate(state, seen, known, constants), noise.crowding(load, known.load, constants)
+    worth = noise.worth(dispersion, (known.single, known.lasting), grown, constants)
     dispersion, books = noise.applied(dispersion, state.ledger, worth)
     return replace(state, ledger=books, noise=dispersion), worth
 
@@ -188,12 +192,12 @@ def by_itself(canary: Array, rates: tuple[Array, Array], constants: Constants) -
     )
 
 
-def alone(factors: Factors, seldom: Flags, of_itself: tuple[Array, Array], worth: Worth) -> Factors:
-    """With what the canary says by itself, where the primary hardly ever fails (ADR 13)."""
-    margin, promote = of_itself
+def alone(factors: Factors, where: tuple[Flags, Flags], of_itself: tuple[Array, Array], worth: Worth) -> Factors:
+    """With what the canary says by itself, where the primary hardly ever fails (ADR 13); `where` is of being worse, and of going on."""
+    (quiet, seldom), (margin, promote) = where, of_itself
     return replace(
         factors,
-        margin=np.where(seldom[..., None], margin / worth.divisor[..., None], factors.margin),
+        margin=np.where(quiet[..., None], margin / worth.divisor[..., None], factors.margin),
         promote=np.where(seldom[..., None], promote / worth.divisor_promote[..., None], factors.promote),
     )
 

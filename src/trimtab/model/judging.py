@@ -101,8 +101,9 @@ class Constants:
     hardly_ever: float = 0.1
     """Where the primary fails less often than this share of the absolute tolerance, a ratio to it says nothing; what counts is how often
     the canary fails by itself (ADR 13)."""
-    cleaner: tuple[float, ...] = (0.1, 0.03, 0.3)
-    """The true rates that going on then bets on, as shares of the one to refute; their prior is that of `better`."""
+    cleaner: tuple[float, ...] = (0.1, 0.3, 1.0)
+    """The true rates that going on then bets on, as shares of the one to refute; their prior is that of `better`. The last stays out, so
+    that the first scrape of a shared incident does not lose everything."""
     start_cash: float = 0.5
     """The share of all evidence that is bet on a regression which is there from the start. The rest is paid out later, bit by bit."""
     refill_scrapes: int = 20
@@ -111,6 +112,9 @@ class Constants:
     """How many degrees of freedom the noise of the history counts for, against the noise seen during the rollout."""
     history_strength: float = 3.0
     """So many errors that came together with others are needed before the history's noise is believed by half."""
+    whole_clumps: float = 20.0
+    """A pod of the history that got so many requests in a scrape showed clumps of errors in full. Where pods got fewer, and a canary pod
+    gets more, clumps are taken to be larger by as much."""
     noise_factor: float = 1.5
     """Rollback and hold take the noise for so many times what was measured, beyond the first dead zone. Promotion takes it as measured."""
     noise_dead_zone: float = 0.1
