@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from trimtab.inspection import content, objects, ours, reach, references, traffic
 from trimtab.inspection.kubernetes import Schemas, misfits
+from trimtab.inspection.neighbours import Neighbours
 from trimtab.inspection.places import Lines
 from trimtab.model.content import ContentRules, Finding, Severity
 from trimtab.model.rendered import Rendered
@@ -21,10 +22,10 @@ class Case:
     after: Rendered
     before: Rendered | None = None
     """The same target before the change; None where no change is judged, or where it is new."""
-    beside: Sequence[Rendered] = field(default=(), repr=False)
-    """The other targets of the app."""
+    beside: Neighbours = field(default_factory=Neighbours, repr=False)
+    """All targets of the app."""
     following: Sequence[Rendered] = field(default=(), repr=False)
-    """Those of `beside` that its content is promoted to: it is a canary of theirs."""
+    """The targets of the app that its content is promoted to: it is a canary of theirs."""
     whole: bool = True
     """False where a target of the app did not render, so that nothing can be said to be missing."""
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from trimtab.config.consumers import pod_template
 from trimtab.config.references import mapping
+from trimtab.inspection.neighbours import Neighbours, labels, selecting
 from trimtab.inspection.places import Lines, about, at
 from trimtab.model.content import Finding
 from trimtab.model.rendered import Rendered, RenderedObject
-
-SELECTING = frozenset({"Deployment", "DaemonSet", "StatefulSet", "ReplicaSet"})
 
 
 def twice(objects: Sequence[RenderedObject]) -> Iterator[Finding]:
@@ -25,7 +23,7 @@ def twice(objects: Sequence[RenderedObject]) -> Iterator[Finding]:
 def selectors(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Finding]:
     """Workloads whose selector does not fit their own pods: the API server refuses them."""
     for one in objects:
-        if one.kind in SELECTING and one.api_version == "apps/v1":
+        if selecting(one):
             wanted = mapping(mapping(mapping(one.tree.get("spec")).get("selector")).get("matchLabels"))
             missing = [name for name, value in wanted.items() if labels(one).get(name) != value]
             if missing:
@@ -34,23 +32,15 @@ def selectors(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Findi
                 yield at("kubernetes/selector", one, lines, path, problem, "Give spec.template.metadata.labels the same value.")
 
 
-def overlapping(target: Rendered, beside: Sequence[Rendered]) -> Iterator[Finding]:
+def overlapping(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
     """Workloads whose selector selects pods of another one, in this target or beside it."""
-    others = [other for one in (target, *beside) for other in one.objects if other.kind in SELECTING and other.api_version == "apps/v1"]
-    for one in target.objects:
+    for one in filter(selecting, target.objects):
         wanted = mapping(mapping(mapping(one.tree.get("spec")).get("selector")).get("matchLabels"))
-        if one.kind not in SELECTING or one.api_version != "apps/v1" or not wanted:
-            continue
-        for other in others:
-            same = (other.kind, other.namespace, other.name) == (one.kind, one.namespace, one.name)
-            if not same and other.namespace == one.namespace and wanted.items() <= labels(other).items():
+        first = next(iter(wanted.items()), None)
+        for other in beside.pods.get((one.namespace, first[0], str(first[1])), ()) if first is not None else ():
+            if (other.kind, other.name) != (one.kind, one.name) and wanted.items() <= labels(other).items():
                 fix = "Give the pods of each a label of their own, and name it in both selectors."
                 yield about("kubernetes/overlap", one, f"its selector selects the pods of {other}, too", fix)
-
-
-def labels(workload: RenderedObject) -> Mapping[str, object]:
-    """The labels of a workload's pods."""
-    return mapping(mapping((pod_template(workload.tree) or {}).get("metadata")).get("labels"))
 
 
 def annotations(one: RenderedObject) -> Mapping[str, object]:

@@ -4,12 +4,13 @@ A ConfigMap may come from another target of the same app; a Secret often comes f
 """
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from trimtab.inspection.neighbours import Neighbours
 from trimtab.inspection.places import about
 from trimtab.model.content import Finding
 from trimtab.model.names import ConfigKind
-from trimtab.model.rendered import Rendered, RenderedObject, Use
+from trimtab.model.rendered import Rendered, Use
 
 GIVEN = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that a cluster puts into every namespace."""
@@ -19,10 +20,10 @@ MAKERS = frozenset(
 """Kinds that make a Secret: of their own name, or of the one that they name somewhere."""
 
 
-def unmet(target: Rendered, beside: Sequence[Rendered]) -> Iterator[Finding]:
+def unmet(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
     """Objects and keys that a pod of `target` needs and that neither it nor a target beside it makes."""
     for use in target.uses:
-        found = use.content or _elsewhere(use, beside)
+        found = use.content or beside.made.get((use.reader.namespace, use.name))
         if found is None:
             if use.mandatory:
                 yield from _missing(use, target)
@@ -34,18 +35,11 @@ def unmet(target: Rendered, beside: Sequence[Rendered]) -> Iterator[Finding]:
                 yield about("reference/missing", use.reader, problem, fix)
 
 
-def unread(target: Rendered, beside: Sequence[Rendered]) -> Iterator[Finding]:
+def unread(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
     """ConfigMaps that nobody reads."""
-    named = {(use.reader.namespace, use.name) for other in (target, *beside) for use in other.uses}
     for one in target.objects:
-        if one.content is not None and one.kind == ConfigKind.CONFIG_MAP and (one.namespace, one.content.name) not in named:
+        if one.content is not None and one.kind == ConfigKind.CONFIG_MAP and (one.namespace, one.content.name) not in beside.read:
             yield about("reference/unused", one, "is read by no workload of this app", "Remove it, unless a program asks the API for it.")
-
-
-def _elsewhere(use: Use, beside: Sequence[Rendered]) -> RenderedObject | None:
-    spaces = {use.reader.namespace}
-    there = (one for other in beside for one in other.objects if one.content is not None and one.content.name == use.name)
-    return next((one for one in there if one.namespace in spaces), None)
 
 
 def _missing(use: Use, target: Rendered) -> Iterator[Finding]:

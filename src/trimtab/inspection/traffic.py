@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from trimtab.config.consumers import pod_template
 from trimtab.config.references import items, mapping
-from trimtab.inspection.objects import annotations, labels
+from trimtab.inspection.neighbours import Neighbours, labels
+from trimtab.inspection.objects import annotations
 from trimtab.inspection.places import about
 from trimtab.inspection.reach import RUNNING
 from trimtab.model.content import Finding, Severity
@@ -25,12 +26,12 @@ NAMING = ("name", "host", "service", "serviceName", "backend")
 NGINX = "nginx.ingress.kubernetes.io/canary"
 
 
-def starved(canary: Rendered, stable: Sequence[Rendered], beside: Sequence[Rendered]) -> Iterator[Finding]:
+def starved(canary: Rendered, stable: Sequence[Rendered], beside: Neighbours) -> Iterator[Finding]:
     """Workloads of a canary target that nobody sends requests to. `stable` are the targets that its content goes to.
 
     Services and routes may be in any target of the app, `beside` it: one that both copies share is best in neither.
     """
-    objects = [one for target in (canary, *beside) for one in target.objects]
+    objects = beside.rest
     services = [one for one in objects if one.kind == "Service" and one.api_version == "v1"]
     others = [one for target in stable for one in target.objects if one.kind in RUNNING]
     for one in canary.objects:

@@ -11,13 +11,13 @@ from trimtab.adapters.rendering.request import inside, read
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import DocumentError, InputError
 from trimtab.inspection.inspect import Case, inspected
+from trimtab.inspection.neighbours import neighbours
 from trimtab.inspection.report import Looked, Told, names_of, told
 from trimtab.model.content import ContentRules, Finding, KeySchema, Severity
 from trimtab.model.rendered import Rendered
 from trimtab.validation.catalogue import graded
 from trimtab.wiring.check_rules import annotated
 from trimtab.wiring.sides import Side
-from trimtab.wiring.units import Unit
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -59,19 +59,17 @@ def _findings(found: Side, before: Side | None, rules: ContentRules) -> list[Tol
     result: list[Told] = []
     for name, error in found.broken:
         result += told(name, graded([trouble(found.root, error, "render/fails")], rules))
+    beside, following = neighbours(found.rendered.values()), dict[str, list[Rendered]]()
     for unit in found.units:
-        target = found.rendered.get(unit.name)
-        if target is not None:
-            case = _case(found, before, unit, target)
+        if unit.name in found.rendered:
+            following.setdefault(unit.origin, []).append(found.rendered[unit.name])
+    for unit in found.units:
+        if (target := found.rendered.get(unit.name)) is not None:
+            earlier = before.rendered.get(unit.name) if before is not None else None
+            after = following.get(unit.request.target, ()) if unit.request.target else ()
+            case = Case(target, earlier, beside, after, whole=not found.broken)
             result += told(unit.name, inspected(case, kubernetes_schemas(), WrittenLines(found.root, target), rules), names_of(target))
     return result
-
-
-def _case(found: Side, before: Side | None, unit: Unit, target: Rendered) -> Case:
-    earlier = before.rendered.get(unit.name) if before is not None else None
-    beside = found.of([one for one in found.units if one is not unit])
-    following = found.of([one for one in found.units if one.origin and one.origin == unit.request.target])
-    return Case(target, earlier, beside, following, whole=not found.broken)
 
 
 def trouble(root: Path, error: DocumentError, usual: str) -> Finding:

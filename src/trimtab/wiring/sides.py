@@ -27,10 +27,6 @@ class Side:
     """By the name of the unit, in their order."""
     broken: tuple[tuple[str, DocumentError], ...] = ()
 
-    def of(self, units: Sequence[Unit]) -> list[Rendered]:
-        """What units rendered to, those that did."""
-        return [self.rendered[one.name] for one in units if one.name in self.rendered]
-
     def only(self, units: Sequence[Unit]) -> "Side":
         """What belongs to some of the units."""
         names = {one.name for one in units}

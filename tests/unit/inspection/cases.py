@@ -8,6 +8,7 @@ from trimtab.config.consumers import uses
 from trimtab.documents.nodes import Path
 from trimtab.documents.yaml import Document, read_yaml
 from trimtab.inspection.inspect import Case, inspected
+from trimtab.inspection.neighbours import neighbours
 from trimtab.model.content import ContentRules, Finding
 from trimtab.model.rendered import Place, Rendered, RenderedObject
 
@@ -42,7 +43,8 @@ class TextLines:
 def findings(text: str, *, before: str = "", beside: Sequence[Rendered] = (), following: Sequence[Rendered] = ()) -> list[Finding]:
     """Everything that is found in a target."""
     earlier = target(before) if before else None
-    case = Case(target(text), earlier, (*beside, *following), following)
+    after = target(text)
+    case = Case(after, earlier, neighbours([after, *beside, *following]), following)
     return inspected(case, kubernetes_schemas(), TextLines(text), ContentRules())
 
 
