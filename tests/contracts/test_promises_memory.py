@@ -10,15 +10,18 @@ import pytest
 from trimtab.errors import Unavailable
 from trimtab.model.commands import Command
 from trimtab.model.content import Content
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
+from trimtab.model.evidence import Calibration, MetricCalibration
 from trimtab.model.facts import Capabilities, Copy, HookAnswer, Routes, Source
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey, Target
 from trimtab.model.policy import Analysis, Hook, HookType, Match, Metric, MetricKind, Policy, Service, StringMatch
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState
+from trimtab.model.scrapes import Scrape
 from trimtab.model.tellings import Telling
-from trimtab.model.verdict import Sample, Samples
+from trimtab.model.verdict import History, Sample, Samples
 from trimtab.ports import HookCall, Store, Stored, Wanted
 from trimtab.testing.contracts import hooks, metrics, router, sources, store, teller, workloads
 from trimtab.testing.contracts.promise import BrokenPromise
@@ -219,6 +222,11 @@ class AllAttemptsAtOnce(MemoryStore):
         return await super().journal(key)
 
 
+class KeepsTheNewestLookAlone(MemoryStore):
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        return (await super().counted(key, rollout))[-1:]
+
+
 class OnlyTheNewestAttempt(MemoryStore):
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         return (await super().history(key))[-1:]
@@ -380,6 +388,22 @@ class AsksLate(MemoryMetrics):
         return replace(await super().measure(key, policy, since), asked=since - timedelta(hours=1))
 
 
+class CountsAsCheck(MemoryMetrics):
+    async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        return replace(await super().count(key, policy, since, counted), glance=False)
+
+
+class CountsAnew(MemoryMetrics):
+    async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        found = await super().count(key, policy, since, counted)
+        return replace(found, scrapes=(Scrape("errors", counted - timedelta(seconds=15)),))
+
+
+class MakesUpAPast(MemoryMetrics):
+    async def history(self, key: CanaryKey, policy: Policy) -> History:
+        return History(Calibration((MetricCalibration("errors"),)))
+
+
 class NeverProbes(MemoryMetrics):
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
         return ()
@@ -466,6 +490,7 @@ BREAKS: dict[Callable[..., Awaitable[None]], list[Callable[[], Any]]] = {
     store.a_stale_record_is_a_conflict_and_changes_nothing: [in_store(ForgetsConflicts), in_store(WritesBeforeItLooks)],
     store.a_command_waits_until_a_decision_answers_it: [in_store(ConsumesNothing)],
     store.the_same_command_twice_is_one: [in_store(CountsTwice), in_store(ConsumesNothing)],
+    store.what_the_judge_counted_is_kept_with_its_attempt: [in_store(KeepsTheNewestLookAlone)],
     store.the_journal_is_told_oldest_first_of_one_attempt_or_of_all: [in_store(NewestFirst), in_store(AllAttemptsAtOnce)],
     store.the_history_holds_each_attempt_as_it_was_last_written: [in_store(OnlyTheNewestAttempt)],
     store.canaries_do_not_know_each_other: [in_store(OneForAll)],
@@ -504,6 +529,10 @@ BREAKS: dict[Callable[..., Awaitable[None]], list[Callable[[], Any]]] = {
     metrics.trouble_is_a_problem_and_no_exception: [with_port(InMetrics, "metrics", Hides)],
     metrics.answers_say_when_they_were_asked_for: [with_port(InMetrics, "metrics", AsksLate)],
     metrics.a_provider_that_can_be_used_is_no_problem: [with_port(InMetrics, "metrics", NeverProbes)],
+    metrics.what_is_counted_is_new_and_is_no_check: [
+        with_port(InMetrics, "metrics", CountsAsCheck), with_port(InMetrics, "metrics", CountsAnew),
+    ],
+    metrics.a_past_that_is_not_to_be_had_is_no_exception: [with_port(InMetrics, "metrics", MakesUpAPast)],
     hooks.without_hooks_there_are_no_answers: [with_port(InHooks, "hooks", MakesUpAnswers)],
     hooks.open_gates_are_all_asked_in_order: [with_port(InHooks, "hooks", AsksTheFirst)],
     hooks.the_first_closed_gate_decides: [with_port(InHooks, "hooks", AsksEverybody)],

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
+from trimtab.model.judging import JudgeRules, MetricRule
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, Metric, MetricKind, Policy
 from trimtab.model.verdict import Sample, Samples
@@ -91,6 +92,31 @@ async def answers_say_when_they_were_asked_for(harness: Harness) -> None:
     holds(before <= asked <= harness.now(), "the time is that of the question", before, asked)
 
 
+def compared(harness: Harness) -> Policy:
+    """The policy, with a comparison of canary and primary."""
+    return replace(harness.policy, analysis=replace(harness.policy.analysis, judge=JudgeRules((MetricRule("errors"),))))
+
+
+async def what_is_counted_is_new_and_is_no_check(harness: Harness) -> None:
+    """Whether or not anything was counted; trouble is words, and no exception."""
+    for works in (True, False):
+        if not works:
+            await harness.breaks()
+        before = harness.now()
+        found = await harness.metrics.count(harness.key, compared(harness), before, before)
+        holds(found.glance and not found.answers, "what is counted answers no limit", found)
+        holds(before <= found.asked <= harness.now(), "the time is that of the question", before, found.asked)
+        holds(all(scrape.ended > before for scrape in found.scrapes), "what was counted before is not told again", found.scrapes)
+        holds(all(text.isprintable() for text in found.missing), "what is missing fits on one line", found.missing)
+
+
+async def a_past_that_is_not_to_be_had_is_no_exception(harness: Harness) -> None:
+    """Nothing is known then."""
+    await harness.breaks()
+    found = await harness.metrics.history(harness.key, compared(harness))
+    holds(not found.calibration.metrics and found.problem.isprintable(), "nothing is known of a past that nobody tells", found)
+
+
 async def a_provider_that_can_be_used_is_no_problem(harness: Harness) -> None:
     """And one that cannot is one line, where it is asked at all."""
     await harness.says(99.0)
@@ -108,4 +134,6 @@ CHECKS: tuple[Callable[[Harness], Awaitable[None]], ...] = (
     trouble_is_a_problem_and_no_exception,
     answers_say_when_they_were_asked_for,
     a_provider_that_can_be_used_is_no_problem,
+    what_is_counted_is_new_and_is_no_check,
+    a_past_that_is_not_to_be_had_is_no_exception,
 )
