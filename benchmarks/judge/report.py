@@ -192,7 +192,7 @@ def ended(cell: Figures) -> str:
     )
 
 
-SECTIONS = ("R1", "R2", "R2 cost", "R2 late", "R3", "R3 late", "R4", "R5", "R7")
+SECTIONS = ("R1", "R2", "R2 cost", "R2 late", "R3", "R3 late", "R4", "R5", "R7", "R8")
 
 
 def written(kept: Kept, histories: int) -> tuple[str, bool]:
@@ -244,6 +244,7 @@ def written(kept: Kept, histories: int) -> tuple[str, bool]:
         "R4": plain(kept, "R4", ended),
         "R5": plain(kept, "R5", shares),
         "R7": plain(kept, "R7", ended),
+        "R8": plain(kept, "R8", ended),
     }
     runs, spent = sum(cell["runs"] for cell in kept.values()), sum(cell.get("cpu", 0.0) for cell in kept.values())
     verdict = "Every figure is met." if not missed else "Missed:\n\n" + "\n".join(f"- {line}" for line in missed)
@@ -277,4 +278,5 @@ TITLES = {
     "R4": "R4 A harmless canary: 20 % worse, within tolerance",
     "R5": "R5 Latency at 10 %, tolerance 9 %: share held, median s ; share rolled back, median s",
     "R7": "R7 Five canary requests a minute",
+    "R8": "R8 Little traffic and clumps of errors, one canary pod (not among the design's scenarios)",
 }

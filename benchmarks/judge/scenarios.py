@@ -1,4 +1,4 @@
-"""The scenarios of the judge's benchmark, R1 to R7: what is simulated, how often, from which seeds (judge.md 13).
+"""The scenarios of the judge's benchmark, R1 to R8: what is simulated, how often, from which seeds (judge.md 13).
 
 Each section yields cells; a cell is played by `run.py`, which keeps its figures by name, so that an interrupted run goes on where it was.
 """
@@ -257,4 +257,19 @@ def thin(few: bool) -> Iterator[Cell]:
                 yield Cell("R7", f"{weight:.0%}, {base:.2%}", f"{ratio}x", world, plan, 77, Fault(ratio), runs=1000 if ratio == 1 else 400)
 
 
-SECTIONS = {"R1": false_rollbacks, "R2": detection, "R3": promotion, "R4": harmless, "R5": latency, "R7": thin}
+def thin_clumps(few: bool) -> Iterator[Cell]:
+    """R8: so few requests that pods of the history cannot show whole clumps. Not in judge.md."""
+    worlds = {
+        "1.7 rps, 1 %, geometric 10": World(1.67, 0.01, Geometric(10)),
+        "1.7 rps, 1 %, zeta 1.5, 30": World(1.67, 0.01, ZETAS["30_1.5"]),
+        "1.7 rps, 0.1 %, geometric 10": World(1.67, 0.001, Geometric(10)),
+        "5 rps, 1 %, geometric 10": World(5, 0.01, Geometric(10)),
+    }
+    for name, world in list(worlds.items())[: 1 if few else None]:
+        for weight in (0.10, 0.50):
+            for ratio in (1, 20):
+                plan = Plan(weight=weight, minutes=60)
+                yield Cell("R8", f"{name}, {weight:.0%}", f"{ratio}x", world, plan, 78, Fault(ratio), runs=1000 if ratio == 1 else 300)
+
+
+SECTIONS = {"R1": false_rollbacks, "R2": detection, "R3": promotion, "R4": harmless, "R5": latency, "R7": thin, "R8": thin_clumps}

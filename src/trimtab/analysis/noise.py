@@ -111,22 +111,23 @@ def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
     return folded(squares[..., None])[..., 0] * usable, (pods - 1.0) * usable
 
 
-def worth(state: Dispersion, history: tuple[Array, Array], load: Array, rate: Array, constants: Constants) -> Worth:
-    """What counts are worth now. `history` is its noise within a scrape and over longer blocks; only the lasting part grows with load
-    and error rate.
+def worth(state: Dispersion, history: tuple[Array, Array], grown: tuple[Array, Array, Array], constants: Constants) -> Worth:
+    """What counts are worth now. `history` is its noise within a scrape and over longer blocks; `grown` are load, error rate and how much
+    larger clumps can get (`crowding`). The lasting part grows with load and error rate.
 
     Pods that stay bad for minutes show within a scrape as well once they fail often, and the scrape cannot tell them from clumps. So the
     lasting part is never taken for less than it was in the history: noise that is seen anew must not make counts worth more (ADR 8).
     """
     strength, dead = constants.noise_strength, constants.noise_dead_zone
-    single, lasting = history
+    (single, lasting), (load, rate, crowd) = history, grown
     now = (strength * single + state.chi[..., 0]) / (strength + state.freedom[..., 0])
     within = np.maximum(single, now)
     blocks = (strength * lasting[..., None] + state.chi[..., 1:]) / (strength + state.freedom[..., 1:])
     one = np.maximum(1.0, within - dead)
     long = np.maximum(1.0, np.maximum(np.maximum(lasting, within), np.max(blocks, axis=-1)) - dead)
-    usual = np.maximum(1.0, lasting - dead) - np.maximum(1.0, single - dead)
-    excess = (one - 1) + np.maximum(usual, long - one) * np.maximum(1.0, load * rate)
+    clumps = np.maximum(1.0, single - dead) - 1
+    usual = np.maximum(1.0, lasting - dead) - 1 - clumps
+    excess = (one - 1) + clumps * (crowd - 1) + np.maximum(usual, long - one) * np.maximum(1.0, load * rate)
     return Worth(1 + constants.noise_factor * excess, 1 + excess, np.stack(np.broadcast_arrays(one, long, load, rate), axis=-1))
 
 
@@ -137,6 +138,13 @@ def loaded(state: Dispersion, requests: Array, canary_pods: Array, usual: Array)
     exposure = state.exposure + np.stack((each, np.ones_like(each)), axis=-1)
     mean = exposure[..., 0] / exposure[..., 1]
     return replace(state, exposure=exposure), np.where(usual > 0, mean / np.where(usual > 0, usual, 1.0), 1.0)
+
+
+def crowding(load: Array, usual: Array, constants: Constants) -> Array:
+    """How much larger than in the history clumps can be: a pod that gets two requests in a scrape shows no clump of ten, and a canary pod
+    with more of them does (ADR 8). 1 where the history's pods get enough, or where nothing is known of them."""
+    thin = np.clip(1 - usual / constants.whole_clumps, 0.0, 1.0) * (usual > 0)
+    return np.asarray(1 + np.maximum(0.0, load - 1) * thin)
 
 
 def stepped(state: Dispersion) -> Dispersion:

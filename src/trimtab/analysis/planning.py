@@ -141,7 +141,9 @@ def worth(traffic: Traffic, weight: float, rules: JudgeRules) -> tuple[float, fl
     """What evidence against the canary, and for going on, is divided by at this weight."""
     load = weight / (1 - weight) * traffic.pods / traffic.canary_pods if traffic.pods and weight < 1 else 1.0
     history = np.asarray(traffic.noise.single), np.asarray(traffic.noise.lasting)
-    found = noise.worth(noise.still((), 1, rules.constants), history, np.asarray(load), np.asarray(1.0), rules.constants)
+    usual = np.asarray(traffic.rate * traffic.interval / traffic.pods if traffic.pods else 0.0)
+    grown = np.asarray(load), np.asarray(1.0), noise.crowding(np.asarray(load), usual, rules.constants)
+    found = noise.worth(noise.still((), 1, rules.constants), history, grown, rules.constants)
     return float(found.divisor), float(found.divisor_promote)
 
 

@@ -135,7 +135,8 @@ def weighed(state: ShiftState, seen: SeenBuckets, known: Ranks, constants: Const
     dispersion = noise.observed(state.noise, sums, True, constants)
     requests = np.sum(seen.groups[..., 0, :, :], axis=(-2, -1))
     dispersion, load = noise.loaded(dispersion, requests, seen.canary_pods, known.load)
-    worth = noise.worth(dispersion, (known.single, known.lasting), load, np.ones_like(load), constants)
+    one = np.ones_like(load)
+    worth = noise.worth(dispersion, (known.single, known.lasting), (load, one, one), constants)
     dispersion, books = noise.applied(dispersion, state.ledger, worth)
     return replace(state, ledger=books, noise=dispersion), worth
 

@@ -15,7 +15,7 @@ from trimtab.analysis.calibration import calibrate, dispersion
 from trimtab.analysis.evidence import begin, update
 from trimtab.analysis.grouping import dealt, leavable
 from trimtab.analysis.layout import layout
-from trimtab.analysis.noise import still, uneven, worth
+from trimtab.analysis.noise import crowding, still, uneven, worth
 from trimtab.analysis.odds import implicated
 from trimtab.analysis.packing import blank, leaves, packed, rebuilt, unpacked
 from trimtab.analysis.verdicts import decide
@@ -64,9 +64,17 @@ def test_noise_that_is_seen_during_a_rollout_never_makes_counts_worth_more(chi: 
     calm = still((), 8, CONSTANTS)
     seen = replace(calm, chi=np.asarray(chi), freedom=np.asarray([40.0, 40.0, 40.0]))
     history = np.asarray(1.05), np.asarray(1.4)
-    before, after = (worth(state, history, np.asarray(load), np.asarray(rate), CONSTANTS) for state in (calm, seen))
+    before, after = (worth(state, history, (np.asarray(load), np.asarray(rate), np.asarray(1.0)), CONSTANTS) for state in (calm, seen))
     assert after.divisor >= before.divisor - 1e-12
     assert after.divisor_promote >= before.divisor_promote - 1e-12
+
+
+def test_a_canary_pod_that_gets_more_than_pods_which_could_show_no_clumps_is_taken_to_have_larger_ones() -> None:
+    load, usual = np.asarray([5.0, 5.0, 0.5, 5.0]), np.asarray([2.0, 20.0, 2.0, 0.0])
+    assert crowding(load, usual, CONSTANTS).tolist() == pytest.approx([1 + 4 * 0.9, 1, 1, 1])
+    grown = np.asarray(1.0), np.asarray(1.0), np.asarray(4.6)
+    clumpy, clean = (worth(still((), 8, CONSTANTS), (np.asarray(single),) * 2, grown, CONSTANTS) for single in (2.5, 1.05))
+    assert (clumpy.divisor_promote, clean.divisor_promote) == (pytest.approx(1 + 1.4 * 4.6), 1.0)
 
 
 def test_independent_errors_have_a_noise_of_one_and_clumps_of_ten_one_of_ten() -> None:
