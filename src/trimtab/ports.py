@@ -12,6 +12,7 @@ from typing import Protocol
 
 from trimtab.model.commands import Command
 from trimtab.model.content import Content
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Capabilities, Copy, HookAnswer, Routes, Source
 from trimtab.model.forge import (
@@ -163,6 +164,9 @@ class Store(Protocol):
 
     async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
         """The audit trail, oldest first, of one attempt or of all."""
+
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        """What the judge counted in one attempt, oldest first. Goes with the attempt; a very long one may be cut off at its end."""
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """The record as it was when each attempt was last written, oldest first."""

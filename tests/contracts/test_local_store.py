@@ -97,7 +97,7 @@ def test_what_is_recorded_is_read_back_equal_by_another_process(tmp_path: Path) 
     rich = replace(
         following(CanaryState(KEY)),
         promoted=revision("abc"), spoken=frozenset({"a", "b"}), due=NOW,
-        evidence=Evidence(1, 2, NOW, (Result("errors", MetricKind.INLINE, Reading.ABOVE, float("inf"), None, 0.1),)),
+        evidence=Evidence(1, 2, NOW, results=(Result("errors", MetricKind.INLINE, Reading.ABOVE, float("inf"), None, 0.1),)),
     )  # fmt: skip
 
     async def run() -> None:
@@ -300,7 +300,7 @@ def test_a_file_of_a_newer_trimtab_is_refused_with_both_versions(tmp_path: Path)
     error = failure(tmp_path / "db")
     assert isinstance(error, InputError)
     assert "version 7" in str(error)
-    assert "up to 1" in str(error)
+    assert "up to 2" in str(error)
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def test_a_canary_that_fails_where_the_primary_does_not_goes_back_by_comparison(
     assert (said["ruling"], said["reason"], [metric["implicated"] for metric in said["metrics"]]) == ("rollback", "worse", [True])
     assert said["metrics"][0]["canary"]["rate"] == 1 and said["metrics"][0]["primary"]["bad"] == 0
     assert "canary requests failed (100 %)" in here.ok("show", "2")
+    assert "stored scrapes come to the verdict on record, word for word" in here.ok("show", "2", "--replay")
     assert not load.lost()
 
 

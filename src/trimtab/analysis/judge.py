@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from trimtab.analysis.comparison import compared, word
+from trimtab.analysis.replay import made_of
 from trimtab.model.policy import Analysis, Metric, MetricKind, WhenUnknown
 from trimtab.model.verdict import Evidence, Judgement, Reading, Result, Sample, Samples, Verdict
 
@@ -28,15 +29,16 @@ def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: 
     # Evidence from a time to come was gathered before somebody set the clock back; it says nothing about these answers.
     if before is not None and samples.asked <= before <= now:
         return None
-    said, results = Judgement.PASS, tuple[Result, ...]()
+    said, results, counted = Judgement.PASS, tuple[Result, ...](), None
     carried = replace(evidence, glanced=asked) if samples.glance else replace(evidence, upto=asked)
     if not samples.glance:
         said, results, carried = limits(analysis, carried, samples)
     if analysis.judge is not None:
         carried = compared(analysis.judge, carried, samples, now)
+        counted = made_of(evidence, carried, samples, analysis.judge)
         if carried.step is not None and carried.ruling is not None:
             said = worse(said, word(analysis, carried.ruling))
-    return Verdict(said, results, carried)
+    return Verdict(said, results, carried, counted)
 
 
 def limits(analysis: Analysis, evidence: Evidence, samples: Samples) -> tuple[Judgement, tuple[Result, ...], Evidence]:

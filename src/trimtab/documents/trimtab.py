@@ -208,6 +208,7 @@ class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
     failed_checks: int | None = None
     checks: int | None = None
     comparison: ComparisonRecord | None = None
+    counted: Annotated[Mapping[str, str], Meta(description="What the judge counted, look by look, for `trimtab show --replay`.")] = {}
     started_at: datetime | None = None
     ended_at: datetime | None = None
     timeline: tuple[TimelineEntry, ...] = ()

@@ -9,6 +9,7 @@ from math import exp, log
 import msgspec
 
 from trimtab.analysis import explain, turning
+from trimtab.analysis.replay import Replay
 from trimtab.model.judging import JudgeRules, Role
 from trimtab.model.ruling import Counts, JudgeDecision, MetricReading
 from trimtab.model.verdict import Evidence
@@ -103,6 +104,47 @@ class VerdictView(Part, frozen=True, kw_only=True):
     missing: tuple[str, ...]
     inputs: str
     """A digest of every scrape that was counted, in order."""
+
+
+class PointView(Part, frozen=True, kw_only=True):
+    """The evidence after one moment's scrapes, as odds."""
+
+    at: datetime
+    step: int
+    ruling: str
+    worse: float
+    beyond_tolerance: float
+    good_enough: float
+
+
+class ReplayView(Part, frozen=True, kw_only=True):
+    """What the stored scrapes come to."""
+
+    same: bool
+    gone: bool
+    """The record was made from scrapes that are not stored, or not any more."""
+    scrapes: int
+    sentence: str
+    differences: tuple[str, ...]
+    series: tuple[PointView, ...]
+
+
+def replay_view(found: Replay) -> ReplayView:
+    """A replay."""
+    series = tuple(
+        PointView(
+            at=one.at,
+            step=one.step,
+            ruling=one.ruling,
+            worse=odds(one.worse),
+            beyond_tolerance=odds(one.beyond),
+            good_enough=odds(one.refuted),
+        )
+        for one in found.series
+    )
+    return ReplayView(
+        same=found.same, gone=found.gone, scrapes=found.scrapes, sentence=found.said, differences=found.differences, series=series
+    )
 
 
 def verdict_view(evidence: Evidence, rules: JudgeRules | None) -> VerdictView | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from trimtab.faces.verdicts import VerdictView, verdict_view
+from trimtab.faces.verdicts import ReplayView, VerdictView, verdict_view
 from trimtab.model.journal import Entry
 from trimtab.model.policy import HookType, MetricKind
 from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
@@ -116,6 +116,8 @@ class ShowView(View, frozen=True, kw_only=True):
     canary: str
     rollout: RolloutView
     timeline: tuple[EntryView, ...]
+    replay: ReplayView | None = None
+    """The verdict computed anew; null where that was not asked."""
 
 
 def check_view(result: Result) -> CheckView:

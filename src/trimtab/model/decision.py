@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
 from trimtab.model.rollout import CanaryState
 
@@ -16,3 +17,5 @@ class Decision:
     """Why, for the journal; empty where nothing is worth saying."""
     wake: datetime | None
     """None: nothing to do until something changes. A time that has passed: look again at once."""
+    counted: tuple[Counted, ...] = ()
+    """What the evidence in `state` was made of since the state before; kept beside the record."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from trimtab.model.counted import Counted
 from trimtab.model.evidence import Calibration, JudgeEvidence
 from trimtab.model.judging import JudgeStep
 from trimtab.model.policy import MetricKind
@@ -121,3 +122,5 @@ class Verdict:
     judgement: Judgement
     results: tuple[Result, ...]
     evidence: Evidence
+    counted: Counted | None = None
+    """Of the comparison: what the new evidence was made of, for whoever computes it anew."""

@@ -10,6 +10,7 @@ from typing import TypedDict, Unpack
 
 from trimtab.config.digest import webhook_checksum
 from trimtab.model.commands import Command
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Facts
 from trimtab.model.journal import Entry
@@ -208,7 +209,13 @@ class Turn:
             self.look(max(glance, self.now if self.facts.asked not in (Ask.NOTHING, Ask.SCRAPES) else self.now + SOON))
         if self.state != self.before:
             self.state = replace(self.state, serial=self.before.serial + 1)
-        return Decision(self.state, tuple(self.entries), min(self.wakes, default=None))
+        return Decision(self.state, tuple(self.entries), min(self.wakes, default=None), self.counted())
+
+    def counted(self) -> tuple[Counted, ...]:
+        """What the evidence was made of, unless this decision leaves it where it was."""
+        said = self.verdict
+        kept = said is not None and self.state.evidence.compared == said.evidence.compared
+        return (said.counted,) if said is not None and kept and said.counted is not None else ()
 
 
 def run_id(state: CanaryState) -> str:

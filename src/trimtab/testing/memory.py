@@ -1,17 +1,16 @@
 """Every port, in memory, over one `World`. Each call suspends before and after its effect, so that a scheduler can come between.
 
-`run` drives a coroutine without an event loop; the simulation drives several, with faults.
+`calls.run` drives a coroutine without an event loop; the simulation drives several, with faults.
 """
 
-import types
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeVar, cast
 
 from trimtab.errors import Conflict
 from trimtab.model.commands import Command
 from trimtab.model.content import Content
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.facts import Capabilities, Copy, HookAnswer, Routes, Source
 from trimtab.model.journal import Entry
@@ -22,60 +21,16 @@ from trimtab.model.rollout import Answer, CanaryState, Leaving
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import History, Sample, Samples
 from trimtab.ports import HookCall, Outside, Stored, Wanted
+from trimtab.testing.calls import Point as Point
+from trimtab.testing.calls import Stale as Stale
+from trimtab.testing.calls import nothing
+from trimtab.testing.calls import port_call as port_call
+from trimtab.testing.calls import run as run
 from trimtab.testing.traffic import Traffic, scrapes
 from trimtab.testing.world import World
 
-T = TypeVar("T")
-
 LONGEST_ANSWER = 256
 """Printable characters of a webhook's answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A moment at which a port call can be interrupted: `before` its effect, or `after` it, with its `result`."""
-
-    call: str
-    moment: str
-    result: object = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """What a scheduler sends at an `after` point to have an older answer returned."""
-
-    result: object
-
-
-@types.coroutine
-def pass_point(point: Point) -> Generator[Point, Stale | None, Stale | None]:
-    """Suspends until the scheduler goes on, or throws what went wrong."""
-    return (yield point)
-
-
-async def port_call(name: str, effect: Callable[[], T]) -> T:
-    """A port call: whatever drives it may strike before the effect, or after it when the answer gets lost."""
-    await pass_point(Point(name, "before"))
-    result = effect()
-    stale = await pass_point(Point(name, "after", result))
-    return result if stale is None else cast(T, stale.result)
-
-
-def run(coroutine: Coroutine[Point, Stale | None, T]) -> T:
-    """Runs a coroutine over memory ports to its end, with no faults and no event loop."""
-    while True:
-        try:
-            coroutine.send(None)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-
-
-async def nothing() -> AsyncIterator[CanaryKey]:
-    """Changes of a world that is looked at whenever it moves."""
-    empty: tuple[CanaryKey, ...] = ()
-    for key in empty:
-        yield key
 
 
 @dataclass
@@ -283,6 +238,8 @@ class MemoryStore:
     entries: dict[CanaryKey, list[Entry]] = field(default_factory=dict)
     wishes: dict[CanaryKey, list[Command]] = field(default_factory=dict)
     attempts: dict[tuple[CanaryKey, int], CanaryState] = field(default_factory=dict)
+    looks: dict[tuple[CanaryKey, int], list[Counted]] = field(default_factory=dict)
+    """What the judge counted in each attempt."""
     answers: dict[tuple[CanaryKey, str], Answer] = field(default_factory=dict)
     """What became of every wish, also of those that the record has forgotten."""
     on_replace: Callable[[CanaryState, CanaryState], None] = lambda before, after: None
@@ -311,6 +268,7 @@ class MemoryStore:
         self.entries.setdefault(key, []).extend(decision.entries)
         if decision.state.rollout is not None:
             self.attempts[key, decision.state.rollout.number] = decision.state
+            self.looks.setdefault((key, decision.state.rollout.number), []).extend(decision.counted)
 
     async def submit(self, key: CanaryKey, command: Command) -> None:
         """Keeps a command once."""
@@ -334,6 +292,10 @@ class MemoryStore:
         """Oldest first."""
         entries = self.entries.get(key, [])
         return await port_call("store.journal", lambda: tuple(e for e in entries if rollout in (None, e.rollout)))
+
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        """Oldest first."""
+        return await port_call("store.counted", lambda: tuple(self.looks.get((key, rollout), ())))
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """Oldest first."""

@@ -14,6 +14,7 @@ from trimtab.adapters.kubernetes import finalizer
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
+from trimtab.adapters.kubernetes.counted import Kept, added, counted_of, kept_of
 from trimtab.adapters.kubernetes.errors import NamespaceEnds
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, Kind
 from trimtab.adapters.kubernetes.links import Links
@@ -34,6 +35,7 @@ from trimtab.adapters.kubernetes.vouching import Vouching
 from trimtab.config.references import items
 from trimtab.errors import Conflict, InputError, OutsideError
 from trimtab.model.commands import Command
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
@@ -67,6 +69,7 @@ class Held:
     version: str = ""
     """The resourceVersion of its object; empty while there is none, before the first attempt."""
     specs: Mapping[str, str] = field(default_factory=dict)
+    counted: Kept = Kept()
     entries: tuple[Entry, ...] | None = ()
     """The journal of the attempt; None while nothing is under way, to save memory."""
 
@@ -139,9 +142,9 @@ class ClusterStore:
             elif new != held.number or not held.version:
                 # What was said before there was any attempt belongs to the first.
                 earlier = (held.entries or ()) if not held.number else ()
-                written = await self._create(replace(held, state=after, entries=(*earlier, *decision.entries)), held)
+                written = await self._create(replace(held, state=after, entries=(*earlier, *decision.entries), counted=Kept()), held)
             else:
-                written = await self._replace(held, after, decision.entries)
+                written = await self._replace(held, decision)
         except Conflict:
             self._held.pop(key, None)
             raise
@@ -169,6 +172,10 @@ class ClusterStore:
         if held is not None and not held.number:
             entries += held.entries or ()
         return tuple(entry for entry in entries if rollout in (None, entry.rollout))
+
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        """What the judge counted in one attempt, oldest first."""
+        return counted_of(await self._cluster.client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, rollout)) or {})
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """The record as it was when each attempt was last written, oldest first."""
@@ -230,7 +237,7 @@ class ClusterStore:
         adopted = await self._adopt(key) if uid else None
         if adopted is None:
             return Held(CanaryState(key), uid)
-        return await self._create(Held(adopted.state, uid, "", adopted.specs, adopted.entries), None)
+        return await self._create(Held(adopted.state, uid, "", adopted.specs, entries=adopted.entries), None)
 
     async def _create(self, new: Held, before: Held | None) -> Held:
         """A new attempt. Conflict where there is one already, or where the one before was written by somebody else meanwhile."""
@@ -259,14 +266,17 @@ class ClusterStore:
         else:
             await self._cluster.client.delete(CONFIG_ROLLOUT, key.namespace, name, uid=str(metadata_of(found).get("uid")))
 
-    async def _replace(self, held: Held, after: CanaryState, entries: tuple[Entry, ...]) -> Held:
+    async def _replace(self, held: Held, decision: Decision) -> Held:
         """The same attempt. Conflict where somebody else wrote it, or began the next one."""
+        after = decision.state
         key, client, name = after.key, self._cluster.client, rollout_name(after.key, held.number)
         known = held.entries
         if known is None:
             known = entries_of(await client.get(CONFIG_ROLLOUT, key.namespace, name) or {})
-        new = replace(held, state=after, entries=(*known, *entries)[-TIMELINE:])
-        change: Object = {"metadata": {"resourceVersion": held.version}, "status": status_of(after, new.entries or ())}
+        fresh, kept = added(held.counted, decision.counted)
+        new = replace(held, state=after, entries=(*known, *decision.entries)[-TIMELINE:], counted=kept)
+        status = status_of(after, new.entries or ()) | ({"counted": fresh} if fresh else {})
+        change: Object = {"metadata": {"resourceVersion": held.version}, "status": status}
         there = await client.patch(CONFIG_ROLLOUT, key.namespace, name, change)
         following = await client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, held.number + 1), metadata_only=True)
         if following is not None and self._of(following, held.uid):
@@ -281,7 +291,7 @@ class ClusterStore:
     def _held_of(self, found: Object, key: CanaryKey, uid: str) -> Held:
         state = state_of(found, key)
         entries = entries_of(found) if state.running is not None else None
-        return Held(state, uid, str(metadata_of(found).get("resourceVersion")), specs_of(found), entries)
+        return Held(state, uid, str(metadata_of(found).get("resourceVersion")), specs_of(found), kept_of(found), entries)
 
     async def _follow_up(self, key: CanaryKey, held: Held) -> None:
         """What follows from the record: the Canary's status, and answers. Trouble with it keeps nobody from acting on the record."""

@@ -8,11 +8,13 @@ from contextlib import suppress
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, command_name, command_object
+from trimtab.adapters.kubernetes.counted import counted_of
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, SELF_SUBJECT_REVIEW
 from trimtab.adapters.kubernetes.rollouts import canary_of, entries_of, number_of, rollout_name, state_of
 from trimtab.config.references import mapping
 from trimtab.errors import Conflict, OutsideError
 from trimtab.model.commands import Command
+from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer, CanaryState
@@ -41,6 +43,10 @@ class Visitor:
             return tuple(entry for found in await self._attempts(key) for entry in entries_of(found))
         found = await self._client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, rollout))
         return entries_of(found) if found is not None else ()
+
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        """What the judge counted in one attempt, oldest first."""
+        return counted_of(await self._client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, rollout)) or {})
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """The record as it was when each attempt was last written, oldest first."""

@@ -20,6 +20,7 @@ from trimtab.adapters.local.store_schema import connect
 from trimtab.adapters.local.store_spare import Spare
 from trimtab.errors import SafetyError, Unavailable
 from trimtab.model.commands import Command
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
@@ -92,6 +93,10 @@ class Store:
     async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
         """The audit trail, oldest first, of one attempt or of all."""
         return await self._read(f"reading the journal of {key}", lambda file: queries.journal(file, key, rollout))
+
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        """What the judge counted in one attempt, oldest first."""
+        return await self._read(f"reading what was counted for {key}", lambda file: queries.counted(file, key, rollout))
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """The record as it was when each attempt was last written, oldest first."""

@@ -2,14 +2,19 @@
 
 import sqlite3
 
+from trimtab.documents.counted import packed, unpacked
 from trimtab.documents.records import from_text, to_text
 from trimtab.errors import Conflict
 from trimtab.model.commands import Command
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer, CanaryState
 from trimtab.ports import Stored
+
+ROOM = 2000
+"""Characters of a row of what was counted, from which on another one is begun."""
 
 
 def load(file: sqlite3.Connection, key: CanaryKey) -> Stored:
@@ -43,6 +48,8 @@ def replace(file: sqlite3.Connection, before: CanaryState, decision: Decision) -
     )
     if after.rollout is not None:
         file.execute("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?, ?)", (*_of(key), after.rollout.number, text))
+        if decision.counted:
+            _count(file, key, after.rollout.number, decision.counted)
         if after.policy is not None:
             _forget(file, key, after.policy.history)
 
@@ -70,6 +77,14 @@ def journal(file: sqlite3.Connection, key: CanaryKey, rollout: int | None) -> tu
     return tuple(from_text(text, Entry, f"the journal of {key}") for (text,) in rows.fetchall())
 
 
+def counted(file: sqlite3.Connection, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+    """What the judge counted in one attempt, oldest first."""
+    rows = file.execute(
+        "SELECT looks FROM counted WHERE namespace = ? AND name = ? AND rollout = ? ORDER BY position", (*_of(key), rollout)
+    ).fetchall()
+    return tuple(look for (text,) in rows for look in unpacked(text, f"what was counted in rollout {rollout} of {key}"))
+
+
 def attempts(file: sqlite3.Connection, key: CanaryKey) -> tuple[CanaryState, ...]:
     """The record as it was when each attempt was last written, oldest first."""
     rows = file.execute("SELECT state FROM attempt WHERE namespace = ? AND name = ? ORDER BY number", _of(key))
@@ -95,6 +110,19 @@ def _append(file: sqlite3.Connection, key: CanaryKey, entries: tuple[Entry, ...]
     )
 
 
+def _count(file: sqlite3.Connection, key: CanaryKey, rollout: int, looks: tuple[Counted, ...]) -> None:
+    """Keeps what was counted, together with the newest row while that is small: many looks in one row take much less room."""
+    last = file.execute(
+        "SELECT position, looks FROM counted WHERE namespace = ? AND name = ? AND rollout = ? ORDER BY position DESC LIMIT 1",
+        (*_of(key), rollout),
+    ).fetchone()
+    if last is not None and len(last[1]) < ROOM:
+        together = packed((*unpacked(last[1], f"what was counted in rollout {rollout} of {key}"), *looks))
+        file.execute("UPDATE counted SET looks = ? WHERE position = ?", (together, last[0]))
+        return
+    file.execute("INSERT INTO counted (namespace, name, rollout, looks) VALUES (?, ?, ?, ?)", (*_of(key), rollout, packed(looks)))
+
+
 def _forget(file: sqlite3.Connection, key: CanaryKey, history: int) -> None:
     """Drops attempts beyond the newest `history`, and with them their journal and their answered commands."""
     row = file.execute(
@@ -104,6 +132,7 @@ def _forget(file: sqlite3.Connection, key: CanaryKey, history: int) -> None:
         return
     oldest = (*_of(key), int(row[0]))
     file.execute("DELETE FROM attempt WHERE namespace = ? AND name = ? AND number < ?", oldest)
+    file.execute("DELETE FROM counted WHERE namespace = ? AND name = ? AND rollout < ?", oldest)
     file.execute("DELETE FROM journal WHERE namespace = ? AND name = ? AND rollout < ?", oldest)
     file.execute("DELETE FROM command WHERE namespace = ? AND name = ? AND rollout < ? AND answer IS NOT NULL", oldest)
 

@@ -1,7 +1,7 @@
 """The tables of the SQLite file, and how one is opened so that it is safe to use. Called by `store` only.
 
 `canary` holds the newest record of each, `attempt` the record as it was when each attempt was last written (R1),
-`journal` the audit trail (R4), `command` what people wish for and what became of it (R5).
+`journal` the audit trail (R4), `counted` what the judge counted, `command` what people wish for and what became of it (R5).
 """
 
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trimtab.errors import InputError
 
-VERSION = 1
+VERSION = 2
 """Kept in `PRAGMA user_version`; a file without tables has 0."""
 
 TABLES = """
@@ -25,6 +25,14 @@ CREATE TABLE command (
   rollout INTEGER NOT NULL, command TEXT NOT NULL, answer TEXT, UNIQUE (namespace, name, id)
 );
 """
+
+NEWER = """
+CREATE TABLE counted (
+  position INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL, name TEXT NOT NULL, rollout INTEGER NOT NULL, looks TEXT NOT NULL
+);
+CREATE INDEX counted_of ON counted (namespace, name, rollout);
+"""
+"""What version 2 adds: what the judge counted in an attempt, a few looks in each row."""
 
 DURABLE = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON", "PRAGMA secure_delete = ON")
 """FULL: once a decision is recorded it survives a power cut, since what follows acts on it."""
@@ -49,11 +57,12 @@ def connect(path: Path, patience: float) -> sqlite3.Connection:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection) == 0:
+    if _version(connection) < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         # Another process may have made the tables while this one waited for the lock.
-        if _version(connection) == 0:
-            for statement in filter(str.strip, TABLES.split(";")):
+        there = _version(connection)
+        if there < VERSION:
+            for statement in filter(str.strip, ("" if there else TABLES).split(";") + NEWER.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

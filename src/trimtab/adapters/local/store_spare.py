@@ -40,5 +40,13 @@ class Spare:
             raise Unavailable(
                 f"recording {before.key} failed: the disk is full, so nothing new starts. Free some space; Trimtab tries again."
             )
-        both = replace(decision, entries=held.decision.entries + decision.entries)
+        # What was counted is kept under the attempt of the newest record, and belongs to no other.
+        same = attempt(held.decision.state) == attempt(decision.state)
+        counted = (*(held.decision.counted if same else ()), *decision.counted)
+        both = replace(decision, entries=held.decision.entries + decision.entries, counted=counted)
         self.held[before.key] = Held(held.before, both)
+
+
+def attempt(state: CanaryState) -> int:
+    """The number of the newest attempt; 0 before the first."""
+    return state.rollout.number if state.rollout is not None else 0

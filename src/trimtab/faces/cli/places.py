@@ -19,6 +19,7 @@ import click
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import state_option
 from trimtab.model.commands import Command
+from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer, CanaryState
@@ -42,6 +43,9 @@ class Records(Protocol):
 
     async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
         """The audit trail, oldest first."""
+
+    async def counted(self, key: CanaryKey, rollout: int) -> tuple[Counted, ...]:
+        """What the judge counted in one attempt, oldest first."""
 
     async def history(self, key: CanaryKey) -> tuple[CanaryState, ...]:
         """The record as each attempt left it, oldest first."""

@@ -10,11 +10,12 @@ import click
 import msgspec
 
 from trimtab.errors import InputError
-from trimtab.faces.cli import tables
+from trimtab.faces.cli import replays, tables
 from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option
 from trimtab.faces.cli.options import show_json as show_json
 from trimtab.faces.cli.places import Asked, Place, at_place, in_repository, place_options
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
+from trimtab.faces.verdicts import ReplayView
 from trimtab.faces.views import show_view, status_view
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
@@ -110,32 +111,51 @@ def history_command(canary: str | None, verify: bool, signatures: bool, asked: A
 @click.command("show")
 @click.argument("rollout", type=int, required=False)
 @click.option("--canary", shell_complete=canaries, help="Which Canary, where there are several.")
+@click.option("--replay", is_flag=True, help="Compute the verdict of the comparison anew, from what was counted then.")
 @place_options
 @output_option
-def show_command(rollout: int | None, canary: str | None, asked: Asked, output: str) -> None:
+def show_command(rollout: int | None, canary: str | None, replay: bool, asked: Asked, output: str) -> None:
     """One ROLLOUT: what changed, who, the evidence, the timeline. Without a number, the newest. Of a repository: an entry of its journal.
 
     \b
     Example:
       trimtab show 3
+      trimtab show 3 --replay
       trimtab show 3 --in repo -o json
+
+    \b
+    With --replay it ends with 0 if what was counted comes to the verdict on record, 1 if it does not, 3 if it is not stored any more.
     """
     if in_repository(asked):
+        if replay:
+            raise InputError(
+                "--replay is for attempts of `up` or the operator; evidence in a repository holds sums of each copy, not of its pods"
+            )
         from trimtab.faces.cli import journal
 
         journal.show(rollout, canary or "", output)
         return
 
-    async def work(place: Place) -> None:
+    async def work(place: Place) -> int:
         key = chosen(await place.records.keys(), canary)
         attempts = {found.rollout.number: found for found in await place.records.history(key) if found.rollout is not None}
         number = rollout if rollout is not None else max(attempts, default=0)
         if number not in attempts:
             raise InputError(f"{key} has no rollout {number}; there are: {', '.join(map(str, attempts)) or 'none'}")
         view = show_view(attempts[number], await place.records.journal(key, number))
-        show_json(view) if output == "json" else click.echo(tables.show_text(view))
+        again = await replayed(place, attempts[number], number) if replay else None
+        if output == "json":
+            show_json(msgspec.structs.replace(view, replay=again))
+        else:
+            click.echo("\n\n".join([tables.show_text(view), *([replays.replay_text(again)] if again is not None else [])]))
+        return replays.exit_code(again) if again is not None else DONE
 
-    at_place(asked, work)
+    sys.exit(at_place(asked, work))
+
+
+async def replayed(place: Place, state: CanaryState, number: int) -> ReplayView:
+    """The verdict of an attempt, computed anew."""
+    return replays.replay(state, await place.records.counted(state.key, number))
 
 
 @click.command("watch")

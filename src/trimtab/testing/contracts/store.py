@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from trimtab.model.commands import Command, Verb
+from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
 from trimtab.model.journal import Entry
+from trimtab.model.judging import JudgeStep
 from trimtab.model.names import CanaryKey, Target
 from trimtab.model.policy import Policy, Service
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, CanaryState, Phase, Rollout, RolloutKind
+from trimtab.model.scrapes import Arm, PodBuckets, PodCounts, Scrape
 from trimtab.ports import Store
 from trimtab.testing.contracts.promise import conflicts, holds
 
@@ -39,6 +42,15 @@ def following(state: CanaryState, number: int, *answers: Answer) -> CanaryState:
 def entry(text: str, number: int = 1) -> Entry:
     """A line of the journal."""
     return Entry(NOW, number, "Advanced", text, "Progressing")
+
+
+def look(count: int) -> Counted:
+    """What the judge counted once."""
+    pods = (PodCounts("a", Arm.CANARY, count, 100), PodCounts("b", Arm.PRIMARY, 0, 900))
+    times = (PodBuckets("a", Arm.CANARY, (90, 9, 1)), PodBuckets("b", Arm.PRIMARY, (900, 0, 0)))
+    end = NOW + timedelta(seconds=15 * count)
+    scrapes = (Scrape("errors", end, pods, missed=1), Scrape("latency", end, buckets=times, bounds=(0.1, 0.5)))
+    return Counted(NOW, JudgeStep(1, 0.1, 0.5, NOW), scrapes)
 
 
 def wish(name: str) -> Command:
@@ -124,6 +136,20 @@ async def the_journal_is_told_oldest_first_of_one_attempt_or_of_all(harness: Har
     holds(second == ["3a", "3b"], "the journal of one attempt holds its entries alone", second)
 
 
+async def what_the_judge_counted_is_kept_with_its_attempt(harness: Harness) -> None:
+    """Look by look, in order, also for another process."""
+    store, state, kept = harness.store, CanaryState(harness.key), list[Counted]()
+    for number in (1, 2, 2, 2):
+        after = following(state, number)
+        # An attempt has begun before anything of it is counted.
+        made = (look(state.serial),) if state.rollout is not None and state.rollout.number == number else ()
+        await store.replace(harness.key, state, Decision(after, (), None, made))
+        state, kept = after, [*kept, *made]
+    found = await (await harness.reopened()).counted(harness.key, 2)
+    holds(found == tuple(kept), "what was counted is read back equal and in order", found)
+    holds(await store.counted(harness.key, 3) == (), "nothing was counted in an attempt that never was")
+
+
 async def the_history_holds_each_attempt_as_it_was_last_written(harness: Harness) -> None:
     """Oldest first."""
     store, state, last = harness.store, CanaryState(harness.key), {}
@@ -156,6 +182,7 @@ async def a_command_of_another_process_is_noticed(harness: Harness) -> None:
 CHECKS: tuple[Callable[[Harness], Awaitable[None]], ...] = (
     a_new_canary_has_an_empty_record,
     what_is_recorded_is_read_back_equal,
+    what_the_judge_counted_is_kept_with_its_attempt,
     a_stale_record_is_a_conflict_and_changes_nothing,
     a_command_waits_until_a_decision_answers_it,
     the_same_command_twice_is_one,
