@@ -202,3 +202,28 @@ def test_a_target_whose_tool_is_not_there_is_a_finding_and_the_rest_is_looked_at
     done = ran(shop, ends=2, PATH=str(git))
     assert "web/canary: error: there is neither `kustomize` nor `kubectl` on PATH" in done.stdout
     assert "web/stable/app.yaml:11: error: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("provider", "line", "said"),
+    [
+        ("appmesh:v1beta2", 7, "spec.provider is 'appmesh:v1beta2', which Trimtab does not route"),
+        ("gatewayapi:v1", 7, "Name the Gateway in spec.service.gatewayRefs"),
+        ("kubernetes", 0, ""),
+    ],
+)
+def test_a_canary_that_its_provider_cannot_route_is_an_error(shop: Path, provider: str, line: int, said: str) -> None:
+    canary = """apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: web}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: web-canary}
+  # who routes
+  provider: PROVIDER
+  service: {port: 80}
+  analysis: {interval: 1m, threshold: 1, iterations: 1}
+"""
+    written(shop, {"web/canary/canary.yaml": canary.replace("PROVIDER", provider)})
+    told = json.loads(ran(shop, "-o", "json", ends=2 if line else 0).stdout)["findings"]
+    assert [(one["check"], one["line"]) for one in told] == ([("document/canary", line)] if line else [])
+    assert not said or said in told[0]["problem"]

@@ -144,7 +144,7 @@ def _canary(one: RenderedObject, canary: Canary, kin: Kin, lines: Lines) -> Iter
     try:
         policy = translate(alone, Companions(kin.templates, kin.alerts, kin.policies, schemas))
     except InputError as error:
-        file, line = lines.place(one, _path_in(str(error)))
+        file, line = lines.place(one, path_in(str(error)))
         yield Finding("document/canary", Severity.ERROR, str(error), str(one), file=file, line=line)
     else:
         yield from _judge(one, policy, kin.replicas.get((space, policy.target.kind, policy.target.name), MANY), canary)
@@ -217,7 +217,7 @@ def _named(one: RenderedObject, canary: Canary, kin: Kin, objects: Sequence[Rend
         yield about("document/reference", one, f"RolloutPolicy {policy} of namespace {space} is not rendered with this Canary", BESIDE)
 
 
-def _path_in(text: str) -> tuple[str, ...]:
+def path_in(text: str) -> tuple[str, ...]:
     """The field that a text begins with, as `spec.analysis.stepWeight is ...`."""
     first = text.split(" ", 1)[0]
     return tuple(first.split(".")) if first.startswith("spec.") else ("spec",)

@@ -1,5 +1,6 @@
 """Looks at one app: its targets as they are rendered, beside each other and beside what they were. Called by `checking`."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,13 @@ import msgspec
 from trimtab.adapters.checking.schemas import kubernetes_schemas
 from trimtab.adapters.rendering.lines import WrittenLines
 from trimtab.adapters.rendering.request import inside, read
+from trimtab.documents.decode import decode
+from trimtab.documents.flagger import API_VERSION, Canary
 from trimtab.documents.yaml import read_yaml
 from trimtab.errors import DocumentError, InputError
 from trimtab.inspection.inspect import Case, inspected
 from trimtab.inspection.neighbours import neighbours
+from trimtab.inspection.ours import path_in
 from trimtab.inspection.report import Looked, Told, names_of, told
 from trimtab.model.content import ContentRules, Finding, KeySchema, Severity
 from trimtab.model.rendered import Rendered
@@ -68,8 +72,29 @@ def _findings(found: Side, before: Side | None, rules: ContentRules) -> list[Tol
             earlier = before.rendered.get(unit.name) if before is not None else None
             after = following.get(unit.request.target, ()) if unit.request.target else ()
             case = Case(target, earlier, beside, after, whole=not found.broken)
-            result += told(unit.name, inspected(case, kubernetes_schemas(), WrittenLines(found.root, target), rules), names_of(target))
+            lines = WrittenLines(found.root, target)
+            findings = [*inspected(case, kubernetes_schemas(), lines, rules), *graded(_unroutable(target, lines), rules)]
+            result += told(unit.name, findings, names_of(target))
     return result
+
+
+def _unroutable(target: Rendered, lines: WrittenLines) -> Iterator[Finding]:
+    """Canaries that the mesh or ingress which they name cannot route. Without a name it is the operator's, which is not known here."""
+    for one in target.objects:
+        if (one.api_version, one.kind) != (API_VERSION, "Canary"):
+            continue
+        # Routers are a third of what an operator loads, and most repositories have no Canary.
+        from trimtab.adapters.kubernetes.routers.choose import refusal
+        from trimtab.adapters.kubernetes.settings import Settings
+
+        try:
+            value = decode(lines.document(one)).value
+        except DocumentError:
+            continue
+        problem = refusal(value, Settings()) if isinstance(value, Canary) and value.spec.provider else ""
+        if problem:
+            file, line = lines.place(one, path_in(problem) if problem.startswith("spec.") else ("spec", "provider"))
+            yield Finding("document/canary", Severity.ERROR, problem, str(one), file=file, line=line)
 
 
 def trouble(root: Path, error: DocumentError, usual: str) -> Finding:
