@@ -85,7 +85,9 @@ def misfits(one: RenderedObject, schemas: Schemas, lines: Lines) -> Iterator[Fin
         return
     secret = one.kind == "Secret"
     for error in islice(validator.iter_errors(one.tree), MOST):
-        path, problem, fix = _explained(error, schemas, secret=secret)
+        # The value of a variable may be a password that should have been in a Secret.
+        hidden = secret or tuple(error.instance_path)[-1:] == ("value",)
+        path, problem, fix = _explained(error, schemas, secret=hidden)
         yield at("kubernetes/schema", one, lines, path, problem, fix)
 
 

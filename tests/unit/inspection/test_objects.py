@@ -53,6 +53,11 @@ def test_nothing_of_a_secret_is_told_but_the_kind_of_value() -> None:
     assert not any("471" in text for text in told)
 
 
+def test_the_value_of_a_variable_is_not_told_since_it_may_be_a_password() -> None:
+    (only,) = found(APP.replace("image: x", "env: [{name: PIN, value: 4711}]"), SCHEMA)
+    assert only == "error 12: spec.template.spec.containers[0].env[0].value: expected text, found a number"
+
+
 def test_a_kind_that_is_not_known_is_a_note_and_one_that_is_gone_an_error() -> None:
     made = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: a}\n"
     assert found(made, "kubernetes/unknown") == ["info 1: example.org/v1 Widget is not checked: its schema is not known here"]
