@@ -226,3 +226,19 @@ def test_policies_and_metric_templates_that_targets_name_are_looked_at(shop: Pat
     metric = "spec: {analysis: {metrics: [{name: a, query: 'sum(', thresholdRange: {max: 1}}]}}\n"
     written(shop, {"policies/web.yaml": f"apiVersion: trimtab.dev/v1alpha1\nkind: RolloutPolicy\nmetadata: {{name: web}}\n{metric}"})
     assert found(shop, ends=2) == ["error policies/web.yaml:4 document/query"]
+
+
+def test_a_trimtab_yaml_below_the_root_and_a_folder_below_that_are_looked_at_alike(shop: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    (shop / ".git").rename(tmp_path / "old-git")
+    whole.mkdir()
+    shop.rename(whole / "shop")
+    for name in ("canary", "stable"):
+        edited(whole / "shop", "trimtab.yaml", f"path: web/{name}", f"path: shop/web/{name}")
+    edited(whole / "shop", "trimtab.yaml", "policy: policies", "policy: shop/policies")
+    commit(whole, "a shop among others")
+    edited(whole / "shop", CONFIG, '{"pool": 10}', '{"pool": 1000}')
+    changed = ["error shop/web/canary/app.yaml:1 rollout/unseen", "warning shop/web/canary/config.yaml:6 content/factor"]
+    for folder in ("shop", "shop/web/canary"):
+        assert found(whole / folder, "--base", "main", ends=2) == changed
+        assert found(whole / folder, "web/canary", "--base", "main", ends=2) == changed

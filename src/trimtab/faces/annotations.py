@@ -15,7 +15,7 @@ from trimtab.promotion.text import cell, one_line
 MOST = 10
 """Annotations of one kind that GitHub takes from a step."""
 MOST_ROWS = 200
-LONGEST = 1000
+LONGEST = 500
 """Characters of one cell."""
 KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
