@@ -73,6 +73,13 @@ def test_a_good_repository_passes_and_says_what_was_looked_at(shop: Path) -> Non
     assert done.stderr == f"in {shop / 'trimtab.yaml'}\n"
 
 
+def test_it_is_told_who_consumes_each_config_map(shop: Path) -> None:
+    written(shop, {"web/canary/other.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: unread}\n"})
+    for _ in ("anew", "from memory"):
+        canary = json.loads(ran(shop, "-o", "json").stdout)["targets"][0]
+        assert canary["readers"] == {"configmap/settings-canary": ["deployment/web-canary"], "configmap/unread": []}
+
+
 def test_an_error_is_told_with_place_and_fix_and_ends_with_2(shop: Path) -> None:
     edited(shop, "web/canary/app.yaml", "image: x", "imagge: x")
     assert ran(shop, ends=2).stdout == (

@@ -1,6 +1,6 @@
 """What `trimtab check` found, as text and as JSON. Called by the command."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -29,11 +29,12 @@ class FindingView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class TargetView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One target that was looked at."""
+    """One target that was looked at. `readers` says who consumes each ConfigMap and Secret."""
 
     name: str
     objects: int
     tool: str
+    readers: Mapping[str, tuple[str, ...]]
 
 
 class ReportView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -57,7 +58,7 @@ def view(report: Report) -> ReportView:
         )
         for one in report.found
     )  # fmt: skip
-    targets = tuple(TargetView(name=one.name, objects=one.objects, tool=one.tool) for one in report.targets)
+    targets = tuple(TargetView(name=one.name, objects=one.objects, tool=one.tool, readers=dict(one.readers)) for one in report.targets)
     return ReportView(place=report.place, base=report.base, passes=report.passes, targets=targets, findings=findings, notes=report.notes)
 
 

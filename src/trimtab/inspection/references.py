@@ -42,6 +42,12 @@ def unread(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
             yield about("reference/unused", one, "is read by no workload of this app", "Remove it, unless a program asks the API for it.")
 
 
+def readers(target: Rendered) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Who consumes each ConfigMap and Secret of a target."""
+    for one in target.configs():
+        yield str(one), tuple(dict.fromkeys(str(use.reader) for use in target.uses if use.content is one))
+
+
 def _missing(use: Use, target: Rendered) -> Iterator[Finding]:
     places = ", ".join(use.places)
     if use.name.kind is ConfigKind.SECRET:

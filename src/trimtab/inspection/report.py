@@ -44,6 +44,8 @@ class Looked:
     name: str
     objects: int
     tool: str
+    readers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Each ConfigMap and Secret, and the workloads of the target that read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from trimtab.errors import DocumentError, InputError
 from trimtab.inspection.inspect import Case, inspected
 from trimtab.inspection.neighbours import neighbours
 from trimtab.inspection.ours import path_in
+from trimtab.inspection.references import readers
 from trimtab.inspection.report import Looked, Told, names_of, told
 from trimtab.model.content import ContentRules, Finding, KeySchema, Severity
 from trimtab.model.rendered import Rendered
@@ -42,7 +43,7 @@ def look(now: Side, before: Side | None, rules: ContentRules, *, untrusted: bool
     rules = replace(rules, schemas=(*rules.schemas, *schemas))
     found += _findings(now, before, rules)
     known = [print_ for _, print_, _ in _findings(before, None, rules)] if before is not None and found else []
-    targets = [Looked(one.name, len(one.objects), one.tool) for one in now.rendered.values()]
+    targets = [Looked(one.name, len(one.objects), one.tool, tuple(readers(one))) for one in now.rendered.values()]
     return Entry(found, targets, known, lasting)
 
 
