@@ -10,7 +10,9 @@ import pytest
 
 from contracts.git_places import git
 from contracts.monitored import POLICY, Watched, World, deployed, outside, place
+from trimtab.analysis.replay import Replay, replayed
 from trimtab.errors import Denied, InputError, Unavailable
+from trimtab.promotion.recounting import comparison
 from trimtab.testing.jumping import JumpingClock
 from trimtab.wiring import keeping
 from trimtab.wiring.monitoring import STOPPED, WATCHING, Finish, Monitoring
@@ -97,6 +99,13 @@ def compared(folder: Path, world: World, bad: float = 1.0) -> tuple[Place, Servi
     return made, service
 
 
+def again(counted: str) -> Replay:
+    """The verdict in evidence, computed anew."""
+    found = comparison(counted)
+    assert found is not None
+    return replayed(found.record, found.counted(), found.rules)
+
+
 async def test_a_canary_as_good_as_stable_passes_by_comparison_with_all_its_counts_as_evidence(tmp_path: Path) -> None:
     async with outside(World()) as world:
         made, _ = compared(tmp_path, world)
@@ -110,6 +119,7 @@ async def test_a_canary_as_good_as_stable_passes_by_comparison_with_all_its_coun
     asked = found.evidence.queries[0]
     assert asked.metric == "errors" and "shop-canary-5b8-aaaaa|shop-canary-5b8-bbbbb|shop-stable" in asked.query
     assert any("the canary has 2 pods" in note for note in found.notes), "what the judge cannot do here is said"
+    assert again(found.evidence.counted).same, "the verdict can be computed anew from the evidence alone"
 
 
 async def test_a_canary_that_is_worse_than_stable_fails_within_the_first_minutes(tmp_path: Path) -> None:
@@ -279,6 +289,7 @@ async def test_a_watch_that_is_left_and_gone_on_with_counts_the_same(tmp_path: P
     assert whole.word == parts.word == "pass" and whole.evidence is not None and parts.evidence is not None
     assert parts.evidence.sums[: len(whole.evidence.sums)] == whole.evidence.sums[: len(parts.evidence.sums)]
     assert parts.evidence.policy == whole.evidence.policy and parts.evidence.window.began == BEGIN
+    assert again(parts.evidence.counted).same
 
 
 async def test_a_limit_that_was_broken_while_nobody_looked_counts(tmp_path: Path) -> None:

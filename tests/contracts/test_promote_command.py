@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ from contracts.git_places import PERSON, QUIET, commit, git
 from contracts.promotion_places import CONFIG, DEPLOYMENT, MAIN, Shop, shop
 from trimtab.adapters.git.journal import REF
 from trimtab.faces.outputs import github, one_line, write_outputs
+from trimtab.model.evidence import Calibration
+from trimtab.model.judging import JudgeRules, MetricRule
+from trimtab.model.policy import Analysis
+from trimtab.model.scrapes import Arm, PodCounts, Scrape
+from trimtab.model.verdict import Samples
+from trimtab.promotion.recounting import kept
+from trimtab.promotion.watching import Rules, begun, looked
 
 PIPELINE = """apiVersion: trimtab.dev/v1alpha1
 kind: Pipeline
@@ -74,6 +82,22 @@ def test_promote_push_history_show_and_verify_tell_one_story(place: Shop, tmp_pa
     shown = json.loads(trimtab(place, "show", "1", "--in", "repo", "-o", "json").stdout)
     assert shown["kind"] == "verdict" and shown["proof"]["commit"] == shown["commit"] and shown["actor"] == "ada"
     assert trimtab(place, "promote").stdout.startswith("shop/stable: stable has this content already")
+
+
+@pytest.mark.parametrize(("missing", "code", "word"), [(0, 0, "the same: 8"), (1, 3, "cannot be told"), (None, 2, "were not compared")])
+def test_a_verdict_in_the_journal_is_computed_anew_from_its_evidence(place: Shop, missing: int | None, code: int, word: str) -> None:
+    rules, at = JudgeRules(metrics=(MetricRule("errors"),), bake=timedelta(0)), datetime(2026, 1, 2, tzinfo=UTC)
+    seen = begun(at, Calibration(), 0.5)
+    for count in range(1, 9):
+        end = at + count * timedelta(seconds=15)
+        scrape = Scrape("errors", end, (PodCounts("a", Arm.CANARY, 10, 5000), PodCounts("b", Arm.PRIMARY, 10, 5000)))
+        seen = looked(seen, Rules(Analysis(judge=rules), timedelta(minutes=2)), Samples(end, scrapes=(scrape,)), end)
+    counted = kept(rules, seen.checks, seen.counted[missing:]) if missing is not None else ""
+    file = place.clone.parent / "evidence.json"
+    file.write_text(json.dumps({**json.loads(place.evidence()), "counted": counted}))
+    assert trimtab(place, "promote", "shop/stable", "--evidence", str(file)).returncode == 0
+    shown = trimtab(place, "show", "1", "--in", "repo", "--replay")
+    assert (shown.returncode, word in shown.stdout + shown.stderr) == (code, True), shown.stdout + shown.stderr
 
 
 def test_a_journal_that_lost_an_entry_fails_verification(place: Shop) -> None:

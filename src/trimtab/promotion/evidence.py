@@ -89,6 +89,8 @@ class Evidence(Part, frozen=True, kw_only=True):
     window: Window
     queries: tuple[Query, ...] = ()
     sums: tuple[Sum, ...] = ()
+    counted: str = ""
+    """What the comparison's verdict can be computed anew from; `recounting` says how it is written."""
     verdict: Verdict
     versions: Mapping[str, str] = {}
     run: Run = Run()

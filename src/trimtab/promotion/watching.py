@@ -12,6 +12,7 @@ from enum import StrEnum
 from trimtab.analysis.comparison import word
 from trimtab.analysis.evidence import begin
 from trimtab.analysis.judge import UNKNOWN, judge
+from trimtab.model.counted import Counted
 from trimtab.model.evidence import Calibration
 from trimtab.model.judging import Ending, JudgeStep
 from trimtab.model.policy import Analysis
@@ -60,6 +61,8 @@ class Seen:
     """Looks at which every metric was there and within its limits."""
     sums: tuple[Sum, ...] = ()
     """What each complete scrape brought, where canary and stable are compared."""
+    counted: tuple[Counted, ...] = ()
+    """The same pod by pod, for whoever computes the verdict anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ def looked(seen: Seen, rules: Rules, samples: Samples, now: datetime) -> Seen:
         return seen
     good = all(result.good for result in verdict.results)
     sums = thinned((*seen.sums, *sums_of(samples.scrapes, rules.analysis.judge)))
-    return replace(seen, checks=verdict.evidence, passed=seen.passed + (good and not samples.glance), sums=sums)
+    counted = (*seen.counted, verdict.counted) if verdict.counted is not None else seen.counted
+    return replace(seen, checks=verdict.evidence, passed=seen.passed + (good and not samples.glance), sums=sums, counted=counted)
 
 
 def concluded(seen: Seen, rules: Rules, now: datetime) -> Conclusion | None:

@@ -20,6 +20,7 @@ from trimtab.ports import Clock, Metrics
 from trimtab.promotion.content import Judged
 from trimtab.promotion.evidence import Evidence, Figure, Query, Run, Verdict, Window, Word
 from trimtab.promotion.figures import figures
+from trimtab.promotion.recounting import kept
 from trimtab.promotion.watching import Came, Conclusion, Rules, Seen, begun, concluded, line, looked
 from trimtab.wiring.arriving import Arriving, Late
 from trimtab.wiring.counting import Counting
@@ -233,6 +234,7 @@ class Monitoring:
             keys=subject.judged.keys, policy=subject.digest,
             window=Window(began=seen.began if seen is not None else self.started, ended=now), queries=(*self.queries, *self.counted),
             sums=seen.sums if seen is not None else (),
+            counted=kept(rules, seen.checks, seen.counted) if seen is not None else "",
             verdict=Verdict(
                 judgement=judgement, text=text, figures=(*self.smoked, *(figures(seen.checks, rules) if seen is not None else ()))
             ),

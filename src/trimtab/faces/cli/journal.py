@@ -9,11 +9,16 @@ from pathlib import Path
 import click
 import msgspec
 
+from trimtab.analysis.replay import replayed
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import show_json
+from trimtab.faces.cli.replays import exit_code, replay_text
 from trimtab.faces.cli.tables import aligned, cut
 from trimtab.faces.exits import DONE, FAILED
+from trimtab.faces.verdicts import ReplayView, replay_view
+from trimtab.promotion.evidence import decode
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems
+from trimtab.promotion.recounting import comparison
 from trimtab.promotion.text import one_line
 from trimtab.wiring.repository import Repository, repository
 
@@ -60,8 +65,8 @@ def history(name: str, output: str, *, verify: bool, signatures: bool) -> int:
     return FAILED if wrong else DONE
 
 
-def show(number: int | None, name: str, output: str) -> None:
-    """One entry with its evidence; without a number, the newest."""
+def show(number: int | None, name: str, output: str, *, again: bool = False) -> int:
+    """One entry with its evidence; without a number, the newest. `again`: with its verdict computed anew. The exit code."""
     _, records = asyncio.run(opened())
     among = chosen(records, name)
     found = next((one for one in among if one.entry.sequence == number), None) if number is not None else among[-1] if among else None
@@ -71,13 +76,32 @@ def show(number: int | None, name: str, output: str) -> None:
         raise InputError(f"the journal has no entry {number if number is not None else ''}; there are: {there}")
     proof = find_evidence(records, found.entry.evidence)
     evidence = json.loads(proof) if proof is not None else None
+    replay = recomputed(found.entry, proof) if again else None
+    code = exit_code(replay) if replay is not None else DONE
     if output == "json":
-        show_json({**plain(found.entry), "hash": found.hash, "proof": evidence})
-        return
+        show_json({**plain(found.entry), "hash": found.hash, "proof": evidence} | ({"replay": replay} if replay is not None else {}))
+        return code
     rows = [(key, one_line(str(value))) for key, value in {**plain(found.entry), "hash": found.hash}.items() if value not in ("", None)]
     click.echo(aligned(rows))
     if evidence is not None:
-        click.echo(f"\n{json.dumps(evidence, indent=2)}")
+        long = {"counted": f"{len(evidence['counted'])} characters"} if evidence.get("counted") else {}
+        click.echo(f"\n{json.dumps({**evidence, **long}, indent=2)}")
+    if replay is not None:
+        click.echo(f"\n{replay_text(replay)}")
+    return code
+
+
+def recomputed(entry: Entry, proof: bytes | None) -> ReplayView:
+    """The verdict of an entry, computed anew from its evidence. InputError where it brings none, or nothing was compared."""
+    if proof is None:
+        raise InputError(f"entry {entry.sequence} of the journal brings no evidence, so there is no verdict to compute anew")
+    found = comparison(decode(proof).counted)
+    if found is None:
+        raise InputError(
+            f"the evidence of entry {entry.sequence} does not hold what its verdict was made from: canary and stable were not compared, "
+            "something else than this Trimtab judged, or it was too long to be kept"
+        )
+    return replay_view(replayed(found.record, found.counted(), found.rules))
 
 
 def retry(name: str, reason: str, output: str) -> None:

@@ -1,7 +1,9 @@
 """`trimtab show --replay`: the verdict on record, computed anew from what was counted. Called by `rollouts`."""
 
 from collections.abc import Sequence
+from math import log
 
+from trimtab.analysis.explain import ratio
 from trimtab.analysis.replay import replayed
 from trimtab.errors import InputError
 from trimtab.faces.cli.tables import aligned, clock, wrapped
@@ -51,7 +53,7 @@ def series_lines(series: Sequence[PointView]) -> list[str]:
     every = -(-len(series) // MOST)
     shown = [one for place, one in enumerate(series, 1) if place % every == 0 or place == len(series)]
     rows: list[tuple[str, ...]] = [("AT", "STEP", "WORSE AT ALL", "BEYOND TOLERANCE", "GOOD ENOUGH", "RULING")]
-    rows += [(clock(one.at), str(one.step), *(f"{each:.3g}:1" for each in told(one)), one.ruling) for one in shown]
+    rows += [(clock(one.at), str(one.step), *(ratio(log(each)) for each in told(one)), one.ruling) for one in shown]
     return ["", *(f"    {line}" for line in aligned(rows).splitlines())]
 
 

@@ -127,14 +127,9 @@ def show_command(rollout: int | None, canary: str | None, replay: bool, asked: A
     With --replay it ends with 0 if what was counted comes to the verdict on record, 1 if it does not, 3 if it is not stored any more.
     """
     if in_repository(asked):
-        if replay:
-            raise InputError(
-                "--replay is for attempts of `up` or the operator; evidence in a repository holds sums of each copy, not of its pods"
-            )
         from trimtab.faces.cli import journal
 
-        journal.show(rollout, canary or "", output)
-        return
+        sys.exit(journal.show(rollout, canary or "", output, again=replay))
 
     async def work(place: Place) -> int:
         key = chosen(await place.records.keys(), canary)
