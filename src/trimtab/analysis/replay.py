@@ -71,7 +71,7 @@ def replayed(record: Evidence, looks: Sequence[Counted], rules: JudgeRules) -> R
     scrapes = sum(len(look.scrapes) for look in looks)
     wanted = record.compared.inputs if record.compared is not None else ""
     if ruling is None or not looks:
-        return Replay(scrapes, gone=bool(wanted))
+        return Replay(scrapes, gone=True)
     state, series = None, list[Point]()
     for look in looks:
         if state is None or state.began != look.began:
