@@ -27,6 +27,7 @@ from trimtab.model.revision import ConfigRef, Revision
 from trimtab.model.rollout import Answer, CanaryState, Outcome, Phase, Rollout, RolloutKind, Step
 from trimtab.model.verdict import Evidence, Reading, Result
 from trimtab.ports import Store as StorePort
+from trimtab.testing.contracts.store import look
 
 KEY = CanaryKey("shop", "app")
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -291,6 +292,41 @@ def failure(path: Path) -> TrimtabError:
             return caught.value
 
     return asyncio.run(run())
+
+
+def test_a_file_without_what_was_counted_is_gone_on_with_and_its_records_stay(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with opened(tmp_path / "db") as store:
+            before = await recorded(store, 2)
+        file = sqlite3.connect(tmp_path / "db")
+        file.executescript("DROP TABLE counted; PRAGMA user_version = 1")
+        file.close()
+        async with opened(tmp_path / "db") as store:
+            assert (await store.load(KEY)).state == before
+            assert await store.counted(KEY, 2) == ()
+            await store.replace(KEY, before, Decision(following(before, 2), (), None, (look(1),)))
+            assert await store.counted(KEY, 2) == (look(1),)
+
+    asyncio.run(run())
+
+
+def test_what_was_counted_goes_with_its_attempt_and_takes_a_few_rows(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with opened(tmp_path / "db") as store:
+            state = await recorded(store, 1)
+            for count in range(40):
+                after = following(state)
+                await store.replace(KEY, state, Decision(after, (), None, (look(count),)))
+                state = after
+            assert await store.counted(KEY, 1) == tuple(map(look, range(40)))
+            file = sqlite3.connect(tmp_path / "db")
+            assert file.execute("SELECT count(*) FROM counted").fetchone()[0] < 10
+            after = replace(following(state, 2), policy=replace(POLICY, history=1))
+            await store.replace(KEY, state, Decision(after, (), None))
+            assert file.execute("SELECT count(*) FROM counted").fetchone() == (0,)
+            file.close()
+
+    asyncio.run(run())
 
 
 def test_a_file_of_a_newer_trimtab_is_refused_with_both_versions(tmp_path: Path) -> None:
