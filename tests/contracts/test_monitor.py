@@ -13,6 +13,7 @@ from contracts.monitored import POLICY, Watched, World, deployed, outside, place
 from trimtab.analysis.replay import Replay, replayed
 from trimtab.errors import Denied, InputError, Unavailable
 from trimtab.promotion.recounting import comparison
+from trimtab.promotion.text import verdict_summary
 from trimtab.testing.jumping import JumpingClock
 from trimtab.wiring import keeping
 from trimtab.wiring.monitoring import STOPPED, WATCHING, Finish, Monitoring
@@ -128,6 +129,10 @@ async def test_a_canary_that_is_worse_than_stable_fails_within_the_first_minutes
         found = await made.watched()
     assert found.word == "fail" and found.text.startswith("Rolled back after") and "stable" in found.text
     assert made.clock.now() - BEGIN < timedelta(minutes=2)
+    assert found.evidence is not None
+    page = verdict_summary("shop/canary", found.evidence, ())
+    for part in ("- errors carried it", "- the bar that came last: ", "- scrape until ", "- what would change it: Nothing any more"):
+        assert part in page, page
 
 
 async def test_counters_that_nobody_has_are_no_data_unless_their_server_is_down(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ class Verdict(Part, frozen=True, kw_only=True):
     judgement: Word
     text: str = ""
     figures: tuple[Figure, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Of a comparison: what tipped it, and what would change it, a line each."""
 
 
 class Run(Part, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from math import log
 from typing import Literal
 
 from trimtab.analysis.explain import counts, ratio
+from trimtab.analysis.turning import alters, tipped
 from trimtab.model.judging import JudgeRules, Role
 from trimtab.model.policy import MetricKind
 from trimtab.model.ruling import MetricReading
@@ -36,6 +37,13 @@ def compared(row: MetricReading, rules: JudgeRules) -> Figure:
     judgement = "worse" if row.implicated else "good" if good or row.role is not Role.GATE else "open"
     text = f"odds {ratio(row.worse)} that it is worse, {ratio(row.refuted)} that it is not much worse"
     return Figure(metric=row.metric, judgement=judgement, canary=counts(row.canary), stable=counts(row.primary), text=text)
+
+
+def reasons(checks: Evidence, rules: JudgeRules | None) -> tuple[str, ...]:
+    """What tipped the comparison, and what would change it; none where there was none."""
+    if rules is None or checks.ruling is None:
+        return ()
+    return (*tipped(checks.ruling, rules), f"what would change it: {alters(checks.ruling, rules)}")
 
 
 def sums_of(scrapes: Sequence[Scrape], rules: JudgeRules | None) -> Iterator[Sum]:

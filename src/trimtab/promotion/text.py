@@ -158,6 +158,8 @@ def _figures(proof: Evidence, canary: str, stable: str) -> list[str]:
         for figure in proof.verdict.figures[:MOST_FIGURES]:
             said = f"{figure.judgement} {figure.text}".strip()
             lines.append(f"| {cell(figure.metric)} | {cell(figure.canary)} | {cell(figure.stable)} | {cell(said)} |")
+    if proof.verdict.reasons:
+        lines += ["", *(f"- {cell(reason)}" for reason in proof.verdict.reasons[:MOST_FIGURES])]
     return lines
 
 

@@ -19,9 +19,9 @@ from trimtab.model.verdict import Samples
 from trimtab.ports import Clock, Metrics
 from trimtab.promotion.content import Judged
 from trimtab.promotion.evidence import Evidence, Figure, Query, Run, Verdict, Window, Word
-from trimtab.promotion.figures import figures
+from trimtab.promotion.figures import figures, reasons
 from trimtab.promotion.recounting import kept
-from trimtab.promotion.watching import Came, Conclusion, Rules, Seen, begun, concluded, line, looked
+from trimtab.promotion.watching import Came, Conclusion, Rules, Seen, begun, concluded, in_repositories, line, looked
 from trimtab.wiring.arriving import Arriving, Late
 from trimtab.wiring.counting import Counting
 
@@ -236,7 +236,8 @@ class Monitoring:
             sums=seen.sums if seen is not None else (),
             counted=kept(rules, seen.checks, seen.counted) if seen is not None else "",
             verdict=Verdict(
-                judgement=judgement, text=text, figures=(*self.smoked, *(figures(seen.checks, rules) if seen is not None else ()))
+                judgement=judgement, text=text, figures=(*self.smoked, *(figures(seen.checks, rules) if seen is not None else ())),
+                reasons=tuple(map(in_repositories, reasons(seen.checks, rules))) if seen is not None else (),
             ),
             versions={"trimtab": __version__, "rendering": subject.rendering}, run=subject.run,
         )  # fmt: skip
