@@ -11,6 +11,10 @@ from cluster.opened import canary, config_map, deployment
 from cluster.operating import Operating
 from cluster.test_monitor import Users
 from cluster.testbed.node import Node
+from trimtab.adapters.kubernetes.counted import counted_of
+from trimtab.adapters.kubernetes.rollouts import state_of
+from trimtab.faces.cli.replays import replay
+from trimtab.model.names import CanaryKey
 
 pytestmark = pytest.mark.cluster
 BAD = "log_level: trace"
@@ -43,6 +47,9 @@ async def test_a_good_change_is_promoted_on_its_evidence_and_one_that_fails_more
         await operating.edit(color=BAD)
         run = await operating.outcome(3, "RolledBack", within=90.0)
         assert "canary requests failed" in run["status"]["reason"] and "that it is worse at all" in run["status"]["reason"]
-        evidence = json.loads(run["status"]["record"])["evidence"]
+        evidence = json.loads(run["status"]["record"])["state"]["evidence"]
         assert evidence["history"]["metrics"][0]["pods"] == 1 and evidence["ruling"]["ruling"] == "rollback"
         assert len(json.dumps(evidence)) < 64 * 1024
+        assert run["status"]["comparison"]["text"] in run["status"]["reason"]
+        again = replay(state_of(run, CanaryKey(namespace, "app")), counted_of(run))
+        assert again.same, again.differences
