@@ -9,8 +9,6 @@ from dataclasses import replace as changed
 
 from msgspec.structs import replace
 
-from trimtab.analysis.cautions import of_pods, of_routing
-from trimtab.analysis.recipes import recipe
 from trimtab.config.references import mapping
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.checks import unmeasured
@@ -161,6 +159,10 @@ def _judge(one: RenderedObject, policy: Policy, replicas: int, canary: Canary) -
     rules = policy.analysis.judge
     if rules is None:
         return
+    # It needs NumPy, and most repositories compare nothing.
+    from trimtab.analysis.cautions import of_pods, of_routing
+    from trimtab.analysis.recipes import recipe
+
     by_pod = all(recipe(policy.provider, metric.counting).by_pod for metric in rules.metrics)
     pods = (replicas if canary.spec.autoscaler_ref is None else MANY) if by_pod else 0
     for said in (*of_pods(rules, pods), *of_routing(rules, policy.analysis.sticky)):

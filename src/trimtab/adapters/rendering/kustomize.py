@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from trimtab.adapters.rendering.blame import of_kustomize
-from trimtab.adapters.rendering.kustomization import walk
+from trimtab.adapters.rendering.kustomization import Tree, walk
 from trimtab.adapters.rendering.objects import apart, made, manifests
 from trimtab.adapters.rendering.origins import Origins
 from trimtab.adapters.rendering.parts import documents
@@ -19,6 +19,7 @@ from trimtab.adapters.rendering.request import Rendering, Request, relative
 from trimtab.adapters.rendering.tool import Tools, both, run
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError
+from trimtab.model.rendered import RenderedObject
 
 MISSING = (
     "there is neither `kustomize` nor `kubectl` on PATH, and {label} is rendered by Kustomize. Install one of them: "
@@ -43,16 +44,21 @@ async def render(request: Request, tools: Tools) -> Rendering:
         )
     if done.code != 0:
         raise of_kustomize(request, tree, done.errors)
-    origins = await asyncio.to_thread(Origins, request.root, tree)
+    objects = await asyncio.to_thread(_objects, request, tree, done.out, version)
+    return Rendering(version, apart(objects), sorted(relative(request.root, path) for path in tree.files))
+
+
+def _objects(request: Request, tree: Tree, out: str, version: str) -> list[RenderedObject]:
+    origins = Origins(request.root, tree)
     try:
-        found = await asyncio.to_thread(documents, done.out, f"what {request.label} renders to")
+        found = documents(out, f"what {request.label} renders to")
     except DocumentError as error:
         raise InputError(f"{version} rendered {request.label} to what is no YAML: {error}") from None
     objects = []
     for document, kind, called in manifests(found):
         written = origins.of(kind, called)
         objects.append(made(Document(document.value, written.file, written.line, {}), written, request.namespace))
-    return Rendering(version, apart(objects), sorted(relative(request.root, path) for path in tree.files))
+    return objects
 
 
 def find(request: Request, tools: Tools) -> tuple[str, str]:
