@@ -127,6 +127,20 @@ async def test_a_record_that_somebody_deletes_is_put_back(operators: Operators, 
     assert (await operators.record(1, state)).serial == state.serial + 1
 
 
+async def test_a_newest_record_that_somebody_deletes_is_put_back_though_an_older_one_is_there(
+    operators: Operators, api: Api, namespace: str
+) -> None:
+    state = await operators.record(2, await operators.record(1, CanaryState(operators.key)))
+    await api.delete("ConfigRollout", namespace, "app-2")
+
+    async def back() -> bool:
+        assert (await operators.store.load(operators.key)).state == state
+        return await api.find("ConfigRollout", namespace, "app-2") is not None
+
+    await until(back, "the record is back")
+    assert (await operators.record(2, state)).serial == state.serial + 1
+
+
 async def test_a_canary_made_anew_begins_anew(operators: Operators, api: Api, namespace: str) -> None:
     await operators.record(1, CanaryState(operators.key))
     old = (await api.get("Canary", namespace, "app"))["metadata"]["uid"]

@@ -128,3 +128,15 @@ async def test_a_gateway_that_refuses_the_route_is_told_once_and_the_share_grows
         await edge.say(await operating.api.get("HTTPRoute", operating.namespace, "app"))
         await operating.phase("Succeeded")
         assert len(await warnings(operating, "does not accept HTTPRoute")) == 1
+
+
+async def test_a_service_that_somebody_leads_to_the_target_at_rest_is_led_back_at_once(operating: Operating) -> None:
+    """An apply of the user's own manifest does that, and the target has no pods then."""
+    await operating.app()
+    await operating.api.patch("Service", operating.namespace, "app", {"spec": {"selector": {"app": "app"}}})
+
+    async def led_back() -> bool:
+        service = await operating.api.get("Service", operating.namespace, "app")
+        return bool(service["spec"]["selector"] == {"app": "app-primary"})
+
+    await until(led_back, "the Service leads to the primary again")

@@ -133,8 +133,11 @@ class Loop:
         """The class of the error says what happens next (DESIGN §7)."""
         now = self.outside.clock.now()
         if isinstance(problem, Conflict):
-            # At once, but not for ever: somebody may write whenever we do.
-            self.queue.done(key, self.calm.moment(key, now))
+            # At once, but not for ever: somebody may write whenever we do, and then that is said.
+            moment = self.calm.moment(key, now)
+            if moment > now:
+                self.report(key, problem)
+            self.queue.done(key, moment)
             return
         self.report(key, problem)
         if isinstance(problem, Vanished):

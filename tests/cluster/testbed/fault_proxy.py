@@ -5,6 +5,7 @@ It speaks plain HTTP on loopback. Tests put faults into `faults`; the first that
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from aiohttp import web
 ONE_CONNECTION = frozenset({"host", "connection", "keep-alive", "transfer-encoding", "content-length"})
 """Headers that are not passed on."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+STEPS_IN = 3
+"""Of the event loop, until a connection that was accepted is one of the server's."""
 REASONS = {401: "Unauthorized", 410: "Expired", 429: "TooManyRequests", 500: "InternalError"}
 
 
@@ -121,6 +124,8 @@ class FaultProxy:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._site in self._runner.sites:
+            await self.leave()
         await self._runner.cleanup()
         await self.session.close()
         await asyncio.sleep(0)
@@ -140,6 +145,10 @@ class FaultProxy:
 
     async def leave(self) -> None:
         """Connections break, and new ones are refused."""
+        # First whoever is being let in gets in: a server that closes meanwhile would leave their sockets open.
+        asyncio.get_running_loop().remove_reader(self._socket)
+        for _ in range(STEPS_IN):
+            await asyncio.sleep(0)
         await self._site.stop()
         assert self._runner.server is not None
         for connection in self._runner.server.connections:
@@ -148,9 +157,10 @@ class FaultProxy:
 
     async def come_back(self) -> None:
         """Where it was before."""
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port)
+        self._socket = socket.create_server(("127.0.0.1", self.port))
+        self._site = web.SockSite(self._runner, self._socket)
         await self._site.start()
-        self.port = self._runner.addresses[0][1]
+        self.port = self._socket.getsockname()[1]
 
     def drop_watches(self) -> int:
         """Breaks the connection of each watch; how many there were."""

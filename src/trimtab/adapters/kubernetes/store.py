@@ -151,7 +151,10 @@ class ClusterStore:
         self._held[key] = written
         await self._follow_up(key, written)
         if new != held.number:
-            await self._forget(key, written)
+            try:
+                await self._forget(key, written)
+            except (OutsideError, InputError) as error:
+                self._fell_behind(key, str(error))
 
     async def submit(self, key: CanaryKey, command: Command) -> None:
         """Makes the command's object. The same id twice is one command."""
@@ -222,13 +225,13 @@ class ClusterStore:
             del self._held[key]
             held = None
         found = max((one for one in self._mirrored(key) if self._of(one, uid)), key=number_of, default=None)
-        if found is not None and (held is None or held.version != metadata_of(found).get("resourceVersion")):
+        if held is not None and held.version and (found is None or number_of(found) < held.number):
+            # Somebody deleted it under us. What is remembered is the record still, and goes back: an older attempt's is not.
+            held = self._held[key] = await self._create(held, None)
+        elif found is not None and (held is None or held.version != metadata_of(found).get("resourceVersion")):
             there = await self._cluster.client.get(CONFIG_ROLLOUT, key.namespace, str(metadata_of(found).get("name")))
             if there is not None:
                 held = self._held[key] = self._held_of(there, key, uid)
-        elif found is None and held is not None and held.version:
-            # Somebody deleted it under us. What is remembered is the record still, and goes back.
-            held = self._held[key] = await self._create(held, None)
         if held is None:
             held = self._held[key] = await self._taken_over(key, uid)
         return held
@@ -307,6 +310,8 @@ class ClusterStore:
                 await self._answered(found, held.state)
             if canary is not None and self._uid(key) == held.uid:
                 await self._hold(key, done=held.state.leaving is Leaving.GONE and not held.state.to_tell)
+            if key in self._behind:
+                await self._forget(key, held)
         except Conflict:
             # The Canary or the command is gone.
             self._behind.pop(key, None)
@@ -331,15 +336,12 @@ class ClusterStore:
             return
         oldest = held.number - policy.history + 1
         gone = [found for found in self._mirrored(key) if number_of(found) < oldest]
-        try:
-            for found in gone:
-                await self._delete(CONFIG_ROLLOUT, found)
-            for found in self._commands(key) if gone else ():
-                command = command_of(found)
-                if answer_of(found) is not None and command is not None and command.rollout < oldest:
-                    await self._delete(ROLLOUT_COMMAND, found)
-        except (OutsideError, InputError) as error:
-            self._fell_behind(key, str(error))
+        for found in gone:
+            await self._delete(CONFIG_ROLLOUT, found)
+        for found in self._commands(key) if gone or key in self._behind else ():
+            command = command_of(found)
+            if answer_of(found) is not None and command is not None and command.rollout < oldest:
+                await self._delete(ROLLOUT_COMMAND, found)
 
     async def _delete(self, kind: Kind, found: Object) -> None:
         place = key_of(found)
