@@ -90,8 +90,8 @@ def observed(state: Dispersion, arms: Array, scores: bool, constants: Constants)
 def pearson(arms: Array, scores: bool) -> tuple[Array, Array]:
     """Of both arms (..., 2, pod groups, 2) together. The canary's pods count only where the primary has pods to compare as well."""
     chi, freedom = uneven(arms, scores)
-    usable = np.stack((several := np.count_nonzero(arms[..., 1, :, 1], axis=-1) >= 2, np.ones_like(several)), axis=-1)
-    return np.sum(chi * usable, axis=-1), np.sum(freedom * usable, axis=-1)
+    several = there(arms[..., 1, :, 1]) >= 2
+    return chi[..., 0] * several + chi[..., 1], freedom[..., 0] * several + freedom[..., 1]
 
 
 def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
@@ -106,9 +106,17 @@ def uneven(groups: Array, scores: bool) -> tuple[Array, Array]:
     spread = size if scores else expected
     squares = (value - expected) ** 2
     np.divide(squares, spread, out=squares, where=spread > 0)
-    pods = np.count_nonzero(size, axis=-1)
+    pods = there(size)
     usable = pods >= 2 if scores else (pods >= 2) & (total > 0)
     return folded(squares[..., None])[..., 0] * usable, (pods - 1.0) * usable
+
+
+def there(sizes: Array) -> Array:
+    """How many of (..., groups) were there, group by group: for short axes that is several times faster than counting along the axis."""
+    found = np.sign(sizes[..., 0])
+    for place in range(1, sizes.shape[-1]):
+        found += sizes[..., place] > 0
+    return np.asarray(found)
 
 
 def worth(state: Dispersion, history: tuple[Array, Array], grown: tuple[Array, Array, Array], constants: Constants) -> Worth:
