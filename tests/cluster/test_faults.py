@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cluster.faulty import WITHIN, Faulty
+from cluster.faulty import WITHIN, Faulty, names
 from cluster.opened import until
 from cluster.testbed import fault_proxy
 from cluster.testbed.fault_proxy import Call, Fault
@@ -52,22 +52,23 @@ async def test_refused_slow_cut_and_lost_answers_change_nothing_but_the_time_tha
     faulty.start("-enable-leader-election=false")
     await faulty.apps(*ANSWERS)
 
-    def fault(stem: str) -> Fault:
-        deed, concerns = ANSWERS[stem]
-        return Fault(deed, lambda call: concerns(call) and f"{stem}-" in call.name)
+    def fault(name: str) -> Fault:
+        deed, concerns = ANSWERS[name.partition("-")[0]]
+        return Fault(deed, lambda call: concerns(call) and name in call.name)
 
-    faults = {stem: fault(stem) for stem in ANSWERS}
+    faults = {name: fault(name) for name in names(*ANSWERS)}
     faulty.proxy.faults += faults.values()
     await faulty.edit_both(*ANSWERS)
 
     async def again(stem: str) -> None:
         for phase, weight in (("Progressing", 20), ("Promoting", 0)):
             await faulty.at(stem, phase, weight)
-            faults[stem].anew()
+            for name in names(stem):
+                faults[name].anew()
 
     await asyncio.gather(*map(again, ANSWERS))
     await faulty.end_as_ever(*ANSWERS)
-    assert [stem for stem in ANSWERS if not faults[stem].met] == []
+    assert [name for name, fault in faults.items() if not fault.met] == []
 
 
 async def test_a_status_that_cannot_be_written_holds_up_no_rollout_and_is_shown(faulty: Faulty) -> None:

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.cluster
 Raw = dict[str, Any]
 MOST = 45
 """Writes of ours until there is a pause, and some beyond the burst that is free."""
-PAUSE = 1.0
-"""Seconds without a write of ours, in a fight that would have hundreds of them."""
+PAUSE = 0.3
+"""Seconds without a write of ours, in a fight that would have hundreds of them: less than the interval, at which there is one anyhow."""
 BLOWS = 5
 
 

@@ -77,9 +77,9 @@ class Fault:
     do: Deed
     concerns: Callable[[Call], bool]
     once_each: bool = True
-    """Of requests of one method, resource and name only the first since `anew`."""
+    """Of requests of one method and resource only the first since `anew`."""
     met: list[Call] = field(default_factory=list)
-    known: set[Call] = field(default_factory=set)
+    known: set[tuple[str, str]] = field(default_factory=set)
 
     def anew(self) -> None:
         """Requests that were met before are met once more."""
@@ -87,9 +87,10 @@ class Fault:
 
     def takes(self, call: Call) -> bool:
         """Is this request one for it?"""
-        if not self.concerns(call) or (self.once_each and call in self.known):
+        kind = call.method, call.what
+        if not self.concerns(call) or (self.once_each and kind in self.known):
             return False
-        self.known.add(call)
+        self.known.add(kind)
         self.met.append(call)
         return True
 
