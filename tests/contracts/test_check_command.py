@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from contracts.test_pipeline_project import PIPELINE, POLICY, written
 from pipeline.trees import commit
-from trimtab.errors import InputError
+from trimtab.errors import InputError, Unavailable
 from trimtab.faces.cli.check import check_command
 
 APP = """apiVersion: apps/v1
@@ -200,15 +200,14 @@ def test_a_file_larger_than_any_honest_one_is_a_finding_and_the_rest_is_looked_a
     ]
 
 
-def test_a_target_whose_tool_is_not_there_is_a_finding_and_the_rest_is_looked_at(shop: Path, tmp_path: Path) -> None:
+def test_a_tool_that_is_not_there_is_trouble_of_the_machine_and_no_finding(shop: Path, tmp_path: Path) -> None:
     written(shop, {"web/canary/kustomization.yaml": "resources: [app.yaml]\n"})
     edited(shop, "trimtab.yaml", "    rendering: plain\n", "")
-    edited(shop, "web/stable/app.yaml", "image: x", "image: 1")
     git = tmp_path / "bin"
     git.mkdir()
-    done = ran(shop, ends=2, PATH=str(git))
-    assert "web/canary: error: there is neither `kustomize` nor `kubectl` on PATH" in done.stdout
-    assert "web/stable/app.yaml:11: error: " in done.stdout
+    done = CliRunner().invoke(check_command, ["--repo", str(shop), "--no-cache"], env={"PATH": str(git)})
+    assert isinstance(done.exception, Unavailable) and done.exception.exit_code == 6 and not done.stdout
+    assert str(done.exception).startswith("there is neither `kustomize` nor `kubectl` on PATH")
 
 
 @pytest.mark.parametrize(

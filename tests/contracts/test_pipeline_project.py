@@ -9,7 +9,7 @@ from pipeline.trees import commit, git
 from trimtab.adapters.git.export import LARGEST_FILE
 from trimtab.adapters.rendering.request import Request
 from trimtab.adapters.rendering.tool import Tools
-from trimtab.errors import DocumentError, InputError
+from trimtab.errors import DocumentError, InputError, Unavailable
 from trimtab.model.rendered import Rendered
 from trimtab.wiring.pipeline import Rules, exported, find, load, load_at, render, rendered
 
@@ -205,7 +205,7 @@ async def test_hostile_yaml_is_refused_where_it_is(text: str, said: str, tmp_pat
 
 async def test_without_a_tool_it_is_said_what_to_install(tmp_path: Path) -> None:
     written(tmp_path, {"k/kustomization.yaml": "resources: []\n", "c/Chart.yaml": "name: c\nversion: 1.0.0\napiVersion: v2\n"})
-    with pytest.raises(InputError, match=r"neither `kustomize` nor `kubectl` on PATH.* Install one of them"):
+    with pytest.raises(Unavailable, match=r"neither `kustomize` nor `kubectl` on PATH.* Install one of them"):
         await render(Request(tmp_path, "x", "k"), "", NO_TOOLS)
-    with pytest.raises(InputError, match=r"no `helm` on PATH.* Install helm 3\.8 or newer"):
+    with pytest.raises(Unavailable, match=r"no `helm` on PATH.* Install helm 3\.8 or newer"):
         await render(Request(tmp_path, "x", "c", release="r"), "", NO_TOOLS)

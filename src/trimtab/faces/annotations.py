@@ -66,7 +66,7 @@ def _annotation(kind: str, one: Found) -> str:
     finding = one.finding
     where = [f"file={_property(finding.file)}"] if finding.file else []
     where += [f"line={finding.line}"] if finding.file and finding.line else []
-    fix = f" {one_line(finding.fix)}" if finding.fix else ""
+    fix = f". {one_line(finding.fix)}" if finding.fix else ""
     return f"::{kind} {','.join([*where, f'title={_property(finding.check)}'])}::{_data(said(one) + fix)}"
 
 

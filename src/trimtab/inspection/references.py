@@ -39,7 +39,12 @@ def unread(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
     """ConfigMaps that nobody reads."""
     for one in target.objects:
         if one.content is not None and one.kind == ConfigKind.CONFIG_MAP and (one.namespace, one.content.name) not in beside.read:
-            yield about("reference/unused", one, "is read by no workload of this app", "Remove it, unless a program asks the API for it.")
+            yield about(
+                "reference/unused",
+                one,
+                "is read by no workload of this app",
+                "Remove it, unless a program asks the API for it, or somebody meant to read it and names another one.",
+            )
 
 
 def readers(target: Rendered) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -57,7 +62,7 @@ def _missing(use: Use, target: Rendered) -> Iterator[Finding]:
         return
     if use.name.name in GIVEN:
         return
-    names = [one.name for one in target.configs() if one.kind == use.name.kind]
+    names = [name for one in target.configs() if one.kind == use.name.kind for name in (one.logical, one.name)]
     near = difflib.get_close_matches(use.name.name, names, 1)
     fix = f"Did you mean {near[0]}?" if near else "Add it, or mark the reference as optional."
     yield about("reference/missing", use.reader, f"needs {use.name}, which nobody makes; read by {places}", fix)

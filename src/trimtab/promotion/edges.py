@@ -16,14 +16,15 @@ RUNS = (
 def receiving(spec: PipelineSpec, name: str) -> tuple[App, Target, Target]:
     """For a promotion to APP or APP/TARGET: the app, whose content it is, and who gets it. InputError that lists what there is."""
     found = [(app, app_target(app, target.from_), target) for app in spec.apps for target in app.targets if target.from_ is not None]
-    return _only([one for one in found if _meant(name, one[0], one[2])], [_name(app, target) for app, _, target in found], name)
+    there = [_name(app, target) for app, _, target in found]
+    return _only([one for one in found if _meant(name, one[0], one[2])], there, _unfit(spec, name, "nothing is promoted into"))
 
 
 def giving_back(spec: PipelineSpec, name: str) -> tuple[App, Target, Target]:
     """For a rollback of APP or APP/TARGET: the app, what is put back, and whose content it gets. InputError that lists what there is."""
     found = [(app, app_target(app, target.from_), target) for app in spec.apps for target in app.targets if target.from_ is not None]
     first = {_name(app, source): (app, source, target) for app, source, target in reversed(found)}
-    return _only([one for one in first.values() if _meant(name, one[0], one[1])], sorted(first), name)
+    return _only([one for one in first.values() if _meant(name, one[0], one[1])], sorted(first), _unfit(spec, name, "nothing follows"))
 
 
 def watched(spec: PipelineSpec, name: str) -> tuple[App, Target, Target | None]:
@@ -32,7 +33,11 @@ def watched(spec: PipelineSpec, name: str) -> tuple[App, Target, Target | None]:
         for target in app.targets:
             if name == _name(app, target):
                 return app, target, next((one for one in app.targets if one.from_ == target.name), None)
-    return giving_back(spec, name)
+    if any(name == app.name for app in spec.apps) or not name:
+        return giving_back(spec, name)
+    raise InputError(
+        f"there is no {name!r} here. There are: {', '.join(_name(app, target) for app in spec.apps for target in app.targets)}"
+    )
 
 
 def app_target(app: App, name: str | None) -> Target:
@@ -73,8 +78,14 @@ def _name(app: App, target: Target) -> str:
     return f"{app.name}/{target.name}"
 
 
-def _only(found: Sequence[tuple[App, Target, Target]], there: Sequence[str], name: str) -> tuple[App, Target, Target]:
+def _unfit(spec: PipelineSpec, name: str, why: str) -> str:
+    """What is wrong with a name that does not stand for one of the targets in question; empty where none was given."""
+    there = any(name in (app.name, _name(app, target)) for app in spec.apps for target in app.targets)
+    return f"{why} {name}, by trimtab.yaml" if there else f"there is no {name!r} here" if name else ""
+
+
+def _only(found: Sequence[tuple[App, Target, Target]], there: Sequence[str], unfit: str) -> tuple[App, Target, Target]:
     if len(found) == 1:
         return found[0]
     listed = ", ".join(there) or "none: no target in trimtab.yaml has a `from`"
-    raise InputError(f"which target? There are: {listed}" if found or not name else f"there is no {name!r} here. There are: {listed}")
+    raise InputError(f"which target? There are: {listed}" if found or not unfit else f"{unfit}. There are: {listed}")

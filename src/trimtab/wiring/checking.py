@@ -26,6 +26,7 @@ from trimtab.wiring.units import Unit, place, units
 from trimtab.wiring.validators import Validating
 
 STRANGER = "this is judged by the rules of {}, for it comes from another repository: validators do not run"
+NO_PROJECT = "there is no trimtab.yaml here or above, so every overlay, chart and manifest is looked at, by the usual rules"
 FORK = (
     "this is the pipeline of a pull request from a fork, which is judged by the rules of the base, never by its own. "
     "Fetch the base and name it: --base origin/BRANCH"
@@ -110,8 +111,10 @@ async def _judged(asked: Asked, places: Places, law: Law, today: date) -> Report
     found += await apps.validated()
     every = _with_waivers(gathered(found, known), law.project, law.rules, (today, not asked.words))
     where, base = places.project.place if places.project is not None else str(places.folder), places.base
-    notes = (STRANGER.format(base.name),) if base is not None and law.untrusted else ()
-    return Report(where, tuple(one for entry in entries for one in entry.targets), every, str(base or ""), notes)
+    notes = [STRANGER.format(base.name)] if base is not None and law.untrusted else []
+    if places.project is None and not asked.words:
+        notes.append(NO_PROJECT)
+    return Report(where, tuple(one for entry in entries for one in entry.targets), every, str(base or ""), tuple(notes))
 
 
 def _units(places: Places, law: Law, asked: Asked) -> list[Unit]:

@@ -135,6 +135,10 @@ async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey |
         if one is None:
             return None
         other = await sides.of(after or _here(before, one)) if after or not one.several else await sides.work_tree()
+        if other is None and not one.several:
+            raise InputError(
+                f"{after} is neither a target of trimtab.yaml, nor a folder, nor a commit, so {one.name} is compared with nothing"
+            )
         if other is None:
             return None
         return one.name, other.name, tuple(_pairs(one, other, secret))

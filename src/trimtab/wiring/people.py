@@ -28,9 +28,9 @@ async def tell(outcome: Outcome, environment: Mapping[str, str], clock: Clock | 
     """Tells whoever is to be told; a line for each who could not be reached. A rollback is not undone by that."""
     clock = clock or SystemClock()
     told = Telling("outcome", TellingKind.ALERT, clock.now(), "Failed", f"{outcome.app}: {outcome.text}", "RolledBack", "error")
-    key = CanaryKey(outcome.target, outcome.app)
+    key, content = CanaryKey(outcome.target, outcome.app), outcome.content.removeprefix("sha256:")[:10]
     bodies: dict[str, Callable[[AlertTarget], object]] = {
-        SLACK: lambda target: alerts.slack(key, target, told, [("Commit", outcome.commit[:10]), ("Content", outcome.content[-10:])]),
+        SLACK: lambda target: alerts.slack(key, target, told, [("Commit", outcome.commit[:10]), ("Content", content)]),
         WEBHOOK: lambda _: {
             "event": outcome.word, "app": outcome.app, "target": outcome.target, "text": outcome.text, "content": outcome.content,
             "evidence": outcome.evidence, "commit": outcome.commit, "url": outcome.url,

@@ -88,8 +88,8 @@ class Promoting:
         found = newest_evidence(records, edge.app.name, edge.source.name)
         if found is None:
             raise InputError(
-                f"there is no evidence about {edge.app.name}/{edge.source.name} in the journal. Give a file of it "
-                "with --evidence; docs/promotion.md says what it holds"
+                f"there is no evidence about {edge.app.name}/{edge.source.name} in the journal. `trimtab monitor` "
+                "makes it; give its file with --evidence"
             )
         return Proof.of(found, "the evidence in the journal")
 

@@ -192,7 +192,7 @@ def _fetch_failed(output: Output, ref: str, where: str) -> OutsideError:
     said = f"fetching {ref} of {without_credentials(where)} failed: {output.complaint}"
     if any(sign in output.errors for sign in REFUSED):
         return Denied(f"{said}. The token or the credentials that git has here must be allowed to read the repository")
-    return Unavailable(f"{said}. Nothing was changed; run it again when the repository can be reached")
+    return Unavailable(f"{said}. Nothing was changed; run it again when the repository can be reached.")
 
 
 def _push_failed(output: Output, ref: str, where: str) -> OutsideError:

@@ -30,6 +30,7 @@ class Snapshot:
     """By namespace."""
     templates: Mapping[tuple[str, str], str] = field(repr=False)
     """By namespace and `deployment/NAME`: canonical JSON."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ async def of_commit(repository: Repository, name: str, secret: DigestKey) -> Sna
         contents[namespace] = (*contents.get(namespace, ()), fingerprinted(content, secret))
     workloads = manifests.workloads.values()
     templates = {(found.namespace, f"{found.kind.lower()}/{found.name}"): canonical_json(found.template) for found in workloads}
-    return Snapshot(f"commit {commit[:10]}", contents, templates)
+    return Snapshot(f"commit {commit[:10]}", contents, templates, manifests.warnings)
 
 
 async def of_revision(repository: Repository, about: Recorded, secret: DigestKey) -> Snapshot:

@@ -37,7 +37,7 @@ async def render(request: Request, tools: Tools) -> Rendering:
     chart, values = await asyncio.to_thread(_opened, request)
     program = tools.find("helm")
     if program is None:
-        raise InputError(MISSING.format(label=request.label))
+        raise Unavailable(MISSING.format(label=request.label))
     with tempfile.TemporaryDirectory(prefix="trimtab-") as folder:
         home = Path(folder)
         place = await _complete(request, chart, home, tools, program)

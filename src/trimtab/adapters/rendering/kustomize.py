@@ -18,7 +18,7 @@ from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, relative
 from trimtab.adapters.rendering.tool import Tools, both, run
 from trimtab.documents.yaml import Document
-from trimtab.errors import DocumentError, InputError
+from trimtab.errors import DocumentError, InputError, Unavailable
 from trimtab.model.rendered import RenderedObject
 
 MISSING = (
@@ -67,7 +67,7 @@ def find(request: Request, tools: Tools) -> tuple[str, str]:
         program = tools.find(name)
         if program is not None:
             return name, program
-    raise InputError(MISSING.format(label=request.label))
+    raise Unavailable(MISSING.format(label=request.label))
 
 
 async def version_of(name: str, program: str, home: Path, tools: Tools) -> str:

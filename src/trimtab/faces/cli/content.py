@@ -106,7 +106,8 @@ def show(names: tuple[str, str], found: Sequence[Comparison], output: str) -> No
     if output == "markdown":
         click.echo(comparison.markdown(names, found))
         return
-    click.echo(f"{names[0]} -> {names[1]}", err=True)
+    if [f"{names[0]} -> {names[1]}"] != [one.title for one in found]:
+        click.echo(f"{names[0]} -> {names[1]}", err=True)
     click.echo(comparison.text(found))
 
 
@@ -119,6 +120,8 @@ def show_plain(before: "Snapshot", after: "Snapshot", output: str) -> None:
         return
     if output == "markdown":
         raise InputError("Markdown is made of what trimtab.yaml, folders and charts render to, not of plain manifests and revisions")
+    for text in dict.fromkeys((*before.warnings, *after.warnings)):
+        click.echo(f"warning: {one_line(text)}", err=True)
     click.echo(f"{before.name} -> {after.name}", err=True)
     click.echo("\n".join(blocks(changes)) or "nothing changed")
 
@@ -181,7 +184,7 @@ def render_command(target: str, revision: str, repo: Path | None, network: bool,
         click.echo(json.dumps({"targets": [msgspec.to_builtins(view(one, secret)) for one in found]}, indent=2, ensure_ascii=True))
         return
     for one in found:
-        click.echo(f"{one.name}: {len(one.objects)} objects by {one.tool}", err=True)
+        click.echo(f"{one.name}: {len(one.objects)} object{'' if len(one.objects) == 1 else 's'} by {one.tool}", err=True)
         for text in one.warnings:
             click.echo(f"warning: {one_line(text)}", err=True)
         click.echo(documents(one, secret), nl=False)

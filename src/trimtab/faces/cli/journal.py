@@ -73,7 +73,9 @@ def show(number: int | None, name: str, output: str, *, again: bool = False) -> 
     if found is None:
         numbers = [record.entry.sequence for record in among]
         there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
-        raise InputError(f"the journal has no entry {number if number is not None else ''}; there are: {there}")
+        if number is None:
+            raise InputError("the journal is empty: nothing was judged, promoted or rolled back here yet")
+        raise InputError(f"the journal has no entry {number}; there are: {there}")
     proof = find_evidence(records, found.entry.evidence)
     evidence = json.loads(proof) if proof is not None else None
     replay = recomputed(found.entry, proof) if again else None
@@ -125,7 +127,7 @@ def retry(name: str, reason: str, output: str) -> None:
     if output == "json":
         show_json(plain(wish))
     else:
-        click.echo(f"{wish.app}/{wish.target}: content {wish.content[-10:]} may be judged and promoted again")
+        click.echo(f"{wish.app}/{wish.target}: content {wish.content.removeprefix('sha256:')[:10]} may be judged and promoted again")
 
 
 def _still_held(entries: Sequence[Entry], one: Entry) -> bool:
