@@ -1,7 +1,7 @@
 """Records, journals and commands in a real API server: what `ports.Store` promises, and what is special about a cluster."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -139,6 +139,21 @@ async def test_a_newest_record_that_somebody_deletes_is_put_back_though_an_older
 
     await until(back, "the record is back")
     assert (await operators.record(2, state)).serial == state.serial + 1
+
+
+async def test_a_record_deleted_while_it_is_written_to_never_goes_back_to_an_older_one(
+    operators: Operators, api: Api, namespace: str
+) -> None:  # fmt: skip
+    state = await operators.record(2, await operators.record(1, CanaryState(operators.key)))
+    await api.delete("ConfigRollout", namespace, "app-2")
+    with suppress(Conflict):  # It does not know yet that there is nothing to write to, or has put it back already.
+        await operators.record(2, state)
+
+    async def back() -> bool:
+        assert (await operators.store.load(operators.key)).state.serial >= state.serial
+        return await api.find("ConfigRollout", namespace, "app-2") is not None
+
+    await until(back, "the record is back")
 
 
 async def test_a_canary_made_anew_begins_anew(operators: Operators, api: Api, namespace: str) -> None:

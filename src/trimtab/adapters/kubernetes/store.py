@@ -15,7 +15,7 @@ from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
 from trimtab.adapters.kubernetes.counted import Kept, added, counted_of, kept_of
-from trimtab.adapters.kubernetes.errors import NamespaceEnds
+from trimtab.adapters.kubernetes.errors import Absent, NamespaceEnds
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, Kind
 from trimtab.adapters.kubernetes.links import Links
 from trimtab.adapters.kubernetes.projection import Checksum, Known, change_of
@@ -145,6 +145,9 @@ class ClusterStore:
                 written = await self._create(replace(held, state=after, entries=(*earlier, *decision.entries), counted=Kept()), held)
             else:
                 written = await self._replace(held, decision)
+        except Absent:
+            # Somebody deleted it under us; what is remembered goes back once the mirror says so.
+            raise
         except Conflict:
             self._held.pop(key, None)
             raise
