@@ -1,6 +1,7 @@
 """Controllers that fight for what Trimtab writes: it does not give in, nor write as fast as it can, and requests go where they should."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,7 +15,7 @@ from cluster.testbed.api import Api
 pytestmark = pytest.mark.cluster
 Raw = dict[str, Any]
 MOST = 45
-"""Writes of ours until there is a pause, and some beyond the burst that is free."""
+"""Writes of ours for each state of a record until there is a pause: some beyond the burst that is free."""
 PAUSE = 0.3
 """Seconds without a write of ours, in a fight that would have hundreds of them: less than the interval, at which there is one anyhow."""
 BLOWS = 5
@@ -54,6 +55,13 @@ def audited(faulty: Faulty, resource: str, name: str) -> int:
     return sum((one.get("namespace"), one["resource"], one.get("name")) == (faulty.namespace, resource, name) for one in found)
 
 
+async def serial(faulty: Faulty, canary: str, number: int) -> int:
+    """How many states the record of a Canary had, by one of its attempts."""
+    run = await faulty.rollout(number, canary)
+    assert run is not None
+    return int(json.loads(run["status"]["record"])["state"]["serial"])
+
+
 async def fought(faulty: Faulty, wrote: list[int], resource: str, name: str) -> int:
     """How often the operator changes an object until it makes a pause, although the fight goes on."""
     seconds = asyncio.get_running_loop().time
@@ -67,7 +75,7 @@ async def fought(faulty: Faulty, wrote: list[int], resource: str, name: str) -> 
         return seconds() - since > PAUSE
 
     try:
-        await until(pauses, f"a pause in the fight for {resource} {name}")
+        await until(pauses, f"a pause in the fight for {resource} {name}", WITHIN)
     except AssertionError as error:
         raise AssertionError(f"{error}, after {wrote} blows; {faulty.processes[-1].last_lines(5)}") from None
     return last
@@ -87,10 +95,14 @@ async def test_a_rival_that_takes_the_share_away_is_not_fought_without_end_and_n
     faulty.start("-enable-leader-election=false")
     await faulty.apps("fought")
 
+    begun = await serial(faulty, "fought-good", 1)
+
     async with rival(faulty.api, "HTTPRoute", faulty.namespace, "fought-good", back_to_primary) as wrote:
         await faulty.edit_both("fought")
-        assert await fought(faulty, wrote, "httproutes", "fought-good") <= MOST
-        assert BLOWS <= audited(faulty, "httproutes", "fought-good") <= MOST
+        writes = await fought(faulty, wrote, "httproutes", "fought-good")
+        states = await serial(faulty, "fought-good", 2) - begun
+        assert BLOWS <= writes <= MOST * states
+        assert BLOWS <= audited(faulty, "httproutes", "fought-good") <= MOST * states
     await faulty.phase("Succeeded", WITHIN, "fought-good")
     await faulty.phase("Failed", WITHIN, "fought-bad")
     await faulty.witness.caught_up()
