@@ -100,6 +100,18 @@ def test_one_broken_file_hides_nothing_of_the_others(shop: Path) -> None:
     ]
 
 
+def test_a_target_that_is_nowhere_is_told_where_it_is_named(shop: Path) -> None:
+    edited(shop, "trimtab.yaml", "web/stable", "web/stabel")
+    lines = (shop / "trimtab.yaml").read_text().split("\n")
+    (line,) = (number for number, text in enumerate(lines, 1) if "web/stabel" in text)
+    assert found(shop, ends=2) == [f"trimtab.yaml:{line} error render/fails"]
+
+
+def test_without_a_trimtab_yaml_it_is_said_that_folders_are_looked_at(shop: Path) -> None:
+    (shop / "trimtab.yaml").unlink()
+    assert "there is no trimtab.yaml here or above" in CliRunner().invoke(check_command, ["--repo", str(shop), "--no-cache"]).stderr
+
+
 def test_what_does_not_parse_in_a_canary_is_an_error_where_that_of_stable_does(shop: Path) -> None:
     edited(shop, "web/canary/config.yaml", '{"pool": 10}', '{"pool": 10')
     assert found(shop, ends=2) == ["web/canary/config.yaml:6 error content/parses"]

@@ -70,6 +70,8 @@ async def _rendered(unit: Unit, rules: Rules) -> tuple[Rendered | None, list[Doc
             return await asyncio.to_thread(_plain, unit)
         return await render(unit.request, rendering, rules), []
     except DocumentError as error:
+        if not error.file and unit.place[0]:
+            error = DocumentError(f"{unit.name}: {error.problem}", file=unit.place[0], line=unit.place[1])
         return None, [error]
     except InputError as error:
         return None, [DocumentError(str(error), file=unit.request.path)]

@@ -29,6 +29,8 @@ class Unit:
     """Of a plain folder: the files that count, by their paths from the root."""
     app: str = ""
     origin: str = ""
+    place: tuple[str, int] = ("", 0)
+    """Of a target: file and line in which it is named."""
 
 
 def units(root: Path, project: Project | None, folder: Path, words: Sequence[str], values: Sequence[str]) -> list[Unit]:
@@ -50,13 +52,15 @@ def of_project(project: Project, word: str) -> Iterator[Unit]:
     """The targets that `APP`, `APP/TARGET`, or nothing at all stands for."""
     for app, target in project.chosen(word):
         name, space = f"{app.name}/{target.name}", target.namespace or app.namespace or ""
+        index = project.document.spec.apps.index(app)
+        line = project.written.line_of(("spec", "apps", index, "targets", app.targets.index(target), "path"))
         if app.chart is not None or app.rendering == "helm":
             release = target.release or f"{app.name}-{target.name}"
             request = Request(project.root, name, app.chart or "", target.name, space, release, target.values, target.set)
-            yield Unit(name, request, "helm", app=app.name, origin=target.from_ or "")
+            yield Unit(name, request, "helm", app=app.name, origin=target.from_ or "", place=(project.file, line))
         else:
             request = Request(project.root, name, target.path or "", target.name, space)
-            yield Unit(name, request, app.rendering or "", app=app.name, origin=target.from_ or "")
+            yield Unit(name, request, app.rendering or "", app=app.name, origin=target.from_ or "", place=(project.file, line))
 
 
 def _named(project: Project | None, word: str) -> Iterator[Unit]:
