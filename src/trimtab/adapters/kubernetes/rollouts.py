@@ -33,6 +33,8 @@ REVISION = {field.name for field in fields(Revision)}
 """By these a revision is known in a record."""
 FLAGGER_SPECS = "trimtab.dev/flagger-specs"
 """The annotation that says which fingerprints stand for which hashes of Flagger's, as a JSON object."""
+FOLLOWS = "trimtab.dev/follows"
+"""The annotation that says at which resourceVersion of the attempt before this one was decided."""
 
 
 def rollout_name(key: CanaryKey, number: int) -> str:
@@ -40,12 +42,14 @@ def rollout_name(key: CanaryKey, number: int) -> str:
     return f"{key.name[: LONGEST_NAME - 1 - len(str(number))]}-{number}"
 
 
-def rollout_object(state: CanaryState, entries: Iterable[Entry], owner: Object, specs: Mapping[str, str]) -> Object:
-    """The object of the newest attempt of a record."""
+def rollout_object(state: CanaryState, entries: Iterable[Entry], owner: Object, specs: Mapping[str, str], follows: str = "") -> Object:
+    """The object of the newest attempt of a record; `follows` is the resourceVersion of the attempt that it was decided from."""
     run = state.rollout
     assert run is not None
     name = rollout_name(state.key, run.number)
-    notes = {"annotations": {FLAGGER_SPECS: msgspec.json.encode(specs, order="sorted").decode()}} if specs else {}
+    annotations = {FLAGGER_SPECS: msgspec.json.encode(specs, order="sorted").decode()} if specs else {}
+    annotations |= {FOLLOWS: follows} if follows else {}
+    notes = {"annotations": annotations} if annotations else {}
     return {
         "apiVersion": CONFIG_ROLLOUT.api_version,
         "kind": CONFIG_ROLLOUT.kind,

@@ -1,7 +1,7 @@
 """Record, journal and commands in a cluster: `ports.Store`. Made by `wiring` for the operator; faces read it too.
 
 The newest ConfigRollout of a Canary holds its whole record. For an attempt that is new the compare-and-swap is creating its object,
-else it is replacing it by its resourceVersion; either is checked against the other, so that of two operators one is told (R1).
+else it is replacing it by its resourceVersion; a new one seals the one before, so that of two operators one is told (R1, ADR 17).
 """
 
 import asyncio
@@ -30,10 +30,11 @@ from trimtab.adapters.kubernetes.rollouts import (
     state_of,
     status_of,
 )
+from trimtab.adapters.kubernetes.seals import Seals
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.adapters.kubernetes.vouching import Vouching
 from trimtab.config.references import items
-from trimtab.errors import Conflict, InputError, OutsideError
+from trimtab.errors import Conflict, InputError, OutsideError, Unavailable
 from trimtab.model.commands import Command
 from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
@@ -84,7 +85,7 @@ class ClusterStore:
 
     def __init__(self, cluster: Cluster, adopt: Adopt, checksum: Checksum, clock: Clock, vouching: Vouching | None = None) -> None:
         self._cluster, self._adopt, self._checksum, self._clock, self._vouching = cluster, adopt, checksum, clock, vouching
-        self._upkeep = Upkeep(cluster)
+        self._upkeep, self._seals = Upkeep(cluster), Seals(cluster)
         self._held: dict[CanaryKey, Held] = {}
         self._attempts: Links[CanaryKey, CanaryKey] = Links()
         self._wishes: Links[CanaryKey, CanaryKey] = Links()
@@ -232,9 +233,14 @@ class ClusterStore:
             # Somebody deleted it under us. What is remembered is the record still, and goes back: an older attempt's is not.
             held = self._held[key] = await self._create(held, None)
         elif found is not None and (held is None or held.version != metadata_of(found).get("resourceVersion")):
-            there = await self._cluster.client.get(CONFIG_ROLLOUT, key.namespace, str(metadata_of(found).get("name")))
+            name = str(metadata_of(found).get("name"))
+            there = await self._cluster.client.get(CONFIG_ROLLOUT, key.namespace, name)
             if there is not None:
+                await self._seals.put(key, there)
                 held = self._held[key] = self._held_of(there, key, uid)
+            elif held is None:
+                # Nothing must be taken over, as if there had never been a record.
+                raise Unavailable(f"reading the record of {key}: ConfigRollout {name} went meanwhile, and the watch has not said so yet")
         if held is None:
             held = self._held[key] = await self._taken_over(key, uid)
         return held
@@ -248,17 +254,14 @@ class ClusterStore:
     async def _create(self, new: Held, before: Held | None) -> Held:
         """A new attempt. Conflict where there is one already, or where the one before was written by somebody else meanwhile."""
         key, client = new.state.key, self._cluster.client
-        made = rollout_object(new.state, new.entries or (), self._cluster.owner(key), new.specs)
+        follows = before.version if before is not None else ""
+        made = rollout_object(new.state, new.entries or (), self._cluster.owner(key), new.specs, follows)
         try:
             there = await client.create(CONFIG_ROLLOUT, made)
         except Conflict:
             await self._met(key, new)
             raise
-        if before is not None and before.version:
-            last = await client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, before.number))
-            if last is None or metadata_of(last).get("resourceVersion") != before.version:
-                await client.delete(CONFIG_ROLLOUT, key.namespace, rollout_name(key, new.number), uid=str(metadata_of(there).get("uid")))
-                raise Conflict(f"recording {key}: attempt {before.number} was written by somebody else; attempt {new.number} is taken back")
+        await self._seals.put(key, there)
         return self._written(new, there)
 
     async def _met(self, key: CanaryKey, new: Held) -> None:
@@ -273,7 +276,7 @@ class ClusterStore:
             await self._cluster.client.delete(CONFIG_ROLLOUT, key.namespace, name, uid=str(metadata_of(found).get("uid")))
 
     async def _replace(self, held: Held, decision: Decision) -> Held:
-        """The same attempt. Conflict where somebody else wrote it, or began the next one."""
+        """The same attempt. Conflict where somebody else wrote it, or sealed it with the next one."""
         after = decision.state
         key, client, name = after.key, self._cluster.client, rollout_name(after.key, held.number)
         known = held.entries
@@ -284,9 +287,6 @@ class ClusterStore:
         status = status_of(after, new.entries or ()) | ({"counted": fresh} if fresh else {})
         change: Object = {"metadata": {"resourceVersion": held.version}, "status": status}
         there = await client.patch(CONFIG_ROLLOUT, key.namespace, name, change)
-        following = await client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, held.number + 1), metadata_only=True)
-        if following is not None and self._of(following, held.uid):
-            raise Conflict(f"recording {key}: somebody else began attempt {held.number + 1}")
         return self._written(new, there)
 
     def _written(self, new: Held, there: Object) -> Held:
