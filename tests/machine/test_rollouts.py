@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from trimtab.config.digest import DigestKey
 from trimtab.control.reconcile import reconcile
 from trimtab.model.commands import Verb
@@ -503,6 +505,38 @@ def test_p4_what_was_told_while_receivers_are_away_is_told_when_they_are_back(to
     story.memory.teller.silent = False
     story.go_on(timedelta(minutes=1))
     assert not story.state.to_tell
+
+
+@pytest.mark.parametrize(("interval", "within"), [(10, 10), (60, 5)])
+def test_p4_what_is_told_is_struck_off_by_the_next_check_if_that_comes_soon(told: Tell, interval: int, within: int) -> None:
+    story = told(interval=timedelta(seconds=interval))
+    story.memory.world.edit(color="blue")
+    story.memory.teller.silent = True
+    story.go_on(until=lambda state: state.running is not None and state.running.position == 1)
+    wake = story.look()
+    assert story.state.to_tell
+    assert wake is not None and wake - story.memory.world.now == timedelta(seconds=within)
+
+
+def test_p4_until_then_no_look_in_between_writes_a_record_for_it(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and state.running.position == 1)
+    story.look()
+    recorded, tellings = story.state.serial, story.state.to_tell
+    story.look()
+    assert tellings and story.state.serial == recorded
+    story.go_on(until=lambda state: state.serial > recorded)
+    run = story.state.running
+    assert run is not None and run.position == 2 and not set(tellings) & set(story.state.to_tell)
+
+
+def test_p4_what_was_told_is_struck_off_though_nothing_else_changes_for_long(told: Tell) -> None:
+    story = told(hooks=(Hook("gate", HookType.CONFIRM_ROLLOUT, "http://gate"),))
+    story.memory.hooks.closed["gate"] = "no"
+    story.memory.world.edit(color="blue")
+    story.go_on(timedelta(seconds=30))
+    assert story.state.running is not None and not story.state.to_tell
 
 
 def test_p4_what_nobody_could_be_told_is_in_the_journal_once_and_told_to_nobody(told: Tell) -> None:

@@ -25,6 +25,9 @@ from trimtab.rollout.reasons import Alarm, Message, Names
 
 RECEIVERS_RETRY = timedelta(seconds=5)
 """How soon to see whether what was to be told has been told."""
+STRUCK_OFF_WITHIN = timedelta(seconds=15)
+"""What was told is struck off by a pass that is due so soon anyway: with many rollouts at once, records for nothing else are half
+of all. A process that dies before that tells as much once more."""
 
 SOON = timedelta(seconds=1)
 """How soon to look again at something that should be so already."""
@@ -199,9 +202,24 @@ class Turn:
         made = Telling(f"{state.key}/{count}", kind, self.now, state.phase, run=run_id(state))
         self.state = replace(state, told=count, to_tell=(*state.to_tell, replace(made, **words)))
 
+    def soon(self) -> bool:
+        """Is another pass due soon?"""
+        return any(moment <= self.now + STRUCK_OFF_WITHIN for moment in self.wakes)
+
+    def can_wait(self) -> bool:
+        """Is all that is to be recorded that something was told, a short while ago, and is another pass due soon?"""
+        left = {telling.id for telling in self.state.to_tell}
+        struck = [telling for telling in self.before.to_tell if telling.id not in left]
+        if not struck or self.entries or self.state.leaving is not Leaving.NO or not self.soon():
+            return False
+        young = all(self.now - telling.at < STRUCK_OFF_WITHIN for telling in struck)
+        return young and replace(self.state, to_tell=self.before.to_tell) == self.before
+
     def decision(self) -> Decision:
         """What came out. A state that did not change keeps its serial, so nothing is written."""
-        if self.state.to_tell:
+        if self.can_wait():
+            self.state = self.before
+        if self.state.to_tell and not self.soon():
             self.look(self.now + RECEIVERS_RETRY)
         glance = next_glance(self.state)
         if glance is not None:
