@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 
 from trimtab.control.calm import Calm
+from trimtab.control.pace import Pace
 from trimtab.control.queue import Queue
 from trimtab.control.reconcile import reconcile
 from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError, Vanished
@@ -43,6 +44,7 @@ class Loop:
     chance: random.Random = field(default_factory=random.SystemRandom)
     queue: Queue = field(init=False)
     calm: Calm = field(default_factory=Calm)
+    pace: Pace = field(default_factory=Pace)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     passes: dict[CanaryKey, asyncio.Task[None]] = field(default_factory=dict)
     begun: set[CanaryKey] = field(default_factory=set)
@@ -80,22 +82,28 @@ class Loop:
 
     async def dispatch(self, group: asyncio.TaskGroup) -> None:
         """Hands out keys as they get due, to at most `workers` at a time."""
+        seconds = asyncio.get_running_loop().time
         while True:
             self.woken.clear()
             now = self.outside.clock.now()
-            while len(self.passes) < self.workers and (key := self.queue.take(now)) is not None:
+            while self.free(seconds()) and (key := self.queue.take(now)) is not None:
+                self.pace.begins(seconds())
                 self.passes[key] = group.create_task(self.work(key))
-            await self.until_due()
+            await self.until_due(self.pace.rest(len(self.passes), seconds()))
 
-    async def until_due(self) -> None:
-        """Until the next key is due and a worker is free, or something wakes."""
+    def free(self, seconds: float) -> bool:
+        """May one more pass begin?"""
+        return len(self.passes) < self.workers and not self.pace.rest(len(self.passes), seconds)
+
+    async def until_due(self, rest: float) -> None:
+        """Until the next key is due and a worker is free, or something wakes; the former not before `rest` seconds are over."""
         moment = self.queue.next() if len(self.passes) < self.workers else None
         if moment is None:
             await self.woken.wait()
             return
         delay = (moment - self.outside.clock.now()).total_seconds()
         try:
-            async with asyncio.timeout(min(max(0.0, delay), NAP)):
+            async with asyncio.timeout(min(max(rest, delay), NAP)):
                 await self.woken.wait()
         except TimeoutError:
             pass

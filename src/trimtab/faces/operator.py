@@ -21,8 +21,8 @@ from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.wiring.cluster import Operated, OperatorOptions, operated
 
-WORKERS = 64
-"""Passes at the same time: most of a pass is waiting for the API server, webhooks and metrics."""
+WORKERS = 256
+"""Passes at the same time: most of a pass is waiting for the API server, webhooks and metrics. One that waits for a worker begins late."""
 LEVELS = ("debug", "info", "warn", "error")
 SEVERITY = {"info": "info", "warn": "warn", "error": "error"}
 

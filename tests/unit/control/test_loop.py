@@ -10,6 +10,7 @@ import pytest
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.control.loop import Loop
+from trimtab.control.pace import APART, EASE, Pace
 from trimtab.control.queue import Queue
 from trimtab.errors import Denied, InputError, SafetyError, TrimtabError, Unavailable, Vanished
 from trimtab.model.decision import Decision
@@ -115,6 +116,48 @@ async def test_what_needs_a_person_is_handed_to_a_pass_that_follows_at_once_and_
     finally:
         running.cancel()
         await asyncio.wait([running])
+
+
+class Crowd(Outdoors):
+    """Many Canaries whose passes never end; `moments` says when each began."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(changes=0)
+        self.many = tuple(CanaryKey("test", f"app-{number}") for number in range(count))
+        self.moments: list[float] = []
+        self.complete = asyncio.Event()
+
+    async def keys(self) -> tuple[CanaryKey, ...]:
+        return self.many
+
+    async def load(self, key: CanaryKey) -> Any:
+        self.moments.append(asyncio.get_running_loop().time())
+        if len(self.moments) == len(self.many):
+            self.complete.set()
+        await asyncio.Event().wait()
+
+
+async def test_passes_of_a_crowd_begin_apart() -> None:
+    crowd, quiet = Crowd(EASE + 4), Outdoors(changes=0)
+    start = asyncio.get_running_loop().time()
+    none: Any = None
+    outside = Outside(crowd, quiet, none, none, none, none, crowd, SystemClock())  # type: ignore[arg-type]
+    running = asyncio.create_task(Loop(outside, lambda key, problem: None, lambda key, decision, took: None, workers=256).run())
+    try:
+        async with asyncio.timeout(5):
+            await crowd.complete.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert crowd.moments[-1] - start >= 4 * APART
+
+
+def test_only_in_a_crowd_a_pass_waits_for_the_one_before() -> None:
+    pace = Pace()
+    assert pace.rest(EASE, 100.0) == 0.0
+    pace.begins(100.0)
+    assert pace.rest(EASE - 1, 100.0) == 0.0
+    assert pace.rest(EASE, 100.0) == pytest.approx(APART) and pace.rest(EASE, 100.0 + 2 * APART) == 0.0
 
 
 def test_a_clock_that_is_set_back_by_an_hour_delays_nobody_by_an_hour() -> None:
