@@ -1,5 +1,6 @@
 """How things are called: canaries, and the ConfigMaps and Secrets they read. Used by every room."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,3 +41,8 @@ class Target:
     kind: str
     name: str
     api_version: str = "apps/v1"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Names in a line for a message: the first ones, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

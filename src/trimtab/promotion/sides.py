@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trimtab.errors import InputError
-from trimtab.model.names import ConfigName
+from trimtab.model.names import ConfigName, some
 
 Files = Mapping[str, bytes]
 """Contents by path from the repository's root."""
@@ -92,8 +92,7 @@ SHOWN = 5
 
 def listed(names: Sequence[str]) -> str:
     """Names in a line; printable, since whoever writes a key or a file chooses them."""
-    shown = ["".join(sign if sign.isprintable() else "?" for sign in name) for name in names[:SHOWN]]
-    return ", ".join(shown) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return some(["".join(sign if sign.isprintable() else "?" for sign in name) for name in names], SHOWN)
 
 
 def text_of(side: Side, path: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.config.difference import Change, line
+from trimtab.model.names import some
 from trimtab.promotion.evidence import Evidence
 
 END = "<!-- trimtab:end -->"
@@ -52,8 +53,7 @@ class Story:
 def title(story: Story) -> str:
     """Of a pull request, an issue, a commit."""
     names = list(dict.fromkeys(change.name.partition("/")[2] for change in story.changes))
-    what = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    what = one_line(what)[: LONGEST_TITLE - len(story.app) - len(story.target)]
+    what = one_line(some(names, 3))[: LONGEST_TITLE - len(story.app) - len(story.target)]
     return f"Promote {story.app} to {story.target}: {what or 'content'} ({story.short})"
 
 

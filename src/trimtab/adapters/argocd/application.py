@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from trimtab.errors import InputError, Unavailable
+from trimtab.model.names import some
 
 REFRESH, SKIP = "argocd.argoproj.io/refresh", "argocd.argoproj.io/skip-reconcile"
 NAMED = 3
@@ -220,8 +221,7 @@ def out_of_sync(found: Application, status: str) -> str:
     policy = found.spec.sync_policy
     automatic = policy is not None and policy.automated is not None and policy.automated.enabled is not False
     names = [f"{one.kind} {one.name}" for one in found.status.resources if one.status == "OutOfSync"]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    listed = f": {', '.join(names[:NAMED])}{more}" if names else ""
+    listed = f": {some(names, NAMED)}" if names else ""
     return f"it is {status or 'not compared yet'}{listed}{'' if automatic else '. Automatic sync is off: somebody must sync it'}"
 
 

@@ -3,7 +3,7 @@
 A git repository and a plain folder look the same from here: both are read through the clone in the state folder.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from trimtab.adapters.git.location import Local, Location, Plain, Remote, locate
 from trimtab.adapters.git.process import Git
 from trimtab.documents.kubernetes import MANIFESTS
 from trimtab.errors import InputError
+from trimtab.model.names import some
 from trimtab.model.rendered import Rendered
 
 REMOTE_POLL = 30.0
@@ -112,11 +113,10 @@ class Repository:
             return found
         where = f"commit {commit[:10]} of {self}"
         if files:
-            raise InputError(
-                f"{where} has no YAML or JSON files below {self.path or 'its root'}. There is: {_some(file.path for file in files)}."
-            )
+            there = some([file.path for file in files], SHOWN)
+            raise InputError(f"{where} has no YAML or JSON files below {self.path or 'its root'}. There is: {there}.")
         names = await self.clone.top(commit)
-        raise InputError(f"{where} has no path {self.path}. At its root there is: {_some(names)}.")
+        raise InputError(f"{where} has no path {self.path}. At its root there is: {some(names, SHOWN) or 'nothing'}.")
 
 
 async def open_repository(watching: Watching, folder: Path, git: Git, render: Render | None = None) -> Repository:
@@ -130,9 +130,3 @@ async def open_repository(watching: Watching, folder: Path, git: Git, render: Re
     repository = Repository(location, watching, clone, render)
     await clone.follow(f"{location} {watching.branch}".strip(), repository.path, watching.target)
     return repository
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return (", ".join(listed[:SHOWN]) or "nothing") + more

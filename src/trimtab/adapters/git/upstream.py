@@ -10,6 +10,7 @@ from trimtab.adapters.git.clone import NEWEST, Clone
 from trimtab.adapters.git.location import Local, Remote
 from trimtab.adapters.git.process import Output
 from trimtab.errors import Denied, InputError, OutsideError, Unavailable
+from trimtab.model.names import some
 
 FIRST_DEADLINE = 600.0
 """Seconds for the first fetch, which brings the history."""
@@ -74,7 +75,7 @@ async def _absent(clone: Clone, location: Remote | Local, url: str, branch: str,
     names = [line.split("refs/heads/", 1)[1] for line in listing.out.decode(errors="replace").splitlines() if "refs/heads/" in line]
     if not names:
         return InputError(f"{location} has no commits yet. Commit the manifests there first.")
-    there = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    there = some(names, SHOWN)
     if branch:
         return InputError(f"{location} has no branch {branch}. There is: {there}.")
     return InputError(f"{location} points to a branch without commits. Choose one that has some: {there}.")

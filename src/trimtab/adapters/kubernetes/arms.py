@@ -6,9 +6,8 @@ from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
 from trimtab.adapters.kubernetes.kinds import POD, SERVICE
 from trimtab.adapters.kubernetes.order import kind_of
-from trimtab.adapters.kubernetes.pods import belongs, living
+from trimtab.adapters.kubernetes.pods import belongs, living, names, selector
 from trimtab.adapters.kubernetes.upkeep import Upkeep
-from trimtab.config.references import mapping
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
 from trimtab.model.scrapes import Arm
@@ -40,11 +39,8 @@ class ArmPods:
         version = metadata_of(workload).get("resourceVersion")
         known = self._listed.get((key, arm))
         if known is None or known[0] != version:
-            matched = mapping(mapping(mapping(workload.get("spec")).get("selector")).get("matchLabels"))
-            labels = ",".join(f"{name}={value}" for name, value in sorted(matched.items()))
-            listing = await self.upkeep.cluster.client.list(POD, key_of(workload).namespace, labels=labels)
-            names = tuple(sorted(key_of(pod).name for pod in listing.items if living(pod) and belongs(pod, workload)))
-            known = self._listed[key, arm] = version, names
+            listing = await self.upkeep.cluster.client.list(POD, key_of(workload).namespace, labels=selector(workload))
+            known = self._listed[key, arm] = version, names(pod for pod in listing.items if living(pod) and belongs(pod, workload))
         return known[1]
 
     def forget(self, key: CanaryKey) -> None:

@@ -4,7 +4,7 @@ By what the API server shows: the workload reads the rendered names, each of the
 over, and every pod was made after those bytes were there. What a pod read is known by nothing else than when it started.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -16,13 +16,13 @@ from trimtab.adapters.kubernetes.cluster import decode_object, metadata_of
 from trimtab.adapters.kubernetes.configs import KINDS
 from trimtab.adapters.kubernetes.deployments import number, observed
 from trimtab.adapters.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, POD, REPLICA_SET, STATEFUL_SET, Kind
-from trimtab.adapters.kubernetes.pods import belongs, changed_at, living
+from trimtab.adapters.kubernetes.pods import belongs, changed_at, living, names, selector
 from trimtab.adapters.kubernetes.primary import replicas_of
 from trimtab.config.references import items, mapping, references
 from trimtab.errors import Denied, InputError, Throttled, Unavailable
 from trimtab.model.content import Content
 from trimtab.model.facts import Copy
-from trimtab.model.names import ConfigKind
+from trimtab.model.names import ConfigKind, some
 
 WORKLOADS: Mapping[str, Kind] = {kind.kind: kind for kind in (DEPLOYMENT, DAEMON_SET, STATEFUL_SET)}
 CRASHES = 3
@@ -145,7 +145,7 @@ class Arrival:
         if late:
             return Look(
                 State.WAITING,
-                f"{shortened(names(late))} of {expected} started before the content was there, and nothing restarts them: put the "
+                f"{some(names(late), NAMED)} of {expected} started before the content was there, and nothing restarts them: put the "
                 "content's hash into its name or a checksum of it into the pod template",
                 names(new),
                 notes,
@@ -183,11 +183,11 @@ def differs(wanted: Mapping[str, object], live: Mapping[str, object]) -> str:
     """What shows that a pod template is not the rendered one yet: names that its pods read, and annotations; empty where nothing does."""
     ours, theirs = ({one.name for one in references(template)} for template in (wanted, live))
     if gone := sorted(ours - theirs):
-        return f"does not read {shortened([str(name) for name in gone])} yet"
+        return f"does not read {some([str(name) for name in gone], NAMED)} yet"
     annotations = mapping(metadata_of(live).get("annotations"))
     written = mapping(metadata_of(wanted).get("annotations"))
     if other := sorted(name for name, value in written.items() if annotations.get(name) != value):
-        return f"has another annotation {shortened(other)} on its pods than the commit"
+        return f"has another annotation {some(other, NAMED)} on its pods than the commit"
     return ""
 
 
@@ -196,7 +196,7 @@ def other_keys(wanted: Content, live: Object) -> str:
     there = decode_object(live).value
     assert isinstance(there, Content)
     found = {**there.data, **there.binary}
-    return shortened(sorted(key for key, value in {**wanted.data, **wanted.binary}.items() if found.get(key) != value))
+    return some(sorted(key for key, value in {**wanted.data, **wanted.binary}.items() if found.get(key) != value), NAMED)
 
 
 def copy_of(found: Object) -> Copy:
@@ -241,20 +241,3 @@ def crashing(pods: Iterable[Object]) -> str:
             if waiting == "CrashLoopBackOff" and starts >= CRASHES:
                 return f"container {container.get('name')} of pod {metadata_of(pod).get('name')} crashed {starts} times"
     return ""
-
-
-def selector(found: Object) -> str:
-    """The labels that its pods have."""
-    labels = mapping(mapping(mapping(found.get("spec")).get("selector")).get("matchLabels"))
-    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-
-
-def names(pods: Iterable[Object]) -> tuple[str, ...]:
-    """Of pods."""
-    return tuple(sorted(str(metadata_of(pod).get("name")) for pod in pods))
-
-
-def shortened(found: Sequence[str]) -> str:
-    """Names for a message."""
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return f"{', '.join(found[:NAMED])}{more}"

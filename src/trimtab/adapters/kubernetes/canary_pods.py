@@ -14,10 +14,9 @@ from trimtab.adapters.kubernetes.deployments import enough, observed
 from trimtab.adapters.kubernetes.kinds import DEPLOYMENT, POD, Kind
 from trimtab.adapters.kubernetes.marks import CANARY, PENDING, REVISION, SERIAL, SINCE, note
 from trimtab.adapters.kubernetes.order import Order, copy_of, running, scaled
-from trimtab.adapters.kubernetes.pods import Pods, changed_at, counted, since_of, sorted_out, written_at
+from trimtab.adapters.kubernetes.pods import Pods, changed_at, counted, selector, since_of, sorted_out, written_at
 from trimtab.adapters.kubernetes.primary import replicas_of
 from trimtab.adapters.kubernetes.upkeep import Upkeep
-from trimtab.config.references import mapping
 from trimtab.errors import Conflict, Unavailable
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
@@ -189,9 +188,7 @@ class CanaryPods:
 
     async def _pods(self, target: Object) -> Pods:
         """The living pods of a target, as they are."""
-        matched = mapping(mapping(mapping(target.get("spec")).get("selector")).get("matchLabels"))
-        labels = ",".join(f"{name}={value}" for name, value in sorted(matched.items()))
-        listing = await self.upkeep.cluster.client.list(POD, key_of(target).namespace, labels=labels)
+        listing = await self.upkeep.cluster.client.list(POD, key_of(target).namespace, labels=selector(target))
         return sorted_out(target, listing.items)
 
     async def _remove(self, pods: Iterable[Object]) -> None:

@@ -47,6 +47,17 @@ def since_of(target: Object) -> str | None:
     return since if since is None or (found is not None and found.tzinfo is not None) else PENDING
 
 
+def selector(found: Object) -> str:
+    """The labels that its pods have."""
+    labels = mapping(mapping(mapping(found.get("spec")).get("selector")).get("matchLabels"))
+    return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
+
+
+def names(pods: Iterable[Object]) -> tuple[str, ...]:
+    """Of pods, in order."""
+    return tuple(sorted(str(metadata_of(pod).get("name")) for pod in pods))
+
+
 def living(pod: Object) -> bool:
     """Not on its way out, and not over."""
     return metadata_of(pod).get("deletionTimestamp") is None and mapping(pod.get("status")).get("phase") not in OVER
