@@ -12,6 +12,24 @@ from pathlib import Path
 PERSON = {
     "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_NAME": "Ada", "GIT_COMMITTER_EMAIL": "ada@example.org",
 }  # fmt: skip
+APP = """apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {name: app}
+spec:
+  targetRef: {apiVersion: apps/v1, kind: Deployment, name: app}
+  service: {port: 80}
+  analysis: {interval: 10s, threshold: 2, maxWeight: 50, stepWeight: 10}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec: {containers: [{name: main, image: "app:1", envFrom: [{configMapRef: {name: settings}}]}]}
+"""
+"""A Canary and its Deployment, which reads the ConfigMap `settings`."""
 QUIET = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 
 

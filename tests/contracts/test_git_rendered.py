@@ -18,26 +18,9 @@ from trimtab.model.rendered import Rendered, RenderedObject
 from trimtab.testing.jumping import JumpingClock
 from trimtab.wiring.rendition import rendition
 
-from .git_places import commit, git
+from .git_places import APP, commit, git
 
 KEY = CanaryKey("shop", "app")
-APP = """apiVersion: flagger.app/v1beta1
-kind: Canary
-metadata: {name: app}
-spec:
-  targetRef: {apiVersion: apps/v1, kind: Deployment, name: app}
-  service: {port: 80}
-  analysis: {interval: 10s, threshold: 2, maxWeight: 50, stepWeight: 10}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: app}
-spec:
-  selector: {matchLabels: {app: app}}
-  template:
-    metadata: {labels: {app: app}}
-    spec: {containers: [{name: main, image: "app:1", envFrom: [{configMapRef: {name: settings}}]}]}
-"""
 PIPELINE = """apiVersion: trimtab.dev/v1alpha1
 kind: Pipeline
 metadata: {name: shop}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.git_places import commit, git
+from contracts.git_places import APP, commit, git
 from pipeline.programs import linked, rules
 from trimtab.adapters.git.process import Git
 from trimtab.adapters.git.repository import Watching, open_repository
@@ -18,23 +18,6 @@ from trimtab.wiring.rendition import rendition
 
 pytestmark = pytest.mark.pipeline
 
-APP = """apiVersion: flagger.app/v1beta1
-kind: Canary
-metadata: {name: app}
-spec:
-  targetRef: {apiVersion: apps/v1, kind: Deployment, name: app}
-  service: {port: 80}
-  analysis: {interval: 10s, threshold: 2, maxWeight: 50, stepWeight: 10}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: app}
-spec:
-  selector: {matchLabels: {app: app}}
-  template:
-    metadata: {labels: {app: app}}
-    spec: {containers: [{name: main, image: "app:1", envFrom: [{configMapRef: {name: settings}}]}]}
-"""
 KUSTOMIZE = {
     "base/app.yaml": APP,
     "base/kustomization.yaml": "resources: [app.yaml]\n",
