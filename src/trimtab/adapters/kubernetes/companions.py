@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-from trimtab.adapters.kubernetes.cluster import Cluster, decode_object, key_of
+from trimtab.adapters.kubernetes.cluster import Cluster, decode_object
 from trimtab.adapters.kubernetes.configs import version_of
 from trimtab.adapters.kubernetes.kinds import ALERT_PROVIDER, METRIC_TEMPLATE, ROLLOUT_POLICY, Kind
 from trimtab.documents.flagger import AlertProvider, MetricTemplate
@@ -39,12 +39,10 @@ class Documents(Mapping[Name, T], Generic[T]):
         return known[1]
 
     def __iter__(self) -> Iterator[Name]:
-        for found in self._mirror.all():
-            key = key_of(found)
-            yield key.namespace, key.name
+        return iter(self._mirror.places())
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._mirror.all())
+        return len(self._mirror.places())
 
 
 def companions_of(cluster: Cluster) -> Companions:

@@ -122,6 +122,10 @@ class Mirror:
         """All objects that there are when it is asked, one after the other."""
         return (kept.object for kept in tuple(self._found.values()))
 
+    def places(self) -> tuple[Place, ...]:
+        """Where there are objects: namespaces and names, without unpacking anything."""
+        return tuple(self._found)
+
     def listen(self, heard: Callable[[Object], None]) -> None:
         """Calls `heard` with each object that was added, changed or deleted, those that are put included."""
         self._heard.append(heard)

@@ -91,7 +91,7 @@ class ClusterSources:
 
     async def keys(self) -> tuple[CanaryKey, ...]:
         """Every Canary that there is."""
-        return tuple(sorted(key_of(found) for found in self._cluster.mirrors[CANARY].all()))
+        return tuple(sorted(CanaryKey(*place) for place in self._cluster.mirrors[CANARY].places()))
 
     async def read(self, key: CanaryKey) -> Source:
         """What the cluster says now. While a Canary is invalid, the target that it named last counts on (QUIRK-20).
