@@ -6,14 +6,12 @@ A change by strangers is judged by the rules of the base: its own are theirs. So
 import json
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from trimtab.adapters.git.clone import Clone
-from trimtab.adapters.git.location import Local, locate
-from trimtab.adapters.git.process import Git
 from trimtab.errors import DocumentError, InputError
 from trimtab.wiring.check_digests import Tree, tree
-from trimtab.wiring.pipeline import FILE, Project, files_of, project_in
+from trimtab.wiring.pipeline import Project, files_of, project_in, repository_with, written_in
 
 
 class Base:
@@ -58,10 +56,7 @@ class Base:
 
 async def opened(folder: Path, name: str, stack: AsyncExitStack) -> Base:
     """The base of what is in a folder. InputError where there is no such commit."""
-    location = await locate(str(folder), "", Git())
-    if not isinstance(location, Local):
-        raise InputError(f"{folder} is not in a git repository, so there is no commit {name!r}")
-    clone = Clone(location.own, Git())
+    location, clone = await repository_with(folder, name)
     tip = await clone.commit(name)
     if tip is None:
         raise InputError(f"{location} has no commit {name!r}. In a pipeline, fetch it first: git fetch origin BRANCH")
@@ -75,9 +70,7 @@ async def _began(clone: Clone, tip: str) -> str:
 
 
 def _project(root: Path, commit: str, below: str) -> Project | None:
-    here = PurePosixPath(below)
-    there = any((root / folder / FILE).is_file() for folder in (here, *here.parents))
-    return project_in(root, commit, below) if there else None
+    return project_in(root, commit, below) if written_in(root, below) is not None else None
 
 
 def from_a_fork(environment: Mapping[str, str]) -> bool:

@@ -4,7 +4,6 @@ Called by `checking`, `check_base` and `check_memory`.
 """
 
 import hashlib
-import os
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -104,13 +103,7 @@ class Tree:
 
 async def tree(clone: Clone, commit: str, root: Path) -> Tree:
     """The files of a commit. Links count by where they lead, so their ids fit nothing on disk."""
-    listing = await clone.must("ls-tree", "-r", "-z", "--full-tree", commit, doing=f"listing commit {commit[:10]}")
-    blobs = {}
-    for row in listing.split(b"\0"):
-        about, _, name = row.partition(b"\t")
-        if about.startswith(b"100"):
-            blobs[os.fsdecode(name)] = about.split()[2].decode()
-    return Tree(blobs, root)
+    return Tree({file.path: file.blob for file in await clone.files(commit)}, root)
 
 
 def ourselves(tools: Tools) -> str:

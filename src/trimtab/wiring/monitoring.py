@@ -1,6 +1,6 @@
 """Watches the canary of a repository until there is a verdict: waits for the commit, asks smoke checks, looks at metrics.
 
-Called by the faces for `trimtab monitor`; made ready by `watching`. Nothing here changes the cluster, the repository or the metric server.
+Called by the faces for `trimtab monitor`; made ready by `watched`. Nothing here changes the cluster, the repository or the metric server.
 """
 
 from collections.abc import Awaitable, Callable

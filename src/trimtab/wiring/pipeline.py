@@ -7,9 +7,10 @@ refused, by links too.
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -31,7 +32,8 @@ from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError
 from trimtab.model.rendered import Rendered
 
-T = TypeVar("T", RolloutPolicy, MetricTemplate)
+T = TypeVar("T")
+Written = TypeVar("Written", RolloutPolicy, MetricTemplate)
 FILE = "trimtab.yaml"
 
 
@@ -128,25 +130,35 @@ async def load_at(start: Path, name: str) -> AsyncIterator[Project]:
 
 def project_in(root: Path, commit: str, below: str) -> Project:
     """The project of a commit whose files are in a folder: that of the folder `below` in it, or above that. InputError for none."""
-    here = PurePosixPath(below)
-    file = next((folder / FILE for folder in (here, *here.parents) if (root / folder / FILE).is_file()), None)
+    file = written_in(root, below)
     if file is None:
         raise InputError(f"commit {commit[:10]} has no {FILE} in {below or 'its root'} or above it")
     return replace(_read(root, file.as_posix()), commit=commit)
 
 
+def written_in(root: Path, below: str) -> PurePosixPath | None:
+    """The `trimtab.yaml` of a folder of an exported commit, or above that, by its path from the root; None where there is none."""
+    here = PurePosixPath(below)
+    return next((folder / FILE for folder in (here, *here.parents) if (root / folder / FILE).is_file()), None)
+
+
 @asynccontextmanager
 async def exported(start: Path, name: str) -> AsyncIterator[tuple[Path, str, str]]:
     """The files of a commit in a temporary folder, its id, and where `start` lies in the repository. InputError for no such commit."""
-    location = await locate(str(start), "", Git())
-    if not isinstance(location, Local):
-        raise InputError(f"{start} is not in a git repository, so there is no commit {name!r}")
-    clone = Clone(location.own, Git())
+    location, clone = await repository_with(start, name)
     commit = await clone.commit(name)
     if commit is None:
         raise InputError(f"{location} has no commit {name!r}")
     async with files_of(clone, commit) as root:
         yield root, commit, location.path
+
+
+async def repository_with(start: Path, name: str) -> tuple[Local, Clone]:
+    """The repository around a folder, in which a commit is looked for. InputError where there is none."""
+    location = await locate(str(start), "", Git())
+    if not isinstance(location, Local):
+        raise InputError(f"{start} is not in a git repository, so there is no commit {name!r}")
+    return location, Clone(location.own, Git())
 
 
 @asynccontextmanager
@@ -177,15 +189,20 @@ async def rendered(project: Project, app: App, target: Target, rules: Rules | No
 
 async def rendered_all(project: Project, chosen: Sequence[tuple[App, Target]], rules: Rules | None = None) -> tuple[Rendered, ...]:
     """What several targets render to, in their order; as many tools run at once as there are processors. Errors as `rendered`."""
+    return await beside([partial(rendered, project, app, target, rules) for app, target in chosen])
+
+
+async def beside(works: Sequence[Callable[[], Awaitable[T]]]) -> tuple[T, ...]:
+    """What each comes to, in their order; as many are done at once as there are processors. The first error ends them all."""
     free = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def one(app: App, target: Target) -> Rendered:
+    async def one(work: Callable[[], Awaitable[T]]) -> T:
         async with free:
-            return await rendered(project, app, target, rules)
+            return await work()
 
     try:
         async with asyncio.TaskGroup() as tasks:
-            found = [tasks.create_task(one(app, target)) for app, target in chosen]
+            found = [tasks.create_task(one(work)) for work in works]
     except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     return tuple(task.result() for task in found)
@@ -243,7 +260,7 @@ def _named(root: Path, file: str, line: int, name: str) -> list[Decoded]:
     return read_documents(read(root, path), name)
 
 
-def _only(found: list[Decoded], kind: type[T], file: str) -> T:
+def _only(found: list[Decoded], kind: type[Written], file: str) -> Written:
     values = [part.value for part in found if isinstance(part.value, kind)]
     if len(values) != 1:
         raise DocumentError(

@@ -1,9 +1,9 @@
 """Everything that `trimtab check` looks at, rendered, at one moment: in the work tree, or at the base. Called by `checking`."""
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from trimtab.adapters.rendering import plain
@@ -13,7 +13,7 @@ from trimtab.adapters.rendering.request import inside, read
 from trimtab.config.consumers import uses
 from trimtab.errors import DocumentError, InputError
 from trimtab.model.rendered import Rendered, RenderedObject
-from trimtab.wiring.pipeline import Rules, kind_of, render
+from trimtab.wiring.pipeline import Rules, beside, kind_of, render
 from trimtab.wiring.units import Unit
 
 
@@ -45,18 +45,8 @@ def grouped(units: Sequence[Unit]) -> dict[str, list[Unit]]:
 
 async def side(root: Path, asked: Sequence[Unit], rules: Rules) -> Side:
     """Renders units; as many tools run at once as there are processors. What does not render is told, other trouble raised."""
-    free = asyncio.Semaphore(os.cpu_count() or 1)
-
-    async def one(unit: Unit) -> tuple[Rendered | None, list[DocumentError]]:
-        async with free:
-            return await _rendered(unit, rules)
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            done = [tasks.create_task(one(unit)) for unit in asked]
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    results = [(unit.name, *task.result()) for unit, task in zip(asked, done, strict=True)]
+    done = await beside([partial(_rendered, unit, rules) for unit in asked])
+    results = [(unit.name, *found) for unit, found in zip(asked, done, strict=True)]
     rendered = {name: found for name, found, _ in results if found is not None}
     broken = tuple((name, error) for name, _, errors in results for error in errors)
     return Side(root, tuple(asked), rendered, broken)
