@@ -10,6 +10,7 @@ from math import isclose
 
 from trimtab.analysis.evidence import begin, new, update
 from trimtab.analysis.explain import ratio, sentence
+from trimtab.analysis.turning import BARS
 from trimtab.analysis.verdicts import decide
 from trimtab.model.counted import Counted
 from trimtab.model.evidence import Calibration, JudgeEvidence
@@ -99,7 +100,7 @@ def differing(record: JudgeDecision, found: JudgeDecision, said: str, recorded: 
     """In what the two differ, in words."""
     if (record.ruling, record.reason) != (found.ruling, found.reason):
         yield f"on record is {record.ruling.value} ({record.reason.value}), they come to {found.ruling.value} ({found.reason.value})"
-    for name, old, now in zip(("worse at all", "beyond tolerance", "without any pod"), record.odds, found.odds, strict=True):
+    for name, old, now in zip(BARS, record.odds, found.odds, strict=True):
         if not isclose(old, now, rel_tol=CLOSE, abs_tol=CLOSE):
             yield f"the odds that it is {name} are {ratio(old)} on record, they come to {ratio(now)}"
     if said != recorded:

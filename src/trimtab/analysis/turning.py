@@ -28,7 +28,7 @@ def carried(decision: JudgeDecision) -> str:
 
 def nearest_bar(decision: JudgeDecision, rules: JudgeRules) -> str:
     """Of a rollback, the bar that came last; of a hold, the first that a rollback lacks."""
-    bars = (rules.rollback_odds, rules.tolerance_odds, rules.without_one_pod_odds)
+    bars = rules.bars
     over = [odds - log(bar) for odds, bar in zip(decision.odds, bars, strict=True)]
     place = over.index(min(over))
     said = f"{BARS[place]}, odds {ratio(decision.odds[place])} against a bar of {bars[place]:g}:1"

@@ -216,8 +216,7 @@ def burst_views(said: JudgeDecision) -> tuple[BurstView, ...]:
 
 def bars(evidence: tuple[float, float, float], rules: JudgeRules) -> tuple[BarView, BarView, BarView]:
     """Worse at all, beyond tolerance, without one pod."""
-    wanted = (rules.rollback_odds, rules.tolerance_odds, rules.without_one_pod_odds)
-    worse, beyond, without = (BarView(odds=odds(each), bar=bar) for each, bar in zip(evidence, wanted, strict=True))
+    worse, beyond, without = (BarView(odds=odds(each), bar=bar) for each, bar in zip(evidence, rules.bars, strict=True))
     return worse, beyond, without
 
 

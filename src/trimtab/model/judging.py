@@ -206,6 +206,11 @@ class JudgeRules:
     """With a ramp by the clock: promotes at its time although nothing was refuted, if there is no doubt and the data are complete."""
     constants: Constants = Constants()
 
+    @property
+    def bars(self) -> tuple[float, float, float]:
+        """The odds that a rollback needs: that it is worse at all, worse than tolerated, worse without any one pod."""
+        return self.rollback_odds, self.tolerance_odds, self.without_one_pod_odds
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeStep:

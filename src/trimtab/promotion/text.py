@@ -47,7 +47,12 @@ class Story:
     @property
     def short(self) -> str:
         """The first digits of the content."""
-        return self.content.rpartition(":")[2][:10]
+        return short(self.content)
+
+
+def short(digest: str) -> str:
+    """The first digits of a digest, as `sha256:HEX`."""
+    return digest.rpartition(":")[2][:10]
 
 
 def title(story: Story) -> str:

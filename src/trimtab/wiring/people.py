@@ -19,6 +19,7 @@ from trimtab.model.policy import AlertTarget
 from trimtab.model.tellings import Telling, TellingKind
 from trimtab.ports import Clock
 from trimtab.promotion.outcome import Outcome
+from trimtab.promotion.text import short
 
 SLACK, WEBHOOK = "TRIMTAB_SLACK_URL", "TRIMTAB_WEBHOOK_URL"
 TRIES = 3
@@ -28,7 +29,7 @@ async def tell(outcome: Outcome, environment: Mapping[str, str], clock: Clock | 
     """Tells whoever is to be told; a line for each who could not be reached. A rollback is not undone by that."""
     clock = clock or SystemClock()
     told = Telling("outcome", TellingKind.ALERT, clock.now(), "Failed", f"{outcome.app}: {outcome.text}", "RolledBack", "error")
-    key, content = CanaryKey(outcome.target, outcome.app), outcome.content.removeprefix("sha256:")[:10]
+    key, content = CanaryKey(outcome.target, outcome.app), short(outcome.content)
     bodies: dict[str, Callable[[AlertTarget], object]] = {
         SLACK: lambda target: alerts.slack(key, target, told, [("Commit", outcome.commit[:10]), ("Content", content)]),
         WEBHOOK: lambda _: {

@@ -1,7 +1,7 @@
 """Counters of one workload for `trimtab plan` and `trimtab backtest`: from CSV files or from a Prometheus. Called by the faces."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.metrics.prometheus import Server, with_credentials
-from trimtab.adapters.metrics.prometheus_samples import samples
+from trimtab.adapters.metrics.prometheus_samples import first, samples
 from trimtab.adapters.metrics.recorded import read
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.adapters.proxies import proxy_for
@@ -86,14 +86,6 @@ async def everything(asked: Asked, tell: Tell | None) -> list[Found]:
 def scaled(tell: Tell, done: int, parts: int) -> Tell:
     """The progress of one part as that of all."""
     return lambda share: tell((done + share) / parts)
-
-
-async def first(queries: Sequence[str], ask: Callable[[str], Awaitable[list[Found]]]) -> list[Found]:
-    """One counter, by the first selector that finds something."""
-    for query in queries:
-        if found := await ask(query):
-            return found
-    return []
 
 
 def differenced(series: Sequence[Series], asked: Asked) -> Binned:

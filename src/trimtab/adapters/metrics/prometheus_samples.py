@@ -3,7 +3,7 @@
 Long stretches come page by page; where a page is more than the server likes to load at once, it is halved.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import aiohttp
@@ -32,6 +32,14 @@ class Matrix(msgspec.Struct):
 
 class _TooMuch(Exception):
     """The page has to be smaller."""
+
+
+async def first(queries: Sequence[str], ask: Callable[[str], Awaitable[list[Found]]]) -> list[Found]:
+    """One counter, by the first selector that finds something."""
+    for query in queries:
+        if found := await ask(query):
+            return found
+    return []
 
 
 async def samples(

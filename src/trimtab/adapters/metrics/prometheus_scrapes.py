@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import aiohttp
 
 from trimtab.adapters.metrics.prometheus import Server
-from trimtab.adapters.metrics.prometheus_samples import samples
+from trimtab.adapters.metrics.prometheus_samples import first, samples
 from trimtab.analysis.calibration import calibrate
 from trimtab.analysis.feeding import Feed, fed
 from trimtab.analysis.increments import Series
@@ -89,7 +89,7 @@ class Reader:
         if (how, latency) not in self._known:
             found: list[Found] = []
             for name in how.names(latency):
-                found += await self._first(how.queries(name, self._where.whose))
+                found += await first(how.queries(name, self._where.whose), self._ask)
             self._known[how, latency] = (histograms if latency else counters)(found, how, self._where.whose)
         return self._known[how, latency]
 
@@ -100,12 +100,8 @@ class Reader:
         asked = " or ".join(query for name in names[:1] for query in how.queries(name, self._where.whose))
         return f"{self._where.server} has nothing for {metric.name}: asked was {asked}"
 
-    async def _first(self, queries: tuple[str, ...]) -> list[Found]:
-        """One counter, by the first selector that finds something."""
-        for query in queries:
-            if found := await samples(self._session, self._where.server, query, self._span):
-                return found
-        return []
+    async def _ask(self, query: str) -> list[Found]:
+        return await samples(self._session, self._where.server, query, self._span)
 
 
 def seconds(interval: timedelta | None) -> float | None:

@@ -19,7 +19,7 @@ from trimtab.faces.verdicts import ReplayView, replay_view
 from trimtab.promotion.evidence import decode
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems
 from trimtab.promotion.recounting import comparison
-from trimtab.promotion.text import one_line
+from trimtab.promotion.text import one_line, short
 from trimtab.wiring.repository import Repository, repository
 
 
@@ -127,7 +127,7 @@ def retry(name: str, reason: str, output: str) -> None:
     if output == "json":
         show_json(plain(wish))
     else:
-        click.echo(f"{wish.app}/{wish.target}: content {wish.content.removeprefix('sha256:')[:10]} may be judged and promoted again")
+        click.echo(f"{wish.app}/{wish.target}: content {short(wish.content)} may be judged and promoted again")
 
 
 def _still_held(entries: Sequence[Entry], one: Entry) -> bool:
@@ -144,7 +144,7 @@ def table(entries: Sequence[Entry]) -> str:
     """One line for each entry."""
     rows: list[tuple[str, ...]] = [("NUMBER", "AT", "WHAT", "TARGET", "VERDICT", "CONTENT", "COMMIT", "BY", "NOTE")]
     for one in entries:
-        at, content = f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}", one.content.rpartition(":")[2][:10]
+        at, content = f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}", short(one.content)
         name, note = f"{one.app}/{one.target}", cut(one.text or one.request)
         row = (str(one.sequence), at, one.kind, name, one.verdict, content, one.commit[:10], one.actor, note)
         rows.append(tuple(one_line(part) for part in row))
