@@ -1,6 +1,6 @@
 """The targets of one app, as each of them needs to know the others: who reads what, who makes what, whose pods have which labels.
 
-Made once for an app by `wiring.check_apps`, used by `objects` and `references`.
+Made once for an app by `wiring.check_apps`, used by `objects`, `reach`, `references` and `traffic`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,6 +50,18 @@ def neighbours(targets: Iterable[Rendered]) -> Neighbours:
 def selecting(one: RenderedObject) -> bool:
     """Does it recognise its pods by a selector?"""
     return one.kind in SELECTING and one.api_version == "apps/v1"
+
+
+def matched(workload: RenderedObject) -> Mapping[str, object]:
+    """The labels by which it recognises its pods."""
+    return mapping(mapping(mapping(workload.tree.get("spec")).get("selector")).get("matchLabels"))
+
+
+def governs(canary: RenderedObject, workload: RenderedObject) -> bool:
+    """Is this a Canary about it, which restarts its pods and sends traffic to them by itself?"""
+    target = mapping(mapping(canary.tree.get("spec")).get("targetRef"))
+    about = target.get("kind"), target.get("name"), canary.namespace
+    return canary.kind == "Canary" and about == (workload.kind, workload.name, workload.namespace)
 
 
 def labels(workload: RenderedObject) -> Mapping[str, object]:

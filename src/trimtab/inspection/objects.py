@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from trimtab.config.references import mapping
-from trimtab.inspection.neighbours import Neighbours, labels, selecting
+from trimtab.inspection.neighbours import Neighbours, labels, matched, selecting
 from trimtab.inspection.places import Lines, about, at
 from trimtab.model.content import Finding
 from trimtab.model.rendered import Rendered, RenderedObject
@@ -24,7 +24,7 @@ def selectors(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Findi
     """Workloads whose selector does not fit their own pods: the API server refuses them."""
     for one in objects:
         if selecting(one):
-            wanted = mapping(mapping(mapping(one.tree.get("spec")).get("selector")).get("matchLabels"))
+            wanted = matched(one)
             missing = [name for name, value in wanted.items() if labels(one).get(name) != value]
             if missing:
                 problem = f"its pods do not have the label {missing[0]}={wanted[missing[0]]}"
@@ -35,7 +35,7 @@ def selectors(objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Findi
 def overlapping(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
     """Workloads whose selector selects pods of another one, in this target or beside it."""
     for one in filter(selecting, target.objects):
-        wanted = mapping(mapping(mapping(one.tree.get("spec")).get("selector")).get("matchLabels"))
+        wanted = matched(one)
         first = next(iter(wanted.items()), None)
         for other in beside.pods.get((one.namespace, first[0], str(first[1])), ()) if first is not None else ():
             if (other.kind, other.name) != (one.kind, one.name) and wanted.items() <= labels(other).items():

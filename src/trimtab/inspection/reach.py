@@ -10,11 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from trimtab.config.consumers import pod_template
 from trimtab.config.pairs import base_name
 from trimtab.config.references import items, mapping
+from trimtab.inspection.neighbours import governs
 from trimtab.inspection.objects import annotations
 from trimtab.inspection.places import about
 from trimtab.model.content import Finding, Severity
 from trimtab.model.rendered import Rendered, RenderedObject, Use
 
+Key = tuple[str, str, str]
+"""Kind, namespace, logical name."""
 RUNNING = frozenset({"Deployment", "DaemonSet", "StatefulSet", "Rollout"})
 """Kinds whose pods stay until something changes in their template."""
 RELOADER = re.compile(r"(?:[\w.]+\.)?reloader\.stakater\.com/|^wave\.pusher\.com/")
@@ -41,12 +44,10 @@ def unreachable(target: Rendered) -> Iterator[tuple[str, Finding]]:
 
 def unreached(before: Rendered, after: Rendered) -> Iterator[Finding]:
     """Configuration that this change changes under pods that stay as they are."""
-    old = {(one.kind, one.namespace, one.logical): one for one in before.objects}
+    old = _keyed(before)
     told: set[int] = set()
-    for use in after.uses:
-        new = use.content
-        was = old.get((new.kind, new.namespace, new.logical)) if new is not None else None
-        if new is None or was is None or was.name != new.name or _same(was, new):
+    for use, was, new in _changes(old, after):
+        if was.name != new.name:
             continue
         if new.tree.get("immutable") is True and was.tree.get("immutable") is True and id(new) not in told:
             told.add(id(new))
@@ -64,13 +65,20 @@ def unreached(before: Rendered, after: Rendered) -> Iterator[Finding]:
 
 def changed_now(before: Rendered, after: Rendered) -> frozenset[str]:
     """The uses, by reader and name, of which `unreached` knows better than `unreachable`: their content changes now."""
-    old = {(one.kind, one.namespace, one.logical): one for one in before.objects}
-    found = set()
+    return frozenset(f"{use.reader} {use.name}" for use, _, _ in _changes(_keyed(before), after))
+
+
+def _keyed(target: Rendered) -> Mapping[Key, RenderedObject]:
+    return {(one.kind, one.namespace, one.logical): one for one in target.objects}
+
+
+def _changes(old: Mapping[Key, RenderedObject], after: Rendered) -> Iterator[tuple[Use, RenderedObject, RenderedObject]]:
+    """What workloads read and this change changes: who reads it, what it was, what it is."""
     for use in after.uses:
-        was = old.get((use.content.kind, use.content.namespace, use.content.logical)) if use.content is not None else None
-        if was is not None and use.content is not None and not _same(was, use.content):
-            found.add(f"{use.reader} {use.name}")
-    return frozenset(found)
+        new = use.content
+        was = old.get((new.kind, new.namespace, new.logical)) if new is not None else None
+        if new is not None and was is not None and not _same(was, new):
+            yield use, was, new
 
 
 def _same(one: RenderedObject, other: RenderedObject) -> bool:
@@ -110,12 +118,7 @@ def _restarted(reader: RenderedObject, objects: Sequence[RenderedObject]) -> boo
     """Is there something that restarts its pods when their configuration changes: Reloader, Wave, or a Canary about it?"""
     if any(RELOADER.match(name) and value not in ("false", False) for name, value in annotations(reader).items()):
         return True
-    return any(one.kind == "Canary" and _about(one, reader) for one in objects)
-
-
-def _about(canary: RenderedObject, workload: RenderedObject) -> bool:
-    target: Mapping[str, object] = mapping(mapping(canary.tree.get("spec")).get("targetRef"))
-    return (target.get("kind"), target.get("name"), canary.namespace) == (workload.kind, workload.name, workload.namespace)
+    return any(governs(one, reader) for one in objects)
 
 
 def _how(use: Use) -> str:

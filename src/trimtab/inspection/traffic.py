@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from trimtab.config.consumers import pod_template
 from trimtab.config.references import items, mapping
-from trimtab.inspection.neighbours import Neighbours, labels
+from trimtab.inspection.neighbours import Neighbours, governs, labels
 from trimtab.inspection.objects import annotations
 from trimtab.inspection.places import about
 from trimtab.inspection.reach import RUNNING
@@ -35,7 +35,7 @@ def starved(canary: Rendered, stable: Sequence[Rendered], beside: Neighbours) ->
     services = [one for one in objects if one.kind == "Service" and one.api_version == "v1"]
     others = [one for target in stable for one in target.objects if one.kind in RUNNING]
     for one in canary.objects:
-        if one.kind in RUNNING and not any(_governs(other, one) for other in objects):
+        if one.kind in RUNNING and not any(governs(other, one) for other in objects):
             yield from _workload(one, others, services, objects)
 
 
@@ -74,12 +74,6 @@ def _selects(service: RenderedObject, workload: RenderedObject) -> bool:
 def _has_ports(workload: RenderedObject) -> bool:
     spec = mapping((pod_template(workload.tree) or {}).get("spec"))
     return any(container.get("ports") for container in items(spec.get("containers")))
-
-
-def _governs(canary: RenderedObject, workload: RenderedObject) -> bool:
-    """Is there a Canary about it, which sends traffic by itself?"""
-    target = mapping(mapping(canary.tree.get("spec")).get("targetRef"))
-    return canary.kind == "Canary" and (target.get("kind"), target.get("name")) == (workload.kind, workload.name)
 
 
 def _scales(other: RenderedObject, workload: RenderedObject) -> bool:

@@ -84,3 +84,10 @@ def test_a_worker_without_ports_and_services_is_a_note_only() -> None:
 
 def test_a_target_that_is_nobodys_canary_is_not_looked_at() -> None:
     assert found(CANARY, CHECK) == []
+
+
+@pytest.mark.parametrize(("namespace", "starved"), (("", False), ("\n  namespace: elsewhere", True)))
+def test_a_canary_object_sends_requests_to_a_workload_of_its_own_namespace_only(namespace: str, starved: bool) -> None:
+    head = f"---\napiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata:\n  name: web{namespace}\n"
+    about = f"{head}spec:\n  targetRef: {{kind: Deployment, name: web-canary}}\n"
+    assert bool(told(CANARY + about, service("web", "{track: stable}"))) is starved
