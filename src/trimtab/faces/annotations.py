@@ -7,7 +7,7 @@ Forgejo read the same.
 import secrets
 from collections.abc import Iterator, Sequence
 
-from trimtab.faces.findings import place, said
+from trimtab.faces.findings import place, said, whole
 from trimtab.inspection.report import Found, Report, counted
 from trimtab.model.content import Severity
 from trimtab.promotion.text import cell, one_line
@@ -66,8 +66,7 @@ def _annotation(kind: str, one: Found) -> str:
     finding = one.finding
     where = [f"file={_property(finding.file)}"] if finding.file else []
     where += [f"line={finding.line}"] if finding.file and finding.line else []
-    fix = f". {one_line(finding.fix)}" if finding.fix else ""
-    return f"::{kind} {','.join([*where, f'title={_property(finding.check)}'])}::{_data(said(one) + fix)}"
+    return f"::{kind} {','.join([*where, f'title={_property(finding.check)}'])}::{_data(whole(one))}"
 
 
 def _data(text: str) -> str:

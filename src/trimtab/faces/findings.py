@@ -92,6 +92,11 @@ def said(one: Found) -> str:
     return one_line(f"{words} ({', '.join(more)})")
 
 
+def whole(one: Found) -> str:
+    """The finding and what to do, on one line, without its place."""
+    return f"{said(one)}. {one_line(one.finding.fix)}" if one.finding.fix else said(one)
+
+
 def shared(one: Found) -> Iterator[str]:
     """In which targets, where there are several."""
     if len(one.targets) > 1:

@@ -2,11 +2,10 @@
 
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from trimtab.faces.findings import place, said
+from trimtab.faces.findings import place, whole
 from trimtab.inspection.catalogue import EVERY
 from trimtab.inspection.report import Found, Report
 from trimtab.model.content import Severity
-from trimtab.promotion.text import one_line
 
 
 def document(report: Report) -> str:
@@ -28,5 +27,4 @@ def document(report: Report) -> str:
 
 
 def _line(one: Found) -> str:
-    fix = f" {one_line(one.finding.fix)}" if one.finding.fix else ""
-    return f"{place(one)}: {said(one)}{fix}"
+    return f"{place(one)}: {whole(one)}"

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from trimtab import __version__
-from trimtab.faces.findings import said
+from trimtab.faces.findings import whole
 from trimtab.inspection.catalogue import EVERY
 from trimtab.inspection.report import Found, Report
 from trimtab.model.content import Severity
-from trimtab.promotion.text import one_line
 
 Raw = dict[str, object]
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+PLACES = {check.id: place for place, check in enumerate(EVERY)}
 ROOT = "%SRCROOT%"
 """What paths are from: the repository's root."""
 
@@ -34,12 +34,11 @@ def _rules() -> Iterator[Raw]:
 
 def _result(one: Found, report: Report) -> Raw:
     finding = one.finding
-    text = f"{said(one)}{f'. {one_line(finding.fix)}' if finding.fix else ''}"
     result: Raw = {
         "ruleId": finding.check,
-        "ruleIndex": [check.id for check in EVERY].index(finding.check),
+        "ruleIndex": PLACES[finding.check],
         "level": LEVELS[one.severity],
-        "message": {"text": text},
+        "message": {"text": whole(one)},
         "partialFingerprints": {"trimtab/v1": one.fingerprint},
         "locations": [_location(one)] if finding.file else [],
     }
