@@ -28,7 +28,8 @@ class Feed:
     interval: float | None = None
     """Seconds of a bin; None: as measured."""
     since: datetime | None = None
-    """Counters that say they began at or after this moment count from their first reading on."""
+    """When the attempt began: counters that say they began at or after it count from their first reading on, and those of a service not
+    before it."""
     arms: tuple[Arm, ...] = BOTH
     """The primary alone for its history."""
     completeness: Completeness = USUAL

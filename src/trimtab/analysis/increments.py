@@ -46,6 +46,8 @@ class Series:
     """Upper bounds in seconds, ascending, without +Inf. A series whose bounds change is two series."""
     created: Array | None = None
     """(T,): since when it counts; NaN where that is not said."""
+    lasting: bool = False
+    """It counts for a service, whichever pods are behind it: what it counted for the canary before is in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +87,8 @@ def measured_interval(series: Iterable[Series]) -> float | None:
 def binned(series: Sequence[Series], interval: float, since: float = np.inf) -> Binned | None:
     """All series of one metric, either counters or histograms; None where nothing can be differenced.
 
-    The first reading of a source counts in full if its counters began at or after `since`.
+    The first reading of a source counts in full if its counters began at or after `since`. Of counters that last from one attempt to the
+    next, what lies between two readings counts only if the first of them is not older than that.
     """
     bounds = common_bounds(series)
     grouped: dict[str, list[Series]] = defaultdict(list)
@@ -134,6 +137,8 @@ def grown(source: Sequence[Series], bounds: tuple[float, ...], since: float) -> 
     increments = np.concatenate((now[:, :1], np.where(present[:, 1:], now[:, 1:] - before, 0.0)), axis=1)
     known = np.ones(len(times), dtype=np.bool_)
     known[0] = fresh
+    if np.isfinite(since) and any(each.lasting for each in source):
+        known[1:] = times[:-1] >= since
     edges = np.cumsum([0] + [part.shape[-1] for part in parts])
     return times, known, [increments[start:end].T for start, end in pairwise(edges)]
 

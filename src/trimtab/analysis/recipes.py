@@ -251,7 +251,7 @@ def counters(found: Iterable[Found], recipe: Recipe, whose: Whose) -> list[Serie
     for each in once(found):
         place = sorter.place(each.labels)
         if place is not None and each.labels.get("__name__", recipe.requests) in recipe.names(latency=False):
-            made.append(Series(*place, sorter.part(each.labels), each.times, each.values, created=each.created))
+            made.append(Series(*place, sorter.part(each.labels), each.times, each.values, created=each.created, lasting=not recipe.by_pod))
     return made
 
 
@@ -266,11 +266,11 @@ def histograms(found: Iterable[Found], recipe: Recipe, whose: Whose) -> list[Ser
     for labels, bounds in together.items():
         place = sorter.place(dict(labels))
         if place is not None:
-            made += layouts(place, bounds, recipe.unit)
+            made += layouts(place, bounds, recipe)
     return made
 
 
-def layouts(place: tuple[str, str, Arm], buckets: list[Found], unit: float) -> Iterable[Series]:
+def layouts(place: tuple[str, str, Arm], buckets: list[Found], recipe: Recipe) -> Iterable[Series]:
     """One histogram, cut where its bounds change. Without a bucket for all requests nothing is known."""
     buckets = sorted(buckets, key=lambda each: float(each.labels[BOUND]))
     bounds = np.asarray([float(each.labels[BOUND]) for each in buckets])
@@ -286,8 +286,8 @@ def layouts(place: tuple[str, str, Arm], buckets: list[Found], unit: float) -> I
     for layout in np.unique(there, axis=0):
         rows = np.flatnonzero(np.all(there == layout, axis=1))
         if np.isinf(bounds[layout]).any():
-            upto = tuple(round(float(bound) * unit, 9) for bound in bounds[layout][:-1])
-            yield Series(*place, Part.BUCKETS, times[rows], values[rows][:, layout], upto, created[rows])
+            upto = tuple(round(float(bound) * recipe.unit, 9) for bound in bounds[layout][:-1])
+            yield Series(*place, Part.BUCKETS, times[rows], values[rows][:, layout], upto, created[rows], not recipe.by_pod)
 
 
 def matches(value: str, wanted: str) -> bool:

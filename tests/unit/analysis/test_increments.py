@@ -47,6 +47,14 @@ def test_the_first_reading_of_a_source_says_nothing() -> None:
     assert totals(made(counter([100, 110, 115]))) == [10, 5]
 
 
+def test_what_a_service_counted_for_the_canary_before_is_not_blamed_on_this_one() -> None:
+    counted = replace(counter([100, 110, 115, 118], arm=Arm.CANARY), lasting=True)
+    began = START + 4 + 1.5 * EVERY
+    assert totals(made(counted)) == [10, 5, 3]
+    assert totals(made(counted, since=began)) == [3]
+    assert totals(made(replace(counted, lasting=False), since=began)) == [10, 5, 3]
+
+
 def test_after_a_fall_the_value_itself_is_the_increment() -> None:
     assert totals(made(counter([100, 110, 3, 5]))) == [10, 3, 2]
 

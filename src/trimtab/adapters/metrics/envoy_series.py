@@ -23,7 +23,10 @@ def counters(readings: Sequence[Reading], arm: Arm, interval: float) -> tuple[Se
     total = np.asarray([reading.requests for reading in all_of_them], dtype=np.float64)
     bad = np.asarray([reading.errors for reading in all_of_them], dtype=np.float64)
     source = f"{arm} service"
-    return Series(source, source, arm, Part.TOTAL, times, total), Series(source, source, arm, Part.BAD, times, bad)
+    return (
+        Series(source, source, arm, Part.TOTAL, times, total, lasting=True),
+        Series(source, source, arm, Part.BAD, times, bad, lasting=True),
+    )
 
 
 def histogram(readings: Sequence[Reading], arm: Arm, interval: float) -> Series:
@@ -32,7 +35,7 @@ def histogram(readings: Sequence[Reading], arm: Arm, interval: float) -> Series:
     times = np.asarray([reading.at for reading in all_of_them], dtype=np.float64)
     values = np.asarray([cumulative(reading) for reading in all_of_them], dtype=np.float64).reshape(len(all_of_them), len(BOUNDS) + 1)
     source = f"{arm} service"
-    return Series(source, source, arm, Part.BUCKETS, times, values, tuple(bound / 1000 for bound in BOUNDS))
+    return Series(source, source, arm, Part.BUCKETS, times, values, tuple(bound / 1000 for bound in BOUNDS), lasting=True)
 
 
 def cumulative(reading: Reading) -> list[int]:
