@@ -119,8 +119,11 @@ def metrics(turn: Turn) -> bool:
 
 def passed(turn: Turn, verdict: Verdict) -> Message:
     """A check that let exposure grow, and by what."""
-    compared = f". {verdict.evidence.said}" if speaks(turn) is not None else ""
-    return Message("CheckPassed", f"check {verdict.evidence.checks} passed{compared}")
+    ruling, number = speaks(turn), verdict.evidence.checks
+    if ruling is None:
+        return Message("CheckPassed", f"check {number} passed")
+    by_time = "" if ruling.ruling is Ruling.GO_ON else ": no limit is broken, and no doubt is large enough to hold it"
+    return Message("CheckPassed", f"check {number} passed{by_time}. {verdict.evidence.said}")
 
 
 def news(turn: Turn, verdict: Verdict) -> bool:
