@@ -23,7 +23,7 @@ pytestmark = pytest.mark.cluster
 EVERY = (*store.CHECKS, *store.WATCHED)
 
 
-async def nothing_to_adopt(key: CanaryKey) -> Adopted | None:
+async def nothing_to_adopt(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
     return None
 
 

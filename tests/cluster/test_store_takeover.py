@@ -22,11 +22,16 @@ from trimtab.config.digest import DigestKey, checksum
 from trimtab.errors import Unavailable
 from trimtab.model.facts import Capabilities, Copy, Facts
 from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Policy
 from trimtab.model.rollout import CanaryState, Phase
 from trimtab.rollout.decide import decide
 
 pytestmark = pytest.mark.cluster
 SECRET = DigestKey("k1", b"k" * 32)
+
+
+async def never_routed(key: CanaryKey, policy: Policy) -> int:
+    return 0
 
 
 class Operator:
@@ -36,7 +41,7 @@ class Operator:
         self.key, clock = CanaryKey(namespace, "app"), SystemClock()
         configs = Configs(cluster, SECRET)
         self.sources = ClusterSources(cluster, Settings(), configs, Copies(cluster, Settings(), configs), clock)
-        self.clock, adoption = clock, Adoption(cluster, self.sources, configs, lambda policy: Capabilities(), clock)
+        self.clock, adoption = clock, Adoption(cluster, self.sources, configs, lambda policy: Capabilities(), clock, never_routed)
         self.store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock)
 
     async def state(self) -> CanaryState:

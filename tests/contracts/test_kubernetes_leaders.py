@@ -93,8 +93,9 @@ class Server:
         return self.found[kind, name]
 
 
-async def nothing_to_adopt(key: CanaryKey) -> Adopted | None:
-    return None
+async def adopting(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
+    """What an older attempt left is taken up again in one of its own; without one there is nothing."""
+    return Adopted(following(older, older.rollout.number + 1), {}) if older is not None and older.rollout is not None else None
 
 
 def no_checksum(namespace: str, name: ConfigName, digest: str) -> str:
@@ -108,7 +109,7 @@ def operator(server: Server) -> ClusterStore:
     mirrors[CONFIG_ROLLOUT] = Mirror(client, CONFIG_ROLLOUT, (), trim=trimmed)
     for (kind, _), found in server.found.items():
         mirrors[kind].put(deepcopy(found))
-    return ClusterStore(Cluster(client, mirrors), nothing_to_adopt, no_checksum, SystemClock())
+    return ClusterStore(Cluster(client, mirrors), adopting, no_checksum, SystemClock())
 
 
 def finished(going: Coroutine[None, None, Any]) -> Any:
@@ -199,3 +200,17 @@ def test_whoever_was_told_that_it_is_recorded_finds_it_in_what_counts_in_the_end
         assert set(history.recorded) <= history.counts(), way
         outcomes.add(" ".join(history.recorded))
     assert outcomes >= {"a", "b", "a c", "c"}, "either side wins, and the third goes on from what there is"
+
+
+def test_an_older_record_never_takes_the_place_of_one_that_is_gone_and_is_followed_by_one_made_anew() -> None:
+    history = History()
+    history.going.pop("a").close()
+    finished(history.going.pop("b"))
+    assert history.server.found.pop((CONFIG_ROLLOUT, "app-2"))
+    third = operator(history.server)
+    made = finished(third.load(KEY)).state
+    assert (made.rollout.number, made.serial) == (2, 2)
+    assert (CONFIG_ROLLOUT, "app-2") in history.server.found
+    after = history.next(made, "c", 2)
+    finished(third.replace(KEY, made, Decision(after, (), None)))
+    assert finished(operator(history.server).load(KEY)).state == after

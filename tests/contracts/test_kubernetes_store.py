@@ -23,7 +23,7 @@ OWNER: dict[str, Any] = {"apiVersion": CANARY.api_version, "kind": CANARY.kind, 
 HEAD = {"namespace": "shop", "name": "app", "uid": "u", "resourceVersion": "1"}
 
 
-async def nothing_to_adopt(key: CanaryKey) -> Adopted | None:
+async def nothing_to_adopt(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
     return None
 
 

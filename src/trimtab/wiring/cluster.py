@@ -189,7 +189,7 @@ def ports(
     teller = HttpTeller(session, clock, read_secret, everywhere)
     cluster.forgetters.append(teller.forget)
     metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider, pods=ArmPods(workloads.upkeep).of)
-    adoption = Adoption(cluster, sources, configs, router.capabilities, clock)
+    adoption = Adoption(cluster, sources, configs, router.capabilities, clock, router.routed)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock, Vouching(cluster.client))
     outside = Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock)
     return store, outside, (teller, follower)

@@ -60,6 +60,19 @@ def passes(state: CanaryState, found: Left, count: int = 6) -> CanaryState:
     return state
 
 
+def test_a_record_made_anew_comes_after_all_that_were_there_and_knows_what_undo_can_go_back_to() -> None:
+    before = adopted(left("Succeeded", OLD)).state
+    assert before.rollout is not None
+    older = replace(before, serial=7, rollout=replace(before.rollout, number=4), kept=(Revision.of("{}", "v1:first", ()),))
+    found = replace(left("Succeeded", NEW), promoted=NEW, older=older, marked=11)
+    made = adopted(found)
+    assert (made.state.serial, made.state.rollout.number if made.state.rollout is not None else 0) == (12, 5)
+    assert made.state.kept == (OLD, *older.kept)
+    assert [(entry.rollout, entry.reason) for entry in made.entries] == [(5, "MadeAnew")]
+    assert adopted(replace(found, marked=3)).state.serial == 8
+    assert adopted(replace(left("Succeeded", OLD), marked=11)).state.serial == 12
+
+
 @pytest.mark.parametrize("phase", ["Initialized", "Succeeded"])
 def test_a_settled_canary_stays_settled(phase: str) -> None:
     found = left(phase, OLD)

@@ -2,9 +2,11 @@
 
 It is made from the status and the live primary, settled or in the middle of a run. It starts nothing and restarts nothing: what the status
 says was applied already is held, not begun. Whatever cannot be read yet keeps the Canary as it is, for without a record it would seem new.
+
+Records that were there before may have left their marks on routes and workloads, and older attempts: a record comes after all of these.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +17,8 @@ from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, metadat
 from trimtab.adapters.kubernetes.configs import Configs, content_of, moment
 from trimtab.adapters.kubernetes.copies import DIGEST, OURS, SOURCE
 from trimtab.adapters.kubernetes.finalizer import deleted
+from trimtab.adapters.kubernetes.kinds import SERVICE
+from trimtab.adapters.kubernetes.marks import newest
 from trimtab.adapters.kubernetes.sources import ClusterSources
 from trimtab.adapters.kubernetes.store import Adopted
 from trimtab.adapters.kubernetes.targets import TARGETS
@@ -37,6 +41,7 @@ OVER = {Phase.INITIALIZED: Outcome.PROMOTED, Phase.SUCCEEDED: Outcome.PROMOTED, 
 FINGERPRINT = "v1:"
 """How our fingerprints begin; anything else in a status is a hash of Flagger's."""
 HELD = "it was applied before Trimtab took over, and is not started again as it is"
+HELD_ANEW = "it was applied before its ConfigRollout was deleted, and is not started again as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,32 @@ class Left:
     """The target has changed nothing since the status was written, as far as that can be told."""
     capabilities: Capabilities
     now: datetime
+    older: CanaryState | None = None
+    """The newest record that is left, of an attempt before the one that is gone."""
+    marked: int = 0
+    """The newest record that left a mark on anything."""
+
+    @property
+    def lost(self) -> bool:
+        """Has there been a record of ours?"""
+        return self.older is not None or self.marked > 0
+
+    @property
+    def number(self) -> int:
+        """Of the attempt that the record begins with."""
+        return self.older.rollout.number + 1 if self.older is not None and self.older.rollout is not None else 1
+
+    @property
+    def serial(self) -> int:
+        """Of the record: after all that were there."""
+        return max(self.marked, self.older.serial if self.older is not None else 0) + 1
+
+    @property
+    def kept(self) -> tuple[Revision, ...]:
+        """What `undo` could go back to then, and can now."""
+        known = (self.older.promoted, *self.older.kept) if self.older is not None else ()
+        found = dict.fromkeys(revision for revision in known if revision is not None and revision != self.promoted)
+        return tuple(found)[: self.policy.keep]
 
     @property
     def since(self) -> datetime:
@@ -68,16 +99,28 @@ class Left:
 
 @dataclass(frozen=True)
 class Adoption:
-    """Takes over Canaries. `capabilities` says what the router of a policy can do."""
+    """Takes over Canaries. `capabilities` says what the router of a policy can do, `routed` which record moved traffic last."""
 
     cluster: Cluster
     sources: ClusterSources
     configs: Configs
     capabilities: Callable[[Policy], Capabilities]
     clock: Clock
+    routed: Callable[[CanaryKey, Policy], Awaitable[int]]
 
-    async def adopt(self, key: CanaryKey) -> Adopted | None:
-        """The record; None where there is no status of a Canary with a primary. Unavailable where it cannot be made yet."""
+    async def adopt(self, key: CanaryKey, older: CanaryState | None = None) -> Adopted | None:
+        """The record; without a status of a Canary with a primary, `older` again. Unavailable where it cannot be made yet."""
+        left = await self._left(key, older)
+        if left is not None:
+            return adopted(left)
+        if older is None or older.rollout is None:
+            return None
+        marked = await self._marked(key, older.policy) if older.policy is not None else 0
+        run = replace(older.rollout, number=older.rollout.number + 1)
+        entry = Entry(self.clock.now(), run.number, "MadeAnew", "made anew from the attempt before, for its ConfigRollout is gone", "")
+        return Adopted(replace(older, serial=max(marked, older.serial) + 1, rollout=run), {}, (entry,))
+
+    async def _left(self, key: CanaryKey, older: CanaryState | None) -> Left | None:
         raw = self.cluster.raw(key)
         canary = self.cluster.canary(key)
         status = mapping((raw or {}).get("status"))
@@ -100,11 +143,18 @@ class Adoption:
         promoted = source.revision
         if canary.spec.target_ref.kind != "Service":
             promoted = await self._promoted(key, canary.spec.target_ref.name, source.revision, primary)
-        left = Left(
+        return Left(
             key, status, source.policy, source.revision, promoted, self._same(key, status, source, promoted),
-            self.capabilities(source.policy), self.clock.now(),
+            self.capabilities(source.policy), self.clock.now(), older, await self._marked(key, source.policy),
         )  # fmt: skip
-        return adopted(left)
+
+    async def _marked(self, key: CanaryKey, policy: Policy) -> int:
+        """The newest record that is noted on anything of this Canary: orders of an older one would be refused for ever."""
+        uid, kind = str(self.cluster.user(key)["uid"]), TARGETS[policy.target.kind]
+        both = ((kind, policy.target.name), (SERVICE, policy.service.name))
+        copies = [(mirrored, f"{name}{copy}") for mirrored, name in both for copy in ("", "-primary", "-canary")]
+        there = (self.cluster.mirrors[mirrored].get(key.namespace, name) for mirrored, name in copies)
+        return max(newest(there, uid), await self.routed(key, policy))
 
     async def _promoted(self, key: CanaryKey, target: str, to: Revision, primary: Object) -> Revision:
         """What the primary runs: the target's own revision where that is the same, so that nothing seems new."""
@@ -168,8 +218,9 @@ class Adoption:
 def adopted(left: Left) -> Adopted:
     """The record that stands for what was left behind."""
     phase = phase_of(left.status) or Phase.SUCCEEDED
-    text = f"taken over in phase {phase} with revision {left.promoted.id} on the primary"
-    entry = Entry(left.now, 1, "TakenOver", text, phase.value, weight=left.count("canaryWeight"))
+    what, reason = ("made anew, for its ConfigRollout is gone,", "MadeAnew") if left.lost else ("taken over", "TakenOver")
+    text = f"{what} in phase {phase} with revision {left.promoted.id} on the primary"
+    entry = Entry(left.now, left.number, reason, text, phase.value, weight=left.count("canaryWeight"))
     state = settled(left, phase) if phase in OVER or phase is Phase.TERMINATING else under_way(left, phase)
     return Adopted(state, specs_of(left), (entry,))
 
@@ -179,10 +230,10 @@ def settled(left: Left, phase: Phase) -> CanaryState:
     phase = phase if phase in OVER else Phase.SUCCEEDED
     failed = phase is Phase.FAILED and left.to != left.promoted
     run = Rollout(
-        1, RolloutKind.CHANGE, None, left.to if failed else left.promoted, left.policy, left.since,
-        outcome=OVER[phase], why="taken over", ended=left.since,
+        left.number, RolloutKind.CHANGE, None, left.to if failed else left.promoted, left.policy, left.since,
+        outcome=OVER[phase], why="made anew" if left.lost else "taken over", ended=left.since,
     )  # fmt: skip
-    held = Held(left.to.id, HELD, left.now) if left.same and left.to != left.promoted else None
+    held = Held(left.to.id, HELD_ANEW if left.lost else HELD, left.now) if left.same and left.to != left.promoted else None
     # After a failed promotion everybody is on the canary, the only healthy copy (SM-27).
     fallback = left.to if phase is Phase.FAILED and left.count("canaryWeight") == 100 else None
     applied = left.to if left.same else left.promoted
@@ -200,7 +251,7 @@ def under_way(left: Left, phase: Phase) -> CanaryState:
     # What is being promoted is on the primary already; a newer change waits its turn (R6).
     to = left.promoted if promoting and not left.same else left.to
     run = Rollout(
-        1, RolloutKind.CHANGE, left.promoted, to, left.policy, left.since,
+        left.number, RolloutKind.CHANGE, left.promoted, to, left.policy, left.since,
         began=left.since if begun else None,
         ready=left.since if begun and (position or promoting) else None,
         steps=taken,
@@ -220,10 +271,11 @@ def base(left: Left, phase: Phase, run: Rollout) -> CanaryState:
     """What every record has."""
     return CanaryState(
         left.key,
-        serial=1,
+        serial=left.serial,
         phase=phase,
         policy=left.policy,
         promoted=left.promoted,
+        kept=left.kept,
         rollout=run,
         evidence=Evidence(failed_checks=left.count("failedChecks") if left.same else 0),
         phase_since=left.since,

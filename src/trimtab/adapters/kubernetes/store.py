@@ -7,15 +7,16 @@ else it is replacing it by its resourceVersion; a new one seals the one before, 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from trimtab.adapters.kubernetes import finalizer
 from trimtab.adapters.kubernetes.client import Object
-from trimtab.adapters.kubernetes.cluster import Cluster, key_of, metadata_of
+from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
 from trimtab.adapters.kubernetes.counted import Kept, added, counted_of, kept_of
 from trimtab.adapters.kubernetes.errors import Absent, NamespaceEnds
+from trimtab.adapters.kubernetes.held import Held
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, Kind
 from trimtab.adapters.kubernetes.links import Links
 from trimtab.adapters.kubernetes.projection import Checksum, Known, change_of
@@ -30,7 +31,7 @@ from trimtab.adapters.kubernetes.rollouts import (
     state_of,
     status_of,
 )
-from trimtab.adapters.kubernetes.seals import Seals
+from trimtab.adapters.kubernetes.seals import FOLLOWED_BY, Seals
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.adapters.kubernetes.vouching import Vouching
 from trimtab.config.references import items
@@ -56,28 +57,10 @@ class Adopted:
     entries: tuple[Entry, ...] = ()
 
 
-Adopt = Callable[[CanaryKey], Awaitable[Adopted | None]]
-"""The record of a Canary that has none, from its status; None where there is nothing to take over."""
+Adopt = Callable[[CanaryKey, CanaryState | None], Awaitable[Adopted | None]]
+"""The record of a Canary that has none, from its status, in an attempt after the record that is left of an older one.
 
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """The newest record as it was read or written."""
-
-    state: CanaryState
-    uid: str = ""
-    """Of the Canary: one that is made anew begins anew."""
-    version: str = ""
-    """The resourceVersion of its object; empty while there is none, before the first attempt."""
-    specs: Mapping[str, str] = field(default_factory=dict)
-    counted: Kept = Kept()
-    entries: tuple[Entry, ...] | None = ()
-    """The journal of the attempt; None while nothing is under way, to save memory."""
-
-    @property
-    def number(self) -> int:
-        """Of the newest attempt."""
-        return self.state.rollout.number if self.state.rollout is not None else 0
+None where there is nothing to take over, and no older one."""
 
 
 class ClusterStore:
@@ -235,7 +218,9 @@ class ClusterStore:
         elif found is not None and (held is None or held.version != metadata_of(found).get("resourceVersion")):
             name = str(metadata_of(found).get("name"))
             there = await self._cluster.client.get(CONFIG_ROLLOUT, key.namespace, name)
-            if there is not None:
+            if there is not None and annotations_of(there).get(FOLLOWED_BY):
+                held = self._held[key] = await self._made_anew(key, uid, there)
+            elif there is not None:
                 await self._seals.put(key, there)
                 held = self._held[key] = self._held_of(there, key, uid)
             elif held is None:
@@ -245,8 +230,17 @@ class ClusterStore:
             held = self._held[key] = await self._taken_over(key, uid)
         return held
 
-    async def _taken_over(self, key: CanaryKey, uid: str) -> Held:
-        adopted = await self._adopt(key) if uid else None
+    async def _made_anew(self, key: CanaryKey, uid: str, last: Object) -> Held:
+        """The attempt after `last` was acted upon and is gone, so what `last` says is over: it is no record any more."""
+        number = number_of(last) + 1
+        there = await self._cluster.client.get(CONFIG_ROLLOUT, key.namespace, rollout_name(key, number))
+        if there is None:
+            return await self._taken_over(key, uid, state_of(last, key))
+        self._cluster.mirrors[CONFIG_ROLLOUT].put(there)
+        raise Conflict(f"reading the record of {key}: attempt {number} is there, and the watch has not said so yet")
+
+    async def _taken_over(self, key: CanaryKey, uid: str, older: CanaryState | None = None) -> Held:
+        adopted = await self._adopt(key, older) if uid else None
         if adopted is None:
             return Held(CanaryState(key), uid)
         return await self._create(Held(adopted.state, uid, "", adopted.specs, entries=adopted.entries), None)

@@ -79,6 +79,16 @@ class ClusterRouter:
         written = await self._write(routing, provider.kind, {**made, "metadata": {**mapping(made["metadata"]), **place}}, live)
         self._follower.know(key, provider.kind, place["name"], written)
 
+    async def routed(self, key: CanaryKey, policy: Policy) -> int:
+        """The newest record that moved traffic of a Canary, as far as its route or this process knows; 0 where none did."""
+        provider, canary = choose(policy.provider, self._cluster.settings), self._cluster.canary(key)
+        uid = str(self._cluster.user(key)["uid"])
+        known = self._serials.get((key, uid), 0)
+        if provider is None or canary is None:
+            return known
+        live = await self._route(key, provider, provider.name(canary, policy))
+        return max(known, serial_of(live, uid)) if live is not None else known
+
     def _forget(self, key: CanaryKey) -> None:
         self._readable.pop(key, None)
         for known in [known for known in self._serials if known[0] == key]:
