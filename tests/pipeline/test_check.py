@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contracts.test_pipeline_project import written
-from pipeline.trees import MENDS, commit, founding
+from pipeline.trees import FOUNDING, MENDS, commit, founding
 from trimtab.inspection.report import Report
 from trimtab.wiring.checking import Asked, checked
 from trimtab.wiring.pipeline import Rules
@@ -122,6 +122,17 @@ async def test_values_that_the_charts_schema_refuses_are_a_finding_of_their_own(
     written(folder, {"helm-charts/myapp/values.schema.json": '{"properties": {"replicaCount": {"type": "string"}}}'})
     found = told(await checked(Asked(folder, rules=rendering)))
     assert "error helm-charts/myapp/values-production.yaml:0 helm/values" in found
+
+
+async def test_the_schema_of_the_founding_documents_script_is_held_against_its_values(tmp_path: Path, rendering: Rules) -> None:
+    folder, chart = founding("strategy-3", tmp_path), "helm-charts/myapp"
+    written(folder, {f"{chart}/values.schema.json": (FOUNDING / "config-schema.json").read_text()})
+    checks = ("helm/values", "render/fails")
+    assert not [one for one in (await checked(Asked(folder, rules=rendering))).found if one.finding.check in checks]
+    values = folder / chart / "values-canary.yaml"
+    values.write_text(values.read_text().replace("poolSize: 30", "poolSize: 101"))
+    (found,) = [one.finding for one in (await checked(Asked(folder, rules=rendering))).found if one.finding.check in checks]
+    assert (found.check, found.file) == ("helm/values", f"{chart}/values-canary.yaml") and "poolSize" in found.problem, found
 
 
 async def test_for_strangers_nothing_of_the_network_is_asked_for_and_what_reaches_out_is_a_finding(
