@@ -225,7 +225,7 @@ def test_a_page_that_cannot_be_written_is_named(recording: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("--length", "5h"), "the recording is too short: 120 min in 479 complete scrapes were recorded"),
+        (("--length", "5h"), "the recording is too short: 2 h in 479 complete scrapes were recorded"),
         (("--canary-pods", 4), "at most 4 pods of the primary were there at once; 4 of them cannot play the canary"),
         (("--regression", "x"), "--regression x: the size must be like 5x, more than 1x, or like 2% or +25%"),
         (("--regression", "0.5x"), "--regression 0.5x: the size must be like 5x"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from trimtab.analysis.planning import Traffic, blindness, digits, percent, planned
 from trimtab.model.evidence import Calibration, MetricCalibration
 from trimtab.model.judging import Clumps, JudgeRules, Measured, MetricRule, Role
+from trimtab.model.spans import spoken
 
 SHORT = 3600.0
 """Seconds of history below which noise is barely known."""
@@ -59,7 +60,7 @@ def of_history(rules: JudgeRules, calibration: Calibration) -> tuple[str, ...]:
         if not seconds:
             found.append(f"{metric.name} has no history: how unevenly it fails on a good day is not known, and a noisy day may roll back")
         elif seconds < SHORT:
-            found.append(f"{metric.name} has {seconds / 60:.0f} min of history; an hour is needed to know how unevenly it fails")
+            found.append(f"{metric.name} has {spoken(seconds)} of history; an hour is needed to know how unevenly it fails")
     return tuple(found)
 
 

@@ -7,6 +7,7 @@ from math import exp, log
 
 from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, Role
 from trimtab.model.ruling import Counts, JudgeDecision, MetricReading, Reason, Ruling
+from trimtab.model.spans import spoken
 
 COLUMNS = ("metric", "canary", "primary", "ratio", "worse at all", "beyond tolerance", "without any pod", "good enough", "noise")
 MANY = 1e6
@@ -29,11 +30,10 @@ ENDINGS = {
 
 def sentence(decision: JudgeDecision, rules: JudgeRules) -> str:
     """What happened and why, for someone who sees nothing else."""
-    seconds = round(decision.exposed.total_seconds())
     called = CALLED[decision.ruling] if not (decision.ruling is Ruling.GO_ON and decision.step.last) else "Good enough to promote"
     weight = decision.step.weight
     where = f"at {percent(weight)}" if weight else f"with {percent(decision.measured_share)} of the requests"
-    parts = [f"{called} after {duration(seconds)} {where}: {because(decision, rules)}"]
+    parts = [f"{called} after {spoken(decision.exposed)} {where}: {because(decision, rules)}"]
     if decision.final and decision.ending is not None:
         parts.append(f"Waiting is over: {ENDINGS[decision.ending]}.")
     return " ".join(parts)
@@ -102,8 +102,8 @@ def rollback_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules
 
 def doubt_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
     """Why it is held."""
-    left = decision.grace_left.total_seconds() if decision.grace_left is not None else 0.0
-    patience = f" If it stays within tolerance, doubt alone holds it for {duration(round(left))} more." if left > 0 else ""
+    left = decision.grace_left
+    patience = f" If it stays within tolerance, doubt alone holds it for {spoken(left)} more." if left else ""
     return (
         f"Odds {ratio(decision.odds[0])} that it is worse at all (held from {rules.hold_odds:g}:1, rolled back from "
         f"{rules.rollback_odds:g}:1), {ratio(decision.odds[1])} that it is worse than the tolerated {tolerated(row)}.{patience}"
@@ -162,7 +162,7 @@ def change(decision: JudgeDecision, rules: JudgeRules) -> str:
     share = decision.measured_share or decision.planned_share
     wanted = (
         f"At an equal canary that takes about {number(round(decision.needed))} more requests, "
-        f"{number(round(decision.needed * share))} of them on the canary: {duration(round(decision.minutes * 60))} at the present rate"
+        f"{number(round(decision.needed * share))} of them on the canary: {spoken(decision.minutes * 60)} at the present rate"
     )
     if decision.ruling is Ruling.COLLECTING:
         return f"{wanted}."
@@ -224,13 +224,3 @@ def percent(fraction: float) -> str:
     """Two digits that say something."""
     value = fraction * 100
     return f"{value:.3g} %" if value >= 1 or value == 0 else f"{value:.2g} %" if value >= 0.001 else f"{value:.1e} %"
-
-
-def duration(seconds: int) -> str:
-    """As people say it."""
-    if seconds < 120:
-        return f"{seconds} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes / 60:.1f} h"

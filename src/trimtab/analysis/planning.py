@@ -11,6 +11,7 @@ import numpy as np
 from trimtab.analysis import counts, forecast, noise
 from trimtab.model.evidence import Noise
 from trimtab.model.judging import JudgeRules
+from trimtab.model.spans import spoken
 
 RATIOS = (2.0, 5.0, 10.0)
 """Regressions of which a plan tells when they are seen."""
@@ -179,12 +180,12 @@ def quickest(traffic: Traffic, rules: JudgeRules) -> RolloutPlan:
 def blindness(plan: RolloutPlan) -> Iterator[str]:
     """What each step cannot see, in a sentence."""
     for step in plan.steps:
-        where = f"{percent(step.weight)} for {span(step.lasts)}"
+        where = f"{percent(step.weight)} for {spoken(step.lasts)}"
         if np.isfinite(step.blind_below):
             said = f"{where} is blind to anything below {digits(step.blind_below, 2)}x"
         else:
             said = f"{where} sees no regression at all: {step.errors:.2g} failures are expected there"
-        longer = f"; to refute {step.to_refute}, as the next weight asks, takes {span(step.needs)}" if step.needs > step.lasts else ""
+        longer = f"; to refute {step.to_refute}, as the next weight asks, takes {spoken(step.needs)}" if step.needs > step.lasts else ""
         yield said + longer
 
 
@@ -200,16 +201,3 @@ def digits(value: float, wanted: int = 3) -> str:
     places = wanted - 1 - int(np.floor(np.log10(abs(value))))
     found = f"{round(value, places):,.{max(0, places)}f}"
     return found.rstrip("0").rstrip(".") if "." in found else found
-
-
-def span(time: float) -> str:
-    """`45 s`, `4 min 30 s`, `2 h 5 min`, or `for ever` in words."""
-    if not np.isfinite(time):
-        return "more time than there is"
-    if time < 120:
-        return f"{time:.0f} s"
-    minutes, rest = divmod(round(time), 60)
-    if minutes < 120:
-        return f"{minutes} min" + (f" {rest} s" if rest and minutes < 10 else "")
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h" + (f" {minutes} min" if minutes and hours < 24 else "")

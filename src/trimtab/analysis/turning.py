@@ -3,12 +3,12 @@
 Figures are those of the decision; nothing is computed anew.
 """
 
-from datetime import timedelta
 from math import log
 
-from trimtab.analysis.explain import change, duration, number, percent, ratio
+from trimtab.analysis.explain import change, number, percent, ratio
 from trimtab.model.judging import JudgeRules, Role
 from trimtab.model.ruling import JudgeDecision, MetricReading, Reason, Ruling
+from trimtab.model.spans import spoken
 
 BARS = ("worse at all", "beyond tolerance", "without any pod")
 
@@ -62,7 +62,7 @@ def alters(decision: JudgeDecision, rules: JudgeRules) -> str:
     if decision.ruling is Ruling.ROLLBACK:
         return "Nothing any more: evidence that was won stays true. Other content, or `trimtab retry`, is another attempt."
     if decision.ruling is Ruling.NO_DATA:
-        return f"A complete scrape of canary and primary. Without one for {spell(rules.silence_deadline)} it ends as the policy says."
+        return f"A complete scrape of canary and primary. Without one for {spoken(rules.silence_deadline)} it ends as the policy says."
     if decision.reason is Reason.SHARED_BREACH:
         return "The primary within its objective again."
     if decision.reason in (Reason.BAKING, Reason.WARM_UP):
@@ -80,8 +80,3 @@ def noise(row: MetricReading) -> str:
         f"{row.metric}: evidence is divided by {row.noise:.2g}{gates} (noise {single:.2g} within a scrape, {lasting:.2g} over minutes; "
         f"load {load:.2g}, rate {rate:.2g}; from {row.history}); the canary got {percent(row.share)}"
     )
-
-
-def spell(span: timedelta) -> str:
-    """As people say it."""
-    return duration(round(span.total_seconds()))

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from msgspec import to_builtins
 
 from trimtab.analysis.backtest.reporting import Cell, Quarrel, Report
-from trimtab.analysis.planning import percent, span
+from trimtab.analysis.planning import percent
 from trimtab.faces.cli.tables import aligned
+from trimtab.model.spans import spoken
 
 
 def backtest_text(found: Report) -> str:
@@ -48,7 +49,7 @@ def heading(found: Report) -> str:
     return (
         f"{moment(found.began)} to {moment(found.ended)}: {found.rate:.4g} requests a second of {found.pods} pods, a scrape every "
         f"{found.interval:.3g} s; {metrics}\n"
-        f"{rollouts} rollouts of {span(found.length)}, {played}; noise is learned from {span(found.history)} before each: {noise}"
+        f"{rollouts} rollouts of {spoken(found.length)}, {played}; noise is learned from {spoken(found.history)} before each: {noise}"
     )
 
 
@@ -101,7 +102,7 @@ def per_hundred(share: float) -> str:
 
 def after(seconds: float | None) -> str:
     """A median; a dash where most never came to it."""
-    return span(seconds) if seconds is not None else "-"
+    return spoken(seconds) if seconds is not None else "-"
 
 
 def hurt(cell: Cell) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from trimtab.analysis.planning import RolloutPlan, StepPlan, Traffic, blindness, digits, percent, proposed, quickest, span
+from trimtab.analysis.planning import RolloutPlan, StepPlan, Traffic, blindness, digits, percent, proposed, quickest
 from trimtab.faces.cli.tables import aligned
 from trimtab.model.judging import JudgeRules
+from trimtab.model.spans import spoken
 
 
 class StepView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -168,7 +169,7 @@ def rows(view: PlanView) -> list[tuple[str, ...]]:
 
 def took(seconds: float | None) -> str:
     """A time in words."""
-    return "never" if seconds is None else span(seconds)
+    return "never" if seconds is None else spoken(seconds)
 
 
 def proposal_line(view: PlanView) -> str:

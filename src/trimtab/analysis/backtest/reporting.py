@@ -18,8 +18,8 @@ from trimtab.analysis.backtest.runs import Plan, Run
 from trimtab.analysis.backtest.trialled import End
 from trimtab.analysis.cautions import of_pods
 from trimtab.analysis.ledger import Array
-from trimtab.analysis.planning import span
 from trimtab.model.judging import JudgeRules
+from trimtab.model.spans import spoken
 
 LIMITS = (
     "A rollout is followed until its policy would have acted. What would have come after that was not recorded.",
@@ -224,7 +224,7 @@ def warnings(found: Report, plan: Plan) -> Iterator[str]:
             f"{found.traffic:.0%} of the traffic was replayed: in production regressions are found that much earlier.".replace("%", " %")
         )
     if found.history < HOUR:
-        yield f"The history before each window is {span(found.history)}; an hour is needed to know how noisy the service is."
+        yield f"The history before each window is {spoken(found.history)}; an hour is needed to know how noisy the service is."
     used = max((each.windows for each in found.cells), default=0)
     if used < ENOUGH_WINDOWS:
         yield (

@@ -2,11 +2,12 @@
 
 import textwrap
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from trimtab.faces.verdicts import VerdictView
 from trimtab.faces.views import CheckView, EntryView, RolloutView, ShowView, StatusView, rollout_view
 from trimtab.model.rollout import CanaryState, RolloutKind
+from trimtab.model.spans import spoken
 
 WIDEST = 60
 LINE = 120
@@ -207,15 +208,5 @@ def clock(moment: datetime | None) -> str:
 
 
 def took(start: datetime, end: datetime | None) -> str:
-    """`2m 10s`; nothing while it is under way."""
-    return spell(end - start) if end is not None else ""
-
-
-def spell(span: timedelta) -> str:
-    """A duration in words."""
-    seconds = span.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
+    """`2 min 10 s`; nothing while it is under way."""
+    return spoken(end - start) if end is not None else ""

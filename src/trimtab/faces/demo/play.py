@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from trimtab.faces.demo.load import Load
@@ -11,6 +11,7 @@ from trimtab.faces.demo.repository import GOOD, SECOND_TOKEN, Repository
 from trimtab.faces.up import Running
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import CanaryState, Outcome, Rollout
+from trimtab.model.spans import spoken
 from trimtab.wiring.local import Machine, UpOptions
 
 KEY = CanaryKey("default", "shop")
@@ -110,8 +111,7 @@ async def perform(number: int, act: Act, repository: Repository, running: Runnin
 
 def seconds(run: Rollout) -> str:
     """How long an attempt took."""
-    end: datetime = run.ended or run.detected
-    return f"{(end - run.detected).total_seconds():.1f} s"
+    return spoken((run.ended or run.detected) - run.detected)
 
 
 async def reach(running: Running, claim: Callable[[CanaryState], bool]) -> CanaryState:

@@ -69,7 +69,7 @@ def test_windows_with_holes_are_left_out() -> None:
 
 
 def test_a_recording_that_is_too_short_says_how_much_is_needed() -> None:
-    with pytest.raises(InputError, match=r"100 min in 400 complete scrapes were recorded.*needs 250 min without holes"):
+    with pytest.raises(InputError, match=r"100 min in 400 complete scrapes were recorded.*needs 4 h 10 min without holes"):
         windows(made(), 600, 4 * 3600)
 
 
