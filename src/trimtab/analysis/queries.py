@@ -5,7 +5,7 @@ The texts are those that Flagger sends, so that recording rules and scripted ans
 
 from dataclasses import dataclass
 
-from trimtab.model.policy import MetricKind
+from trimtab.model.policy import MetricKind, Policy
 
 POD = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"
 
@@ -86,13 +86,20 @@ def observer(provider: str) -> Observer:
     """Who counts for a provider; what is not known is taken for Istio, as Flagger does (MET-3)."""
     if provider in ("", "kubernetes") or provider.startswith("gatewayapi"):
         return HTTP
-    known = {"istio": ISTIO, "linkerd": LINKERD, "nginx": NGINX, "contour": CONTOUR, "traefik": TRAEFIK}
-    return known.get(provider, ISTIO)
+    by_prefix = (("linkerd", LINKERD), ("contour", CONTOUR))
+    known = {"nginx": NGINX, "traefik": TRAEFIK}
+    return next((found for prefix, found in by_prefix if provider.startswith(prefix)), known.get(provider, ISTIO))
 
 
 def counted_by(provider: str, mesh: str) -> str:
     """Whose counters count: Linkerd's wherever the operator is there for Linkerd, else the Canary's provider or the operator's (MET-3)."""
     return mesh if "linkerd" in mesh else provider or mesh
+
+
+def observed_by(policy: Policy, mesh: str) -> str:
+    """Whose built-in queries are asked. A target of kind Service adds to the name, so that some of them are Istio's (MET-3)."""
+    found = counted_by(policy.provider, mesh)
+    return f"{found}:service" if policy.target.kind == "Service" and found else found
 
 
 def built_in_query(kind: MetricKind, provider: str, subject: Subject) -> str:

@@ -11,7 +11,7 @@ from trimtab.adapters.metrics.envoy_scrapes import EnvoyScrapes
 from trimtab.adapters.metrics.prometheus import Server, query, with_credentials
 from trimtab.adapters.metrics.prometheus_scrapes import Counters, collect, learned, seconds
 from trimtab.analysis.feeding import Feed
-from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds
+from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds, observed_by
 from trimtab.analysis.recipes import Whose
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
@@ -129,7 +129,7 @@ class MetricSources:
             silent = metric.kind is MetricKind.INLINE and not text
             return Sample(metric.name, metric.kind, None, "" if silent else str(problem), text)
         if value is not None and metric.kind is MetricKind.DURATION:
-            value = in_seconds(value, counted_by(policy.provider, self.mesh))
+            value = in_seconds(value, observed_by(policy, self.mesh))
         return Sample(metric.name, metric.kind, value, "", text)
 
     async def chosen(self, policy: Policy, metric: Metric) -> Server:
@@ -161,7 +161,7 @@ def query_text(key: CanaryKey, policy: Policy, metric: Metric, mesh: str = "") -
     ingress = policy.ingress or target
     if metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION):
         subject = Subject(key.namespace, target, service, ingress, metric.interval)
-        return built_in_query(metric.kind, counted_by(policy.provider, mesh), subject)
+        return built_in_query(metric.kind, observed_by(policy, mesh), subject)
     functions: dict[str, object] = {
         "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": ingress,
         "route": policy.route or target, "interval": metric.interval, "variables": dict(metric.variables),
