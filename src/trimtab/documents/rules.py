@@ -1,10 +1,12 @@
 """What Flagger's controller refuses although its schema allows it (flagger.md 1.8). Called by `documents.decode` and the operator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.fitting import Misfit
 from trimtab.documents.flagger import Canary
 from trimtab.documents.nodes import Path
+from trimtab.documents.trimtab import RolloutPolicySpec
 
 
 def violations(canary: Canary, *, cross_namespace: bool = True) -> Iterator[Misfit]:
@@ -22,18 +24,30 @@ def violations(canary: Canary, *, cross_namespace: bool = True) -> Iterator[Misf
             ("spec", "analysis", "sessionAffinity", "primaryCookieName"), "is the same as cookieName. Give one of them another name"
         )
     if not cross_namespace:
-        home = canary.metadata.namespace or "default"
-        for path, namespace in _references(canary):
-            if namespace not in (None, "", home):
-                yield Misfit(path, f"names namespace {namespace}, but references must stay in the Canary's namespace {home}")
+        yield from _strangers(_references(canary), canary.metadata.namespace or "default")
+
+
+def strangers(policy: RolloutPolicySpec, home: str) -> Iterator[Misfit]:
+    """What a RolloutPolicy names outside the namespace that it is in, for `-no-cross-namespace-refs`."""
+    return _strangers(_templates(policy.analysis.metrics if policy.analysis is not None else ()), home)
+
+
+def _strangers(references: Iterator[tuple[Path, str | None]], home: str) -> Iterator[Misfit]:
+    for path, namespace in references:
+        if namespace not in (None, "", home):
+            yield Misfit(path, f"names namespace {namespace}, but references must stay in the Canary's namespace {home}")
+
+
+def _templates(metrics: Sequence[CanaryMetric]) -> Iterator[tuple[Path, str | None]]:
+    for index, metric in enumerate(metrics):
+        if metric.template_ref is not None:
+            yield ("spec", "analysis", "metrics", index, "templateRef", "namespace"), metric.template_ref.namespace
 
 
 def _references(canary: Canary) -> Iterator[tuple[Path, str | None]]:
     analysis = canary.spec.analysis
     if canary.spec.upstream_ref is not None:
         yield ("spec", "upstreamRef", "namespace"), canary.spec.upstream_ref.namespace
-    for index, metric in enumerate(analysis.metrics):
-        if metric.template_ref is not None:
-            yield ("spec", "analysis", "metrics", index, "templateRef", "namespace"), metric.template_ref.namespace
+    yield from _templates(analysis.metrics)
     for index, alert in enumerate(analysis.alerts):
         yield ("spec", "analysis", "alerts", index, "providerRef", "namespace"), alert.provider_ref.namespace

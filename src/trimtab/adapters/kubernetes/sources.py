@@ -48,10 +48,11 @@ from trimtab.adapters.kubernetes.targets import (
     unreadable,
 )
 from trimtab.config.references import Reference, mapping, references
+from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.fitting import dotted
 from trimtab.documents.flagger import POLICY_ANNOTATION, Canary
-from trimtab.documents.rules import violations
-from trimtab.documents.translate import of, translate
+from trimtab.documents.rules import strangers, violations
+from trimtab.documents.translate import of, rollout_policy, translate
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.content import Content
 from trimtab.model.facts import Source
@@ -170,6 +171,10 @@ class ClusterSources:
         for misfit in violations(canary, cross_namespace=not self._settings.no_cross_namespace_refs):
             return None, f"{dotted(misfit.path)} {misfit.problem}"
         try:
+            if self._settings.no_cross_namespace_refs:
+                for misfit in strangers(rollout_policy(canary, self._companions, key.namespace), key.namespace):
+                    name = canary.metadata.annotations.get(POLICY_ANNOTATION)
+                    return None, f"RolloutPolicy {name}: {dotted(misfit.path)} {misfit.problem}"
             policy = translate(canary, self._companions, self._settings.minimum_interval)
         except InputError as error:
             return None, str(error)
@@ -252,12 +257,19 @@ class ClusterSources:
 
     def _depend(self, key: CanaryKey, canary: Canary, reads: Sequence[Reference]) -> None:
         """Notes what wakes this Canary, and how it is now, so that only what differs from that wakes anybody."""
-        things = frozenset(things_of(key, canary, reads)) | self._schemas.things(key.namespace, canary)
+        things = frozenset(things_of(key, canary, reads, self._also_measured(key, canary))) | self._schemas.things(key.namespace, canary)
         self._dependents.set(key, things)
         for thing in things:
             there = self._cluster.mirrors[thing[0]].get(thing[1], thing[2]) if thing not in self._versions else None
             if there is not None:
                 self._versions[thing] = substance(thing[0], there)
+
+    def _also_measured(self, key: CanaryKey, canary: Canary) -> Sequence[CanaryMetric]:
+        """The metrics of its RolloutPolicy; none while that cannot be read, which is told elsewhere."""
+        with suppress(InputError):
+            extra = rollout_policy(canary, self._companions, key.namespace)
+            return extra.analysis.metrics if extra.analysis is not None else ()
+        return ()
 
     def _forget(self, key: CanaryKey) -> None:
         before = self._dependents.forth.get(key, frozenset())
@@ -289,13 +301,13 @@ class ClusterSources:
         self._rings.set()
 
 
-def things_of(key: CanaryKey, canary: Canary, reads: Sequence[Reference]) -> Iterator[Thing]:
-    """Everything whose change may mean something to a Canary."""
+def things_of(key: CanaryKey, canary: Canary, reads: Sequence[Reference], also: Sequence[CanaryMetric] = ()) -> Iterator[Thing]:
+    """Everything whose change may mean something to a Canary; `also` are the metrics of its RolloutPolicy."""
     spec, here = canary.spec, key.namespace
     yield TARGETS[spec.target_ref.kind], here, spec.target_ref.name
     for reference in reads:
         yield KINDS[reference.name.kind], here, reference.name.name
-    for metric in spec.analysis.metrics:
+    for metric in (*spec.analysis.metrics, *also):
         if metric.template_ref is not None:
             yield METRIC_TEMPLATE, *of(metric.template_ref, here)
     for alert in spec.analysis.alerts:
