@@ -36,6 +36,7 @@ from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, CanaryState, Exposure
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import History, Samples
+from trimtab.model.watching import Restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,9 @@ class Workloads(Protocol):
     async def set(self, key: CanaryKey, wanted: Wanted) -> None:
         """Makes the runtime work towards `wanted`. Idempotent; a stale `serial` raises Conflict and changes nothing."""
 
+    async def restarts(self, key: CanaryKey, policy: Policy) -> Restarts:
+        """How often containers of the primary's living pods were started again. Never raises OutsideError: trouble is in the answer."""
+
     def changes(self) -> AsyncIterator[CanaryKey]:
         """A key each time its pods may have changed."""
 
@@ -125,6 +129,10 @@ class Metrics(Protocol):
 
     async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
         """What canary and primary counted: the complete scrapes that ended after `counted`, of a canary that was ready at `since`."""
+
+    async def afterwards(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        """What is known of a primary that was promoted at `since`: the answers to all metrics of the policy, asked of the primary, and of
+        the judge's objectives what it alone counted in scrapes that ended after `counted`."""
 
     async def history(self, key: CanaryKey, policy: Policy) -> History:
         """What the primary's own past says of its noise and rates."""

@@ -14,6 +14,7 @@ from trimtab.adapters.metrics.prometheus import Server, query
 from trimtab.errors import Unavailable
 from trimtab.model.names import CanaryKey, Target
 from trimtab.model.policy import Analysis, Metric, MetricKind, Policy, Provider, Service
+from trimtab.model.scrapes import Arm
 from trimtab.model.verdict import Sample
 from trimtab.testing.jumping import JumpingClock
 from trimtab.testing.receiver import Receiver, receiver
@@ -114,7 +115,7 @@ async def test_the_canarys_own_metrics_server_is_asked_for_built_in_and_inline_m
 
 
 async def test_counters_of_this_machine_are_asked_for_built_in_metrics_unless_the_canary_names_a_server(desk: Desk) -> None:
-    async def counted(key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
+    async def counted(key: CanaryKey, policy: Policy, metric: Metric, since: datetime, copy: Arm) -> Sample:
         return Sample(metric.name, metric.kind, 42.0)
 
     desk.says(vector("99"))

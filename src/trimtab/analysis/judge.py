@@ -43,13 +43,18 @@ def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: 
 
 def limits(analysis: Analysis, evidence: Evidence, samples: Samples) -> tuple[Judgement, tuple[Result, ...], Evidence]:
     """Every metric against its limits."""
-    answers = dict(enumerate(samples.answers))
-    results = tuple(read(metric, answers.get(index)) for index, metric in enumerate(analysis.metrics))
+    results = readings(analysis, samples)
     bad = next((result for result in results if not result.good), None)
     counted = bad is not None and not held(analysis, results)
     failed = evidence.failed_checks + counted
     carried = replace(evidence, failed_checks=failed, checks=evidence.checks + 1, results=results)
     return judgement(analysis, bad, counted, failed), results, carried
+
+
+def readings(analysis: Analysis, samples: Samples) -> tuple[Result, ...]:
+    """What was measured of every metric, and what is allowed."""
+    answers = dict(enumerate(samples.answers))
+    return tuple(read(metric, answers.get(index)) for index, metric in enumerate(analysis.metrics))
 
 
 def worse(limits: Judgement, comparison: Judgement) -> Judgement:

@@ -1,13 +1,19 @@
 """Does an arm break an absolute objective at present (judge.md 5, analysis.md 3.3)? It holds a rollout and never rolls one back.
 
-Called by `scoring` and `verdicts`. Where both arms break it, the service has an incident that is not the canary's; nothing should move
-then. The evidence is bounded below and above, so that it forgets: an incident that is over holds nobody any longer.
+Called by `scoring` and `verdicts`, and for the watch after promotion, which counts the primary alone. Where both arms break it, the service
+has an incident that is not the canary's; nothing should move then. The evidence is bounded below and above, so that it forgets: an incident
+that is over holds nobody any longer.
 """
+
+from collections.abc import Iterable
+from datetime import datetime
 
 import numpy as np
 
 from trimtab.analysis.ledger import Array, total
-from trimtab.model.judging import Constants, JudgeRules
+from trimtab.model.judging import Constants, JudgeRules, Measured, MetricRule
+from trimtab.model.ruling import Counts
+from trimtab.model.scrapes import Arm, Scrape
 
 
 def rates(limit: Array, constants: Constants) -> Array:
@@ -32,3 +38,14 @@ def breached(state: Array, arm: Array, limit: Array, noise: Array, rules: JudgeR
 def odds(state: Array, constants: Constants) -> Array:
     """(...): the logarithm of the mean over the rates bet on."""
     return total(state, np.full(constants.ratios, -np.log(constants.ratios)))
+
+
+def of_primary(rules: JudgeRules | None, scrapes: Iterable[Scrape], since: datetime) -> tuple[tuple[MetricRule, Counts], ...]:
+    """Each objective, and what the primary counted in scrapes that lie wholly after a moment."""
+    whole = [scrape for scrape in scrapes if scrape.ended - scrape.length * (scrape.missed + 1) >= since]
+    metrics = [metric for metric in rules.metrics if metric.kind is Measured.OBJECTIVE] if rules is not None else []
+    found = []
+    for metric in metrics:
+        pods = [pod for scrape in whole if scrape.metric == metric.name for pod in scrape.counts if pod.arm is Arm.PRIMARY]
+        found.append((metric, Counts(sum(pod.bad for pod in pods), sum(pod.total for pod in pods))))
+    return tuple(found)

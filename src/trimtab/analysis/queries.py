@@ -6,6 +6,7 @@ The texts are those that Flagger sends, so that recording rules and scripted ans
 from dataclasses import dataclass
 
 from trimtab.model.policy import MetricKind, Policy
+from trimtab.model.scrapes import Arm
 
 POD = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"
 
@@ -19,6 +20,17 @@ class Subject:
     service: str
     ingress: str
     interval: str
+    copy: Arm = Arm.CANARY
+
+    @property
+    def workload(self) -> str:
+        """The copy by its name."""
+        return self.target if self.copy is Arm.CANARY else f"{self.target}-primary"
+
+    @property
+    def unlike(self) -> str:
+        """How NGINX's label `canary`, empty of all other requests, is compared with nothing."""
+        return "!=" if self.copy is Arm.CANARY else "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +50,21 @@ class Observer:
 
 ISTIO = Observer(
     "istio_requests_total",
-    'reporter="destination", destination_workload_namespace="{s.namespace}", destination_workload=~"{s.target}"',
+    'reporter="destination", destination_workload_namespace="{s.namespace}", destination_workload=~"{s.workload}"',
     'response_code!~"5.*"',
     "istio_request_duration_milliseconds_bucket",
     True,
 )
 LINKERD = Observer(
     "response_total",
-    'namespace="{s.namespace}", deployment=~"{s.target}", direction="inbound"',
+    'namespace="{s.namespace}", deployment=~"{s.workload}", direction="inbound"',
     'classification!="failure"',
     "response_latency_ms_bucket",
     True,
 )
 NGINX = Observer(
     "nginx_ingress_controller_requests",
-    'namespace="{s.namespace}", ingress="{s.ingress}", canary!=""',
+    'namespace="{s.namespace}", ingress="{s.ingress}", canary{s.unlike}""',
     'status!~"5.*"',
     "nginx_ingress_controller_response_duration_seconds",
     True,
@@ -60,21 +72,21 @@ NGINX = Observer(
 )
 HTTP = Observer(
     "http_request_duration_seconds_count",
-    'kubernetes_namespace="{s.namespace}", kubernetes_pod_name=~"{s.target}-' + POD + '"',
+    'kubernetes_namespace="{s.namespace}", kubernetes_pod_name=~"{s.workload}-' + POD + '"',
     'status!~"5.*"',
     "http_request_duration_seconds_bucket",
     False,
 )
 CONTOUR = Observer(
     "envoy_cluster_upstream_rq",
-    'envoy_cluster_name=~"{s.namespace}_{s.service}-canary_[0-9a-zA-Z-]+"',
+    'envoy_cluster_name=~"{s.namespace}_{s.service}-{s.copy}_[0-9a-zA-Z-]+"',
     'envoy_response_code!~"5.*"',
     "envoy_cluster_upstream_rq_time_bucket",
     True,
 )
 TRAEFIK = Observer(
     "traefik_service_request_duration_seconds_bucket",
-    'service=~"{s.namespace}-{s.target}-canary-[0-9a-zA-Z-]+@kubernetescrd"',
+    'service=~"{s.namespace}-{s.target}-{s.copy}-[0-9a-zA-Z-]+@kubernetescrd"',
     'code!~"5.."',
     "traefik_service_request_duration_seconds_bucket",
     True,
@@ -103,7 +115,7 @@ def observed_by(policy: Policy, mesh: str) -> str:
 
 
 def built_in_query(kind: MetricKind, provider: str, subject: Subject) -> str:
-    """The query for the success rate or the duration of the canary, with white space collapsed as Flagger sends it (MET-1)."""
+    """The query for the success rate or the duration of a copy, with white space collapsed as Flagger sends it (MET-1)."""
     found = observer(provider)
     labels = filled(found.labels, subject)
     if kind is MetricKind.SUCCESS_RATE:
@@ -118,7 +130,7 @@ def built_in_query(kind: MetricKind, provider: str, subject: Subject) -> str:
 
 def filled(text: str, subject: Subject) -> str:
     """The labels with the subject's names."""
-    for name in ("namespace", "target", "service", "ingress"):
+    for name in ("namespace", "target", "service", "ingress", "workload", "copy", "unlike"):
         text = text.replace(f"{{s.{name}}}", getattr(subject, name))
     return text
 

@@ -1,17 +1,26 @@
 """Puts the question that is due to hooks, metrics or providers. Called by `observe`."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trimtab.analysis.cautions import cautions
+from trimtab.analysis.judge import readings
+from trimtab.analysis.objectives import of_primary
+from trimtab.documents.durations import parse_duration
+from trimtab.errors import InputError
 from trimtab.model.facts import Facts
 from trimtab.model.judging import Ramp
-from trimtab.model.policy import Policy
+from trimtab.model.policy import Metric, Policy
 from trimtab.model.rollout import Ask, CanaryState
 from trimtab.model.verdict import Samples
+from trimtab.model.watching import Checked, Look
 from trimtab.ports import HookCall, Outside
+from trimtab.rollout import watchwords
 from trimtab.rollout.questions import HOOKS_OF, hook_phase
 from trimtab.rollout.turn import run_id
+
+USUAL_WINDOW = "1m"
+"""Of a metric that names no interval."""
 
 
 async def count(state: CanaryState, policy: Policy, since: datetime, outside: Outside) -> Samples:
@@ -38,6 +47,35 @@ async def past(facts: Facts, policy: Policy, state: CanaryState, outside: Outsid
     return replace(facts, asked=Ask.HISTORY, history=found, cautions=said)
 
 
+async def look(state: CanaryState, now: datetime, outside: Outside) -> Look | None:
+    """How the promoted primary does. The first look counts restarts alone: those from before promotion are known from there on."""
+    run = state.rollout
+    if run is None or run.watch is None:
+        return None
+    watch, policy = run.watch, run.policy
+    restarts = await outside.workloads.restarts(state.key, policy)
+    if not watch.looks:
+        return Look(restarts)
+    # An answer about a time before promotion would blame what was promoted for what it may have mended.
+    metrics = tuple(metric for metric in policy.analysis.metrics if watch.began + window(metric) <= now)
+    never = [metric.name for metric in policy.analysis.metrics if watch.began + window(metric) > watch.until]
+    policy = replace(policy, analysis=replace(policy.analysis, metrics=metrics))
+    samples = await outside.metrics.afterwards(state.key, policy, watch.began, watch.upto or watch.began)
+    limits = [watchwords.limit(result) for result in readings(policy.analysis, samples)]
+    counted = of_primary(policy.analysis.judge, samples.scrapes, watch.began)
+    objectives = [watchwords.objective(metric, counts, samples.missing) for metric, counts in counted]
+    unasked = [Checked(name, None, "its interval is longer than the watch") for name in never]
+    return Look(restarts, (*limits, *objectives, *unasked), max((scrape.ended for scrape in samples.scrapes), default=None))
+
+
+def window(metric: Metric) -> timedelta:
+    """How far back its answer reaches, as far as that is known."""
+    try:
+        return parse_duration(metric.interval or USUAL_WINDOW)
+    except InputError:
+        return parse_duration(USUAL_WINDOW)
+
+
 async def ask(state: CanaryState, facts: Facts, question: Ask, outside: Outside) -> Facts:
     """The facts with the answer, and with what was asked."""
     policy = state.rules
@@ -56,6 +94,8 @@ async def ask(state: CanaryState, facts: Facts, question: Ask, outside: Outside)
         return replace(facts, asked=question, samples=samples)
     if question is Ask.SCRAPES:
         return replace(facts, asked=question, samples=await count(state, policy, since, outside))
+    if question is Ask.AFTERWARDS:
+        return replace(facts, asked=question, look=await look(state, facts.now, outside))
     if question is Ask.HISTORY:
         return await past(facts, policy, state, outside)
     hooks = policy.hooks_of(HOOKS_OF[question])

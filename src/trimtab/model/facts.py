@@ -10,6 +10,7 @@ from trimtab.model.policy import Hook, Policy
 from trimtab.model.revision import Origin, Revision
 from trimtab.model.rollout import Ask
 from trimtab.model.verdict import History, Samples
+from trimtab.model.watching import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ class Facts:
     """The primary's past, where it was asked for."""
     cautions: tuple[str, ...] = ()
     """What the judge cannot do here, by that."""
+    look: Look | None = None
+    """At the promoted primary, where that was asked."""
     commands: tuple[Command, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
     """Ids of tellings that are done with: an empty text where one was delivered, else why it was given up."""

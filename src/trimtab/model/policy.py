@@ -11,6 +11,7 @@ from enum import StrEnum
 from trimtab.model.content import ContentRules
 from trimtab.model.judging import JudgeRules, Ramp
 from trimtab.model.names import Target
+from trimtab.model.watching import WatchRules
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -203,6 +204,8 @@ class Policy:
     """How many promoted revisions stay available for undo."""
     history: int = 20
     """How many finished attempts are kept on record; the newest always is."""
+    watch: WatchRules | None = None
+    """How the primary is watched after promotion; None: it is not, as in Flagger."""
     ingress: str = ""
     route: str = ""
     """Names that queries may use: of `ingressRef` and `routeRef`; empty for the target's."""

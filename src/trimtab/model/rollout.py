@@ -10,6 +10,7 @@ from trimtab.model.policy import Analysis, HookType, Policy
 from trimtab.model.revision import Origin, Revision
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Evidence
+from trimtab.model.watching import Watch
 
 
 class Phase(StrEnum):
@@ -80,6 +81,8 @@ class Ask(StrEnum):
     """What canary and primary counted since, between two checks; never in the record, since it is due by the evidence."""
     HISTORY = "history"
     """What the primary counted in the past."""
+    AFTERWARDS = "afterwards"
+    """How the promoted primary does: its restarts, and its metrics against their limits."""
     CONFIRM_ROLLOUT = "confirm-rollout"
     CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
     CONFIRM_PROMOTION = "confirm-promotion"
@@ -181,6 +184,8 @@ class Rollout:
     """Who ended, approved or started it, where it was a person."""
     ended: datetime | None = None
     """When the world was seen to match the outcome."""
+    watch: Watch | None = None
+    """What is seen of the primary after promotion; None where nobody looks."""
 
 
 @dataclass(frozen=True, slots=True)

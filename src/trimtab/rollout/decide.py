@@ -12,6 +12,7 @@ from trimtab.model.policy import OnNewer
 from trimtab.model.rollout import Ask, CanaryState, Outcome, Phase, RolloutKind
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout import reasons
+from trimtab.rollout.afterwards import left_off, put_back
 from trimtab.rollout.checks import metrics
 from trimtab.rollout.comparing import answer_within, nobody_answered
 from trimtab.rollout.copies import only_canary_serves, patience_anew
@@ -42,6 +43,8 @@ def decide(state: CanaryState, facts: Facts, verdict: Verdict | None) -> Decisio
     turn = Turn(state, facts, verdict)
     set_back(turn)
     take_notice(turn)
+    if left_off(turn):
+        return turn.decision()
     if facts.source.leaving or state.phase is Phase.TERMINATING:
         terminating(turn)
     elif not suspended(turn):
@@ -62,6 +65,7 @@ def set_back(turn: Turn) -> None:
         turn.change(due=turn.next_grid())
     if state.evidence.glanced is not None and state.evidence.glanced > now:
         turn.change(evidence=replace(state.evidence, glanced=None))
+    put_back(turn)
     run = state.running
     if run is None or not any(moment is not None and moment > now for moment in (run.began, run.grown, run.passed, run.promoting)):
         return

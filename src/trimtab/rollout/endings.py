@@ -35,6 +35,21 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     turn.again()
 
 
+def undo_to(turn: Turn, kept: Revision, actor: str, why: str = "") -> None:
+    """Back to a kept revision, without analysis; what the source holds stays held (R8). `why`: what was seen, where nobody wished it."""
+    source = turn.facts.source.revision
+    if source is None and turn.state.held is None:
+        # It cannot be read now; when it was last read it held what is promoted, or an attempt would have been made of it.
+        source = turn.state.promoted
+    open_attempt(turn, RolloutKind.UNDO, kept)
+    turn.alter(began=turn.now, promoting=turn.now, actor=actor)
+    turn.change(phase=Phase.PROMOTING)
+    pair = reasons.undoing(turn.names, kept.id, actor, why)
+    if source is not None and source != kept:
+        hold(turn, source, pair[0].text)
+    turn.say_and_alarm(pair)
+
+
 def warn(turn: Turn) -> None:
     """What validation found doubtful is on record; it is told to people where they asked for validation, for Flagger says nothing."""
     run = turn.run

@@ -6,6 +6,8 @@ from trimtab.model.content import Severity
 from trimtab.model.policy import HookType
 from trimtab.model.rollout import Ask, Outcome, Phase, Rollout, RolloutKind
 from trimtab.rollout import reasons
+from trimtab.rollout.afterwards import begin as watch_from_now
+from trimtab.rollout.afterwards import watched
 from trimtab.rollout.checks import answered
 from trimtab.rollout.comparing import begin as compare_from_now
 from trimtab.rollout.comparing import glanced, learn, learning, stepped
@@ -18,10 +20,10 @@ from trimtab.rollout.turn import Turn
 
 def at_rest(turn: Turn) -> None:
     """Settled, or waiting at the first gate."""
-    if turn.state.running is None:
-        settled(turn)
-    else:
+    if turn.state.running is not None:
         opening(turn)
+    elif not watched(turn):
+        settled(turn)
 
 
 def settled(turn: Turn) -> None:
@@ -310,6 +312,7 @@ def finalising(turn: Turn) -> None:
         turn.look(turn.next_grid())
     else:
         promoted(turn)
+        watch_from_now(turn)
 
 
 def primary_came(turn: Turn, run: Rollout, since: datetime) -> bool:

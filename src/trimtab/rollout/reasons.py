@@ -204,9 +204,9 @@ def promoted(names: Names, *, skipped: bool) -> tuple[Message, Alarm]:
     return Message("Promoted", text), Alarm("Canary analysis completed successfully, promotion finished.")
 
 
-def undoing(names: Names, revision: str, actor: str) -> tuple[Message, Alarm]:
-    """A person goes back to a kept revision."""
-    words = f"Undo of {names.canary} by {actor}: going back to revision {revision} without analysis"
+def undoing(names: Names, revision: str, actor: str, why: str = "") -> tuple[Message, Alarm]:
+    """A person goes back to a kept revision; or the watch after promotion, which says why."""
+    words = f"Undo of {names.canary} by {actor}{f' ({why})' if why else ''}: going back to revision {revision} without analysis"
     return Message("Undoing", words, "warn"), Alarm(words, "warn", detailed=True)
 
 

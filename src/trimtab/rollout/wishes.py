@@ -4,7 +4,7 @@ from trimtab.model.commands import Command, Verb
 from trimtab.model.policy import HookType
 from trimtab.model.rollout import Answer, Ask, Outcome, Pause, Phase, RolloutKind
 from trimtab.rollout import reasons
-from trimtab.rollout.endings import end, hold, open_attempt, roll_back
+from trimtab.rollout.endings import end, hold, roll_back, undo_to
 from trimtab.rollout.questions import following
 from trimtab.rollout.reasons import Message
 from trimtab.rollout.turn import Turn
@@ -152,17 +152,7 @@ def undo(turn: Turn, command: Command) -> str:
     if kept is None:
         ids = ", ".join(revision.id for revision in state.kept) or "none"
         return f"there is no such revision to go back to; kept are: {ids}"
-    source = turn.facts.source.revision
-    if source is None and state.held is None:
-        # It cannot be read now; when it was last read it held what is promoted, or an attempt would have been made of it.
-        source = state.promoted
-    open_attempt(turn, RolloutKind.UNDO, kept)
-    turn.alter(began=turn.now, promoting=turn.now, actor=who(command))
-    turn.change(phase=Phase.PROMOTING)
-    pair = reasons.undoing(turn.names, kept.id, who(command))
-    if source is not None and source != kept:
-        hold(turn, source, pair[0].text)
-    turn.say_and_alarm(pair)
+    undo_to(turn, kept, who(command))
     return ""
 
 

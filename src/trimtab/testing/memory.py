@@ -20,6 +20,7 @@ from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, CanaryState, Leaving
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import History, Sample, Samples
+from trimtab.model.watching import Restarts
 from trimtab.ports import HookCall, Outside, Stored, Wanted
 from trimtab.testing.calls import Point as Point
 from trimtab.testing.calls import Stale as Stale
@@ -73,6 +74,10 @@ class MemoryWorkloads:
     async def set(self, key: CanaryKey, wanted: Wanted) -> None:
         """Works towards it."""
         await port_call("workloads.set", lambda: self.apply(wanted))
+
+    async def restarts(self, key: CanaryKey, policy: Policy) -> Restarts:
+        """Of the primary."""
+        return await port_call("workloads.restarts", lambda: self.world.restarts("primary"))
 
     def apply(self, wanted: Wanted) -> None:
         """The effect, refused when an older record says so."""
@@ -139,6 +144,8 @@ class MemoryMetrics:
     world: World
     script: Script | None = None
     problems: tuple[str, ...] = ()
+    promoted: Script | None = None
+    """What metrics answer that are asked of the primary after promotion."""
     traffic: Traffic | None = None
     """What the copies counted; None where nobody counts."""
     past: History = History()
@@ -165,6 +172,15 @@ class MemoryMetrics:
         if rules is None or self.traffic is None:
             return Samples(now, glance=True)
         return Samples(now, scrapes=scrapes(self.traffic, rules, self.world, after), glance=True)
+
+    async def afterwards(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        """What `promoted` and `traffic` say."""
+        return await port_call("metrics.afterwards", lambda: self.of_primary(policy, max(since, counted)))
+
+    def of_primary(self, policy: Policy, after: datetime) -> Samples:
+        """Scrapes of both copies: what the primary alone counts is told by its arm."""
+        script = self.promoted if self.promoted is not None else fine
+        return replace(self.counted(policy, after), answers=script(policy), glance=False)
 
     async def history(self, key: CanaryKey, policy: Policy) -> History:
         """What was set."""

@@ -15,6 +15,7 @@ from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.policy import Policy
 from trimtab.model.revision import ConfigRef, Origin, Revision
 from trimtab.model.rollout import Exposure
+from trimtab.model.watching import PodRestarts, Restarts
 
 CONFIG, PASSWORD = ConfigName(ConfigKind.CONFIG_MAP, "app-config"), ConfigName(ConfigKind.SECRET, "app-password")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,6 +29,8 @@ class Pod:
     revision: Revision
     started: datetime
     ready: datetime | None
+    name: str = ""
+    restarts: int = 0
 
 
 @dataclass
@@ -56,6 +59,10 @@ class World:
     pods: list[Pod] = field(default_factory=list)
     desired: dict[str, tuple[Revision, int]] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
+    made: int = 0
+    """How many pods there ever were."""
+    uncounted: str = ""
+    """Why nobody knows how often containers were started again; empty where it is known."""
     archive: dict[str, tuple[Content, ...]] = field(default_factory=dict)
     serials: dict[str, int] = field(default_factory=dict)
     """The newest record that each port has seen."""
@@ -115,7 +122,8 @@ class World:
             mine = [pod for pod in self.pods if pod.copy == copy and pod.revision == revision]
             for _ in range(count - len(mine)):
                 stuck = copy in self.stuck or f"{copy}/{revision.id}" in self.stuck
-                self.pods.append(Pod(copy, revision, self.now, None if stuck else self.now + self.start_up))
+                self.made += 1
+                self.pods.append(Pod(copy, revision, self.now, None if stuck else self.now + self.start_up, f"pod-{self.made}"))
             ready = [pod for pod in self.pods if pod.copy == copy and pod.revision == revision and self.is_ready(pod)]
             if len(ready) >= count:
                 self.pods = [pod for pod in self.pods if pod.copy != copy or pod.revision == revision]
@@ -135,6 +143,18 @@ class World:
         self.pods = [pod for pod in self.pods if pod.copy != copy]
         self.since[copy] = self.now
         self.settle()
+
+    def restart(self, copy: str, times: int = 1) -> None:
+        """The containers of a copy end and are started again; between two looks, so that nobody sees them not ready."""
+        for pod in self.pods:
+            pod.restarts += times * (pod.copy == copy)
+
+    def restarts(self, copy: str) -> Restarts:
+        """How often that was, pod by pod."""
+        if self.uncounted:
+            return Restarts(problem=self.uncounted)
+        self.settle()
+        return Restarts(tuple(PodRestarts(pod.name, pod.restarts) for pod in self.pods if pod.copy == copy and pod.restarts))
 
     def copy(self, name: str) -> Copy:
         """A copy of the workload as one sees it."""

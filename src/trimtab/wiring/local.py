@@ -247,9 +247,9 @@ async def secret_of(sources: GitSources, namespace: str, name: str) -> Mapping[s
     return content.data if content is not None else {}
 
 
-async def envoy_sample(counters: EnvoyCounters, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
-    """A built-in metric of the canary, from Envoy's counters."""
-    return await counters.sample(metric, counted_as(key, policy, Arm.CANARY), since)
+async def envoy_sample(counters: EnvoyCounters, key: CanaryKey, policy: Policy, metric: Metric, since: datetime, copy: Arm) -> Sample:
+    """A built-in metric of a copy, from Envoy's counters."""
+    return await counters.sample(metric, counted_as(key, policy, copy), since)
 
 
 def counted_as(key: CanaryKey, policy: Policy, arm: Arm) -> str:

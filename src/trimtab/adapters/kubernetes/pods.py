@@ -14,6 +14,7 @@ from trimtab.adapters.kubernetes.configs import moment
 from trimtab.adapters.kubernetes.marks import PENDING, SINCE, note
 from trimtab.config.references import items, mapping
 from trimtab.model.facts import Copy
+from trimtab.model.watching import PodRestarts
 
 OVER = frozenset({"Succeeded", "Failed"})
 
@@ -97,6 +98,17 @@ def ready(pod: Object) -> bool:
     """Does it say so itself?"""
     conditions: Iterable[Mapping[str, object]] = items(mapping(pod.get("status")).get("conditions"))
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
+
+
+def restarts(pods: Iterable[Object]) -> tuple[PodRestarts, ...]:
+    """How often their containers were started again; pods of which none was are left out."""
+    found = []
+    for pod in pods:
+        status = mapping(pod.get("status"))
+        containers = (*items(status.get("initContainerStatuses")), *items(status.get("containerStatuses")))
+        counts = (container.get("restartCount") for container in containers)
+        found.append(PodRestarts(str(metadata_of(pod).get("name")), sum(count for count in counts if isinstance(count, int))))
+    return tuple(one for one in found if one.count)
 
 
 def written_at(target: Object) -> str | None:

@@ -13,20 +13,22 @@ from trimtab.adapters.kubernetes.canary_pods import CanaryPods
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, key_of
 from trimtab.adapters.kubernetes.finalizer import deleted, leaving
-from trimtab.adapters.kubernetes.kinds import SERVICE, Kind
+from trimtab.adapters.kubernetes.kinds import POD, SERVICE, Kind
 from trimtab.adapters.kubernetes.links import Links
 from trimtab.adapters.kubernetes.marks import CANARY, REVISION, note
 from trimtab.adapters.kubernetes.order import TARGETS, Order, copy_of, kind_of, serves
+from trimtab.adapters.kubernetes.pods import belongs, living, restarts, selector
 from trimtab.adapters.kubernetes.primary import Plan, primary
 from trimtab.adapters.kubernetes.service_targets import ServiceTargets
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.documents.flagger import AutoscalerRef
-from trimtab.errors import Unavailable
+from trimtab.errors import OutsideError, Unavailable
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Leaving
+from trimtab.model.watching import Restarts
 from trimtab.ports import Wanted
 
 
@@ -102,6 +104,20 @@ class ClusterWorkloads:
                 await self.canaries.serve(order, target, exposure.canary)
         if exposure.primary is not None:
             await self._primary(order, target, exposure.primary)
+
+    async def restarts(self, key: CanaryKey, policy: Policy) -> Restarts:
+        """What the API server says of the primary's pods now. A Service has none."""
+        if policy.target.kind == SERVICE.kind:
+            return Restarts()
+        name = f"{policy.target.name}-primary"
+        primary = self.upkeep.seen(kind_of(policy), key.namespace, name)
+        if primary is None:
+            return Restarts(problem=f"there is no {name}.{key.namespace}")
+        try:
+            listing = await self.cluster.client.list(POD, key.namespace, labels=selector(primary))
+        except OutsideError as problem:
+            return Restarts(problem=str(problem))
+        return Restarts(restarts(pod for pod in listing.items if living(pod) and belongs(pod, primary)))
 
     def wake(self, key: CanaryKey) -> None:
         """Its route was changed by somebody else, which interrupts nothing either (P5)."""

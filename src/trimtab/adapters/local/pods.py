@@ -12,7 +12,7 @@ import aiohttp
 
 from trimtab.adapters.local import process
 from trimtab.adapters.local.containers import Care, Supervised
-from trimtab.adapters.local.podfolder import PodRecord, log_of, mark_ready, was_ready
+from trimtab.adapters.local.podfolder import PodRecord, log_of, mark_ready, restarts, was_ready
 from trimtab.adapters.local.podspec import Container
 
 
@@ -68,6 +68,11 @@ class Pod:
     def unlucky(self) -> bool:
         """Will it never do, while another pod of the same revision might?"""
         return any(container.unlucky for container in self.containers)
+
+    @property
+    def restarts(self) -> int:
+        """How often its containers were started again."""
+        return sum(restarts(container.folder) for container in (*self.init, *self.containers))
 
     def moved(self) -> None:
         """Something about a container changed."""

@@ -12,6 +12,7 @@ from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
 from trimtab.model.revision import Revision
+from trimtab.model.watching import PodRestarts, Restarts
 from trimtab.ports import Wanted
 
 
@@ -36,6 +37,12 @@ class LocalWorkloads:
             service = wanted.policy.service
             backend = Backend(key.namespace, service.name, name)
             self.node.want(key, name, Want(revision, count if revision is not None else 0, backend, service.target_port))
+
+    async def restarts(self, key: CanaryKey, policy: Policy) -> Restarts:
+        """What the folders of the primary's pods say."""
+        return Restarts(
+            tuple(PodRestarts(pod.record.name, pod.restarts) for pod in self.node.copy(key, CopyName.PRIMARY).staying() if pod.restarts)
+        )
 
     def present(self, key: CanaryKey, name: CopyName) -> int:
         """As many pods as there should be; where nothing was said since the start, as many as there are of one revision."""

@@ -9,12 +9,13 @@ import aiohttp
 
 from trimtab.adapters.metrics.envoy_scrapes import EnvoyScrapes
 from trimtab.adapters.metrics.prometheus import Server, query, with_credentials
-from trimtab.adapters.metrics.prometheus_scrapes import Counters, collect, learned, seconds
+from trimtab.adapters.metrics.prometheus_scrapes import Collected, Counters, collect, learned, seconds
 from trimtab.analysis.feeding import Feed
 from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds, observed_by
 from trimtab.analysis.recipes import Whose
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
+from trimtab.model.judging import JudgeRules, Measured
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Metric, MetricKind, Policy, Provider
 from trimtab.model.scrapes import Arm
@@ -22,7 +23,7 @@ from trimtab.model.verdict import History, Sample, Samples
 from trimtab.ports import Clock
 
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
-BuiltIn = Callable[[CanaryKey, Policy, Metric, datetime], Awaitable[Sample]]
+BuiltIn = Callable[[CanaryKey, Policy, Metric, datetime, Arm], Awaitable[Sample]]
 PodsOf = Callable[[CanaryKey, Policy], Awaitable[tuple[tuple[str, Arm], ...]]]
 PROBE = "vector(1)"
 HISTORY_DEADLINE = 30.0
@@ -75,14 +76,30 @@ class MetricSources:
         asked, rules = self.clock.now(), policy.analysis.judge
         if rules is None:
             return Samples(asked, glance=True)
-        feed = Feed(asked, counted, seconds(rules.interval), since)
         try:
-            if self.envoy is not None and self.by_envoy(policy):
-                return Samples(asked, scrapes=await self.envoy.count(key, policy, rules, feed), glance=True)
-            found = await collect(self.session, await self.counters(key, policy), rules, feed)
+            found = await self.scrapes(key, policy, rules, Feed(asked, counted, since=since))
         except (OutsideError, InputError) as problem:
             return Samples(asked, missing=(str(problem),), glance=True)
         return Samples(asked, scrapes=found.scrapes, missing=found.missing, glance=True)
+
+    async def afterwards(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        """The metrics of the promoted primary, and what it alone counted of objectives; what cannot be had says why."""
+        answers = await asyncio.gather(*(self.sample(key, policy, metric, since, Arm.PRIMARY) for metric in policy.analysis.metrics))
+        made, rules = Samples(self.clock.now(), tuple(answers)), policy.analysis.judge
+        objectives = tuple(metric for metric in rules.metrics if metric.kind is Measured.OBJECTIVE) if rules is not None else ()
+        if rules is None or not objectives:
+            return made
+        try:
+            found = await self.scrapes(key, policy, replace(rules, metrics=objectives), Feed(made.asked, counted, arms=(Arm.PRIMARY,)))
+        except (OutsideError, InputError) as problem:
+            return replace(made, missing=(str(problem),))
+        return replace(made, scrapes=found.scrapes, missing=found.missing)
+
+    async def scrapes(self, key: CanaryKey, policy: Policy, rules: JudgeRules, feed: Feed) -> Collected:
+        """What was counted. OutsideError, or InputError where somebody must correct something."""
+        if self.envoy is not None and self.by_envoy(policy):
+            return Collected(await self.envoy.count(key, policy, rules, feed))
+        return await collect(self.session, await self.counters(key, policy), rules, replace(feed, interval=seconds(rules.interval)))
 
     async def history(self, key: CanaryKey, policy: Policy) -> History:
         """What the primary's past says; where that is not to be had, why."""
@@ -113,20 +130,20 @@ class MetricSources:
         whose = Whose(key.namespace, policy.target.name, policy.service.name, policy.ingress, self.primary, pods)
         return Counters(server, counted_by(policy.provider, self.mesh), whose)
 
-    async def sample(self, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
-        """One metric. Problems are data here: a provider that is down must not stop a pass."""
+    async def sample(self, key: CanaryKey, policy: Policy, metric: Metric, since: datetime, copy: Arm = Arm.CANARY) -> Sample:
+        """One metric of one copy. Problems are data here: a provider that is down must not stop a pass."""
         if metric.kind is MetricKind.UNUSABLE:
             return Sample(metric.name, metric.kind)
         direct = metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION)
         text = ""
         try:
             if direct and self.built_in is not None and not policy.metrics_server:
-                return await self.built_in(key, policy, metric, since)
-            text = query_text(key, policy, metric, self.mesh)
+                return await self.built_in(key, policy, metric, since, copy)
+            text = query_text(key, policy, metric, self.mesh, copy)
             value = await query(self.session, await self.chosen(policy, metric), text, self.at)
         except (OutsideError, InputError) as problem:
             # An inline query that cannot be rendered counts as one without an answer (MET-2).
-            silent = metric.kind is MetricKind.INLINE and not text
+            silent = metric.kind is MetricKind.INLINE and not text and copy is Arm.CANARY
             return Sample(metric.name, metric.kind, None, "" if silent else str(problem), text)
         if value is not None and metric.kind is MetricKind.DURATION:
             value = in_seconds(value, observed_by(policy, self.mesh))
@@ -155,15 +172,24 @@ class MetricSources:
         return with_credentials(server, values, f"secret {provider.secret}.{provider.namespace}")
 
 
-def query_text(key: CanaryKey, policy: Policy, metric: Metric, mesh: str = "") -> str:
-    """What Prometheus is asked. Raises InputError where the template cannot be rendered."""
+def query_text(key: CanaryKey, policy: Policy, metric: Metric, mesh: str = "", copy: Arm = Arm.CANARY) -> str:
+    """What Prometheus is asked of a copy. InputError where the template cannot be rendered, or cannot be asked of the primary."""
     target, service = policy.target.name, policy.service.name
     ingress = policy.ingress or target
     if metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION):
-        subject = Subject(key.namespace, target, service, ingress, metric.interval)
+        subject = Subject(key.namespace, target, service, ingress, metric.interval, copy)
         return built_in_query(metric.kind, observed_by(policy, mesh), subject)
     functions: dict[str, object] = {
         "name": key.name, "namespace": key.namespace, "target": target, "service": service, "ingress": ingress,
         "route": policy.route or target, "interval": metric.interval, "variables": dict(metric.variables),
     }  # fmt: skip
-    return collapse_whitespace(render(metric.query, functions))
+    text = collapse_whitespace(render(metric.query, functions))
+    if copy is Arm.CANARY:
+        return text
+    primary = f"{target}-primary"
+    asked = collapse_whitespace(render(metric.query, {**functions, "target": primary}))
+    if asked == text and target not in text and "canary" not in text:
+        return text
+    if asked == text or "canary" in asked or f"{primary}-primary" in asked:
+        raise InputError("its query names the canary by more than {{ target }}, so that it cannot be asked of the primary")
+    return asked
