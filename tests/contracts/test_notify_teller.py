@@ -388,6 +388,16 @@ async def test_al2_alerts_of_a_canary_that_names_no_provider_go_to_the_global_on
     assert b'"Cluster","value":"blue"' in desk.there.seen[0].body
 
 
+async def test_al2_the_token_of_the_global_slack_goes_there_and_nowhere_else(desk: Desk) -> None:
+    everywhere = desk.chat("slack", "global")
+    desk.everywhere = Everywhere(alerts=(everywhere,), secrets={everywhere: {"token": b"opensesame"}})
+    await told(desk, POLICY, desk.alert())
+    await told(desk, replace(POLICY, alerts=(replace(desk.chat("slack", "own"), name=everywhere.name),)), desk.alert())
+    sent = {seen.path: seen.headers.get("Authorization") for seen in desk.there.seen}
+    assert sent == {"/global": "Bearer opensesame", "/own": None}
+    assert "opensesame" not in repr(desk.everywhere)
+
+
 async def test_an_event_that_cannot_be_kept_is_tried_again_until_it_is(desk: Desk) -> None:
     tries: list[str] = []
 

@@ -65,15 +65,21 @@ class Operating:
                 weight=entry.weight, actor=entry.actor,
             )  # fmt: skip
 
+    def about(self, key: CanaryKey) -> dict[str, object]:
+        """Whom a line is about: the Canary, and its newest rollout once that is known."""
+        state = self.exposition.states.get(key)
+        run = state.rollout if state is not None else None
+        return {"canary": str(key), "rollout": run.number if run is not None else 0}
+
     def followed(self, key: CanaryKey, why: str) -> None:
         """Logs that a status could not be written, once, and that it is up to date again."""
         if why == self.behind.get(key, ""):
             return
         self.behind[key] = why
         if why:
-            self.log.line("warn", f"the record is kept, but status, answers or old attempts are behind: {why}", canary=str(key))
+            self.log.line("warn", f"the record is kept, but status, answers or old attempts are behind: {why}", **self.about(key))
         else:
-            self.log.line("info", "status and answers are up to date again", canary=str(key))
+            self.log.line("info", "status and answers are up to date again", **self.about(key))
 
     def went(self, key: CanaryKey, problem: TrimtabError | None) -> None:
         """Logs what went wrong with a pass, once, and that it goes well again."""
@@ -81,7 +87,7 @@ class Operating:
             self.problems.pop(key, None)
             self.behind.pop(key, None)
             if key in self.exposition.states:
-                self.log.line("info", str(problem), canary=str(key))
+                self.log.line("info", str(problem), **self.about(key))
                 self.exposition.forget(key)
             return
         text = str(problem) if problem is not None else ""
@@ -89,7 +95,7 @@ class Operating:
             return
         self.problems[key] = text
         serious = isinstance(problem, InputError | Denied | SafetyError)
-        self.log.line("error" if serious else "warn" if text else "info", text or "passes go well again", canary=str(key))
+        self.log.line("error" if serious else "warn" if text else "info", text or "passes go well again", **self.about(key))
 
     async def ready(self, request: web.Request) -> web.Response:
         """Are the mirrors complete and up to date? Who waits for the lease is ready, too."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 from urllib.parse import urlsplit
@@ -77,6 +77,8 @@ class Chat:
     channel: str = "general"
     username: str = "flagger"
     proxy: str = ""
+    token: str = field(default="", repr=False)
+    """Sent there with each alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def ports(
     everywhere = Everywhere(
         Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name,
         partial(address_of, companions_of(cluster)),
+        {target: {"token": chat.token.encode()} for target, chat in zip(alerts, options.chats, strict=True) if chat.token},
     )  # fmt: skip
     teller = HttpTeller(session, clock, read_secret, everywhere)
     cluster.forgetters.append(teller.forget)

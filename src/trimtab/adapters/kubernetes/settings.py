@@ -22,7 +22,6 @@ class Settings:
     include_label_prefix: tuple[str, ...] = ()
     """Labels with one of these prefixes are copied to what is made; `*` stands for all, none copies none."""
     ingress_annotations_prefix: str = "nginx.ingress.kubernetes.io"
-    ingress_class: str = ""
     config_tracking: bool = True
     """False: ConfigMaps and Secrets start nothing, and primary and canary share them (CFG-7)."""
     namespaces: tuple[str, ...] = ()

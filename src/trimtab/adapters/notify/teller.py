@@ -78,9 +78,11 @@ class Everywhere:
     alerts: tuple[AlertTarget, ...] = ()
     """Where alerts of Canaries go that name no AlertProvider (AL-2)."""
     cluster: str = ""
+    """Shown in detailed alerts (AL-3)."""
     address_of: Callable[[AlertTarget], str] | None = None
     """Looks up the address of a chat whose policy does not hold it."""
-    """Shown in detailed alerts (AL-3)."""
+    secrets: Mapping[AlertTarget, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
+    """Of those of `alerts` that need one: what a Secret would hold."""
 
 
 @dataclass
@@ -229,7 +231,8 @@ class HttpTeller:
         if target.problem:
             return Reply(False, target.problem)
         try:
-            secret = await self.read_secret(target.namespace, target.secret) if target.secret else {}
+            own = self.everywhere.secrets.get(target, {})
+            secret = await self.read_secret(target.namespace, target.secret) if target.secret else own
             if not target.address and self.everywhere.address_of is not None:
                 target = replace(target, address=self.everywhere.address_of(target))
             url, headers = alerts.address(target, secret)

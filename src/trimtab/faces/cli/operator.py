@@ -22,11 +22,14 @@ HERE_ONLY = frozenset({"print_manifests", "kubeconfig", "context"})
 """Flags that a pod has no use for."""
 F = TypeVar("F", bound=Callable[..., object])
 
+FROM_ENVIRONMENT = ("slack_url", "slack_token", "slack_proxy_url", "msteams_url", "msteams_proxy_url")
+"""Flags that a variable of the same name wins over."""
 MEANINGLESS = {
     "control-loop-interval": "nothing is polled: a change wakes its canary",
     "kubeconfig-qps": "nothing is asked while nothing happens",
     "kubeconfig-burst": "nothing is asked while nothing happens",
     "threadiness": "one process does all",
+    "ingress-class": "no router that works here makes objects of an ingress class",
     "zap-encoding": "logs are JSON lines",
     "zap-replace-globals": "logs are JSON lines",
 }
@@ -60,7 +63,6 @@ def meaningless(command: F) -> F:
 )
 @flag("include-label-prefix", "Labels with one of these prefixes are copied to what is made; * for all.")
 @flag("ingress-annotations-prefix", "The prefix of the annotations of NGINX.", "nginx.ingress.kubernetes.io")
-@flag("ingress-class", "The class of ingresses that are made.")
 @flag(
     "enable-config-tracking",
     "false: ConfigMaps and Secrets start nothing, and primary and canary share them.",
@@ -79,6 +81,7 @@ def meaningless(command: F) -> F:
 @flag("slack-url", "A Slack webhook for alerts of Canaries that name no AlertProvider; better in the variable SLACK_URL.")
 @flag("slack-channel", "Its channel.", "general")
 @flag("slack-user", "Its user.", "flagger")
+@flag("slack-token", "A token that is sent there as well; better in the variable SLACK_TOKEN.")
 @flag("slack-proxy-url", "A proxy on the way there.")
 @flag("msteams-url", "A Teams webhook for the same; better in the variable MSTEAMS_URL.")
 @flag("msteams-proxy-url", "A proxy on the way there.")
@@ -124,6 +127,7 @@ def operator_command(*, print_manifests: bool, **given: object) -> None:
 def options_of(given: Mapping[str, object], environment: Mapping[str, str]) -> OperatorOptions:
     """The flags as `wiring` takes them; like Flagger's, variables with addresses win over flags."""
     text = {name: str(value) for name, value in given.items()}
+    said = {name: environment.get(name.upper(), text[name]) for name in FROM_ENVIRONMENT}
     interval = given["minimum_interval"]
     settings = Settings(
         home=text["leader_election_namespace"],
@@ -131,7 +135,6 @@ def options_of(given: Mapping[str, object], environment: Mapping[str, str]) -> O
         selector_labels=words(text["selector_labels"]),
         include_label_prefix=words(text["include_label_prefix"]),
         ingress_annotations_prefix=text["ingress_annotations_prefix"],
-        ingress_class=text["ingress_class"],
         config_tracking=bool(given["enable_config_tracking"]),
         namespaces=words(text["namespace"]),
         cluster_name=text["cluster_name"],
@@ -139,9 +142,11 @@ def options_of(given: Mapping[str, object], environment: Mapping[str, str]) -> O
         minimum_interval=interval if isinstance(interval, timedelta) else Settings().minimum_interval,
     )
     chats = (
-        Chat("slack", environment.get("SLACK_URL", text["slack_url"]), text["slack_channel"], text["slack_user"], text["slack_proxy_url"]),
-        Chat("teams", environment.get("MSTEAMS_URL", text["msteams_url"]), proxy=text["msteams_proxy_url"]),
-    )
+        Chat(
+            "slack", said["slack_url"], text["slack_channel"], text["slack_user"], said["slack_proxy_url"], said["slack_token"],
+        ),
+        Chat("teams", said["msteams_url"], proxy=said["msteams_proxy_url"]),
+    )  # fmt: skip
     return OperatorOptions(
         settings=settings,
         kubeconfig=text["kubeconfig"],
