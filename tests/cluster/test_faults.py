@@ -179,3 +179,31 @@ async def test_what_somebody_deletes_under_a_run_is_put_back_and_the_run_goes_on
     for kind, name in (("HTTPRoute", ""), ("Service", ""), ("Service", "-primary"), ("ConfigRollout", "-2")):
         await faulty.api.delete(kind, faulty.namespace, f"deleted-good{name}")
     await faulty.end_as_ever("deleted")
+
+
+async def test_records_that_somebody_deletes_while_nobody_runs_are_made_anew_and_the_next_edit_rolls_out(faulty: Faulty) -> None:
+    operator = faulty.start("-enable-leader-election=false")
+    await faulty.apps("lost")
+    await faulty.edit_both("lost")
+    await faulty.end_as_ever("lost")
+    await asyncio.to_thread(operator.stop)
+    for name in ("lost-good-2", "lost-bad-2", "lost-bad-1"):
+        await faulty.api.delete("ConfigRollout", faulty.namespace, name)
+    faulty.start("-enable-leader-election=false")
+    for name, number, phase in (("lost-good", 2, "Succeeded"), ("lost-bad", 1, "Failed")):
+        run = await until(lambda number=number, name=name: faulty.rollout(number, name), f"{name}-{number} is made anew", WITHIN)
+        assert (run["status"]["timeline"][0]["reason"], run["status"]["phase"]) == ("MadeAnew", phase)
+    before = faulty.witness.weights("lost-good"), faulty.witness.weights("lost-bad")
+    for name, color in (("lost-good", "good"), ("lost-bad", "bad")):
+        await faulty.api.patch("ConfigMap", faulty.namespace, f"{name}-config", {"data": {"color": color, "again": "yes"}})
+    for name, number, outcome in (("lost-good", 3, "Promoted"), ("lost-bad", 2, "RolledBack")):
+
+        async def ended(name: str = name, number: int = number) -> str | None:
+            run = await faulty.rollout(number, name)
+            return run["status"].get("outcome") if run is not None else None
+
+        assert await until(ended, f"{name}-{number} ends", WITHIN) == outcome
+    await faulty.witness.caught_up()
+    after = faulty.witness.weights("lost-good"), faulty.witness.weights("lost-bad")
+    assert after == ([*before[0], 20, 60, 0], [*before[1], 20, 0])
+    assert not faulty.witness.broken("lost-good") and not faulty.witness.broken("lost-bad")
