@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from trimtab.adapters.kubernetes.rollouts import status_of
+from trimtab.faces.cli.tables import status_table, status_text
+from trimtab.faces.views import status_view
 from trimtab.model.commands import Verb
 from trimtab.model.judging import JudgeRules, Measured, MetricRule
 from trimtab.model.policy import Analysis, Policy
@@ -351,3 +354,28 @@ def test_the_pinned_rule_counts(told: Tell) -> None:
     story.go_on(timedelta(minutes=1))
     assert isinstance(story.state.policy, Policy) and story.state.policy.watch != ALERT
     assert (watch_of(story).restarts, watch_of(story).broken) == (1, "")
+
+
+def test_people_see_until_when_it_is_watched_and_what_was_seen(told: Tell) -> None:
+    story = promoted(told)
+    story.memory.world.restart("primary")
+    story.memory.world.uncounted = ""
+    story.go_on(timedelta(minutes=1))
+    view = status_view(story.state)
+    assert view.rollout is not None and view.rollout.watch is not None
+    until = f"{watch_of(story).until.astimezone():%H:%M}"
+    words = f"watched until {until}: 7 looks, 1 restart of containers"
+    assert (view.rollout.watch.text, view.rollout.watch.ended, view.rollout.outcome) == (words, None, "Promoted")
+    assert words in status_text(view) and words in status_table([view])
+    assert status_of(story.state, ())["watch"] == f"watched until {watch_of(story).until:%H:%M} UTC: 7 looks, 1 restart of containers"
+    story.go_on(LASTS)
+    assert "watched for 15 min: 91 looks, 1 restart of containers" in status_text(status_view(story.state))
+    assert "watched" not in status_table([status_view(story.state)])
+
+
+def test_people_see_what_was_found_broken_long_afterwards(told: Tell) -> None:
+    story = promoted(told)
+    story.memory.world.restart("primary", 3)
+    story.go_on(timedelta(hours=1))
+    words = "watched after promotion: broken: 3 restarts of containers since promotion"
+    assert words in status_text(status_view(story.state)) and words[:40] in status_table([status_view(story.state)])

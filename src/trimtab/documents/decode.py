@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trimtab.documents import edges, flagger, judging, kubernetes, pipeline, rules, trimtab, validation
+from trimtab.documents import edges, flagger, judging, kubernetes, pipeline, rules, trimtab, validation, watching
 from trimtab.documents.fitting import Misfit, convert, dotted, nearest, prune, shape
 from trimtab.documents.kubernetes import Service, Workload
 from trimtab.documents.naming import misnamed
@@ -114,6 +114,7 @@ def _violations(value: Ours) -> Iterator[Misfit]:
         yield from edges.violations(value)
     elif isinstance(value, trimtab.RolloutPolicy):
         yield from judging.misfits(value.spec.judge, value.spec.ramp)
+        yield from watching.misfits(value.spec.watch)
         if value.spec.validation is not None:
             yield from validation.misfits(value.spec.validation)
 

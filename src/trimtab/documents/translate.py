@@ -18,6 +18,7 @@ from trimtab.documents.matches import AnalysisMatch, HeaderMatch
 from trimtab.documents.matches import StringMatch as StringDocument
 from trimtab.documents.trimtab import RolloutPolicy, RolloutPolicySpec
 from trimtab.documents.validation import content_rules
+from trimtab.documents.watching import watch_rules
 from trimtab.errors import InputError
 from trimtab.model.content import ContentRules
 from trimtab.model.counting import BY_SERVICE
@@ -98,6 +99,8 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         on_newer=OnNewer(extra.on_newer_change),
         keep=extra.keep_revisions,
         history=extra.history,
+        # A Canary without a RolloutPolicy behaves as in Flagger, which looks at nothing after promotion.
+        watch=watch_rules(extra.after_promotion, extra.watch) if POLICY_ANNOTATION in canary.metadata.annotations else None,
         ingress=spec.ingress_ref.name if spec.ingress_ref else "",
         route=spec.route_ref.name if spec.route_ref else "",
         metrics_server=spec.metrics_server or "",

@@ -15,6 +15,7 @@ from trimtab.documents.fields import Fields, LongDuration, ObjectMeta
 from trimtab.documents.flagger import PhaseName
 from trimtab.documents.judging import Judge, RampName
 from trimtab.documents.validation import Validation
+from trimtab.documents.watching import AfterPromotion, PrimaryWatch
 
 API_VERSION = "trimtab.dev/v1alpha1"
 
@@ -97,6 +98,8 @@ class RolloutPolicySpec(Fields, frozen=True, kw_only=True):
         ),
     ] = "clock"
     judge: Judge | None = None
+    after_promotion: AfterPromotion = "alert"
+    watch: PrimaryWatch | None = None
     keep_revisions: Annotated[int, Meta(ge=1, le=100, description="How many promoted revisions stay available for undo.")] = 5
     history: Annotated[int, Meta(ge=1, le=1000, description="How many finished rollouts are kept; the newest always is.")] = 20
 
@@ -208,6 +211,7 @@ class ConfigRolloutStatus(Fields, frozen=True, kw_only=True):
     failed_checks: int | None = None
     checks: int | None = None
     comparison: ComparisonRecord | None = None
+    watch: Annotated[str, Meta(description="What is seen of the primary after promotion.")] | None = None
     counted: Annotated[Mapping[str, str], Meta(description="What the judge counted, look by look, for `trimtab show --replay`.")] = {}
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -12,6 +12,7 @@ from trimtab.model.journal import Entry
 from trimtab.model.policy import HookType, MetricKind
 from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
 from trimtab.model.verdict import Result
+from trimtab.rollout import watchwords
 from trimtab.rollout.exposure import reached, wanted
 from trimtab.rollout.reasons import STANDING
 from trimtab.rollout.status import status
@@ -45,6 +46,20 @@ class GateView(View, frozen=True, kw_only=True):
     todo: str
 
 
+class WatchView(View, frozen=True, kw_only=True):
+    """What is seen of the primary after promotion."""
+
+    until: datetime
+    ended: datetime | None
+    """null while it is watched."""
+    looks: int
+    restarts: int
+    broken: str
+    """What was found broken; empty where nothing was."""
+    text: str
+    """How it stands, in words."""
+
+
 class RolloutView(View, frozen=True, kw_only=True):
     """One attempt."""
 
@@ -72,6 +87,8 @@ class RolloutView(View, frozen=True, kw_only=True):
     """The newest word of the comparison with the primary; null where there is none."""
     gate: GateView | None
     paused_by: str
+    watch: WatchView | None
+    """null where nobody looks after promotion."""
 
 
 class StatusView(View, frozen=True, kw_only=True):
@@ -158,7 +175,17 @@ def rollout_view(state: CanaryState, run: Rollout) -> RolloutView:
         compared=verdict_view(state.evidence, run.policy.analysis.judge),
         gate=None if ended else gate_view(state, run),
         paused_by=run.paused.actor if run.paused is not None else "",
+        watch=watch_view(run),
     )
+
+
+def watch_view(run: Rollout) -> WatchView | None:
+    """The watch after promotion."""
+    found, rules = run.watch, run.policy.watch
+    if found is None or rules is None:
+        return None
+    text = watchwords.line(found, rules, f"{found.until.astimezone():%H:%M}")
+    return WatchView(until=found.until, ended=found.ended, looks=found.looks, restarts=found.restarts, broken=found.broken, text=text)
 
 
 def step_words(run: Rollout) -> tuple[str, ...]:

@@ -38,6 +38,15 @@ def stopped(watch: Watch) -> Message:
     return Message("WatchStopped", f"The watch after promotion ends after {times(watch.looks, 'look')}: {watch.stopped}")
 
 
+def line(watch: Watch, rules: WatchRules, until: str) -> str:
+    """The same with its time; `until` is when it will be over, as its reader spells times."""
+    on = watch.ended is None and not watch.broken
+    time = (
+        f"until {until}" if on else f"for {spoken((watch.ended or watch.until) - watch.began)}" if not watch.broken else "after promotion"
+    )
+    return f"watched {time}: {state(watch, rules)}"
+
+
 def state(watch: Watch, rules: WatchRules) -> str:
     """How it stands, without its time."""
     if watch.broken:

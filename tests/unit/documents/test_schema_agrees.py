@@ -109,6 +109,8 @@ SAMPLES: dict[str, dict[str, object]] = {
             "schemas": [{"configMap": "app", "key": "a.yaml", "schema": {}}],
             "severities": {"content/deleted": "error"},
         },
+        "afterPromotion": "undo",
+        "watch": {"duration": "5m", "looks": 2, "restarts": 1, "restartsOfPods": "0%", "ready": "50%"},
         "keepRevisions": 3,
         "history": 10,
     },

@@ -25,6 +25,7 @@ from trimtab.model.revision import Origin, Revision
 from trimtab.model.rollout import CanaryState, Rollout
 from trimtab.model.verdict import Evidence, Reading, Result
 from trimtab.rollout.status import status
+from trimtab.rollout.watchwords import line
 
 LONGEST_NAME = 253
 TIMELINE = 100
@@ -92,6 +93,7 @@ def status_of(state: CanaryState, entries: Iterable[Entry]) -> Object:
         "checks": state.evidence.checks,
         "failedChecks": state.evidence.failed_checks,
         "comparison": comparison_of(state.evidence, run),
+        "watch": watch_of(run),
         "startedAt": stamp(run.detected),
         "endedAt": stamp(run.ended) if run.ended is not None else None,
         "timeline": [timeline_entry(line, run.number) for line in lines],
@@ -120,6 +122,12 @@ def comparison_of(evidence: Evidence, run: Rollout) -> Object | None:
     ]
     words = {"ruling": said.ruling.value, "reason": said.reason.value, "text": evidence.said, "at": stamp(said.at)}
     return given({**words, "inputs": said.inputs or None, "metrics": metrics})
+
+
+def watch_of(run: Rollout) -> str | None:
+    """What is seen of the primary after promotion; None where nobody looks."""
+    found, rules = run.watch, run.policy.watch
+    return line(found, rules, f"{found.until:%H:%M} UTC") if found is not None and rules is not None else None
 
 
 def progress_of(state: CanaryState, run: Rollout) -> str:

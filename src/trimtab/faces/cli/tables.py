@@ -66,7 +66,9 @@ def note(view: StatusView) -> str:
         return "suspended"
     if view.problems:
         return view.problems[0]
-    return f"held: {view.held}" if view.held else ""
+    if view.held:
+        return f"held: {view.held}"
+    return run.watch.text if run is not None and run.watch is not None and (run.watch.ended is None or run.watch.broken) else ""
 
 
 def status_text(view: StatusView) -> str:
@@ -108,6 +110,7 @@ def rollout_lines(run: RolloutView) -> list[str]:
         lines.append(f"    waits      at {run.gate.type}{who} since {clock(run.gate.since)}: {run.gate.todo}")
     if run.paused_by:
         lines.append(f"    paused     by {run.paused_by}: trimtab resume")
+    lines += wrapped("after", run.watch.text) if run.watch is not None else []
     lines += check_lines(run.checks, run)
     lines += compared_lines(run.compared, told) if run.compared is not None else []
     return lines
