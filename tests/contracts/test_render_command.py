@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from contracts.test_pipeline_project import CONFIG, PIPELINE, POLICY, written
-from pipeline.trees import commit
+from pipeline.trees import commit, git
 from trimtab.errors import InputError
 from trimtab.faces.cli.content import diff_command, render_command
 
@@ -91,6 +91,17 @@ def test_two_revisions_are_compared_target_by_target(shop: Path) -> None:
     (change,) = found["comparisons"][0]["objects"][0]["changes"]
     assert (change["object"], change["key"], change["old"], change["new"]) == ("configmap/settings", "LOG", "debug", "warn")
     assert found["comparisons"][0]["affected"][0]["workload"] == "pod/web"
+
+
+def test_where_the_base_has_no_trimtab_yaml_yet_everything_is_new(shop: Path) -> None:
+    git(shop, "rm", "--quiet", "--cached", "trimtab.yaml")
+    git(shop, "commit", "--quiet", "--message=before there was a pipeline")
+    commit(shop, "a pipeline")
+    found = json.loads(ran(diff_command, shop, "HEAD~1", "HEAD", "-o", "json").stdout)
+    assert found["before"] == "HEAD~1, which has no trimtab.yaml"
+    kinds = {change["kind"] for one in found["comparisons"] for each in one["objects"] for change in each["changes"]}
+    assert len(found["comparisons"]) == 2 and kinds == {"added"}
+    assert "which has no trimtab.yaml" in str(ran(diff_command, shop, "HEAD~1", "HEAD~1").exception)
 
 
 def test_two_folders_are_compared_also_without_a_trimtab_yaml(shop: Path) -> None:

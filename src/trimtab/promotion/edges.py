@@ -65,8 +65,8 @@ def refuse_pull_requests(environment: Mapping[str, str]) -> None:
     event = environment.get("GITHUB_EVENT_NAME", "")
     if event.startswith("pull_request") or environment.get("CI_PIPELINE_SOURCE") == "merge_request_event":
         raise InputError(
-            "this is the pipeline of a pull request, in which nothing is promoted or rolled back. Run it for the protected branch; in pull "
-            "requests there is `trimtab diff`"
+            "this is the pipeline of a pull request, in which nothing is promoted, rolled back or tried again. Run it for the protected "
+            "branch; in pull requests there is `trimtab diff`"
         )
 
 

@@ -73,6 +73,12 @@ def _project(root: Path, commit: str, below: str) -> Project | None:
     return project_in(root, commit, below) if written_in(root, below) is not None else None
 
 
+def nothing_fetched(*, untrusted: bool, network: bool) -> None:
+    """InputError where a change by strangers would have something fetched."""
+    if untrusted and network:
+        raise InputError("for a change by strangers nothing is fetched from the network. Leave out --network")
+
+
 def from_a_fork(environment: Mapping[str, str]) -> bool:
     """Is this the pipeline of a pull request whose changes come from another repository?"""
     if environment.get("GITHUB_EVENT_NAME", "").startswith("pull_request"):

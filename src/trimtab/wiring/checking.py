@@ -16,7 +16,7 @@ from trimtab.inspection.waivers import outdated, waived
 from trimtab.model.content import ContentRules, Finding
 from trimtab.validation.catalogue import graded
 from trimtab.wiring.check_apps import Entry, look, trouble, unchanged
-from trimtab.wiring.check_base import Base, from_a_fork, opened
+from trimtab.wiring.check_base import Base, from_a_fork, nothing_fetched, opened
 from trimtab.wiring.check_digests import Digests, Made
 from trimtab.wiring.check_memory import Findings
 from trimtab.wiring.check_rules import granted, named, rules_of
@@ -69,8 +69,7 @@ async def checked(asked: Asked, today: date | None = None) -> Report:
     untrusted = asked.untrusted or from_a_fork(asked.environment)
     if untrusted and not asked.base:
         raise InputError(FORK)
-    if untrusted and asked.rules.network:
-        raise InputError("for a change by strangers nothing is fetched from the network. Leave out --network")
+    nothing_fetched(untrusted=untrusted, network=asked.rules.network)
     async with AsyncExitStack() as stack:
         base = await opened(folder, asked.base, stack) if asked.base else None
         try:

@@ -1,12 +1,12 @@
 """What people name on both sides of `trimtab diff`, rendered: targets, folders, values files, commits. Called by the faces.
 
 A side is `APP/TARGET`, a folder, or values files of a chart, each also as `NAME@REVISION`; or a revision, or the work tree, with all the
-targets that its trimtab.yaml names.
+targets that its trimtab.yaml names. Of a change by strangers both sides are rendered by the trimtab.yaml of the first.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trimtab.adapters.git.clone import Clone
@@ -18,9 +18,29 @@ from trimtab.config.renderings import Comparison, compared
 from trimtab.documents.pipeline import App, Target
 from trimtab.errors import InputError
 from trimtab.model.rendered import Rendered
-from trimtab.wiring.pipeline import RELEASE, Project, Rules, exported, find, load, load_at, render, rendered, rendered_all, repository_root
+from trimtab.wiring.check_base import nothing_fetched
+from trimtab.wiring.pipeline import (
+    FILE,
+    RELEASE,
+    Project,
+    Rules,
+    exported,
+    find,
+    load,
+    load_at,
+    project_in,
+    render,
+    rendered,
+    rendered_all,
+    repository_root,
+    written_in,
+)  # fmt: skip
 
 WORK_TREE = "the work tree"
+STRANGERS = (
+    f"this is the pipeline of a pull request from a fork, whose own {FILE} does not count. Name a commit of the base that has one first: "
+    "trimtab diff origin/BRANCH HEAD"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +62,8 @@ class Asked:
     values: tuple[str, ...] = ()
     """Values files that charts get in any case, before those of a side."""
     rules: Rules = field(default_factory=Rules)
+    untrusted: bool = False
+    """Is the change one by strangers? Then its own trimtab.yaml does not count, and nothing is fetched."""
 
 
 class Sides:
@@ -50,7 +72,8 @@ class Sides:
     def __init__(self, asked: Asked, stack: AsyncExitStack) -> None:
         self._asked, self._stack = asked, stack
         self.project = load(asked.folder) if find(asked.folder) is not None else None
-        self._projects: dict[str, Project] = {}
+        self._projects: dict[str, Project | None] = {}
+        self._law: Project | None = None
         self._roots: dict[str, Path] = {}
 
     async def of(self, word: str) -> Side | None:
@@ -60,11 +83,12 @@ class Sides:
             return found
         if (found := await self._named(word, "")) is not None:
             return found
-        return await self._all(word) if self.project is not None and await self._commit(word) else None
+        there = self.project is not None or self._asked.untrusted
+        return await self._all(word) if there and await self._commit(word) else None
 
     async def work_tree(self) -> Side:
         """Every target as it is on disk. InputError without a trimtab.yaml."""
-        project = self.project or load(self._asked.folder)
+        project = await self._project("")
         return Side(WORK_TREE, await self._targets(project), several=True)
 
     async def _named(self, name: str, revision: str) -> Side | None:
@@ -72,7 +96,7 @@ class Sides:
         if self._asked.chart:
             return await self._files(name, revision)
         if (chosen := _target(self.project, name)) is not None:
-            project = await self._at(revision)
+            project = await self._project(revision)
             app, target = project.app(chosen[0]), project.target(*chosen)
             return _single(word_of(f"{app.name}/{target.name}", revision), await rendered(project, app, target, self._asked.rules))
         here = self._asked.folder / name
@@ -107,17 +131,40 @@ class Sides:
         return path.relative_to(base).as_posix(), self._roots[revision]
 
     async def _all(self, revision: str) -> Side:
-        return Side(revision, await self._targets(await self._at(revision)), several=True)
+        """All targets of a revision; none where that has no trimtab.yaml yet, so that all of the other side are new."""
+        project = await self._at(revision)
+        if project is None:
+            return Side(f"{revision}, which has no {FILE}", (), several=True)
+        return Side(revision, await self._targets(project), several=True)
 
     async def _targets(self, project: Project) -> tuple[Rendered, ...]:
         return await rendered_all(project, project.chosen(""), self._asked.rules)
 
-    async def _at(self, revision: str) -> Project:
+    async def _project(self, revision: str) -> Project:
+        project = await self._at(revision)
+        if project is None:
+            raise InputError(f"{revision} has no {FILE}")
+        return project
+
+    async def _at(self, revision: str) -> Project | None:
+        """The project of a revision, or of the work tree; None for a revision without a trimtab.yaml."""
         if revision not in self._projects:
             folder = self._asked.folder
-            at = load(folder) if not revision else await self._stack.enter_async_context(load_at(folder, revision))
-            self._projects[revision] = at
+            if revision:
+                root, commit, below = await self._stack.enter_async_context(exported(folder, revision))
+                own = project_in(root, commit, below) if written_in(root, below) is not None else None
+            else:
+                root, commit, own = repository_root(folder) or folder.resolve(), "", None if self._asked.untrusted else load(folder)
+            self._projects[revision] = self._lawful(own, root, commit) if self._asked.untrusted else own
         return self._projects[revision]
+
+    def _lawful(self, own: Project | None, root: Path, commit: str) -> Project:
+        """The first side's project, for files in another place. InputError where the first side has none, or is not a commit."""
+        if self._law is None:
+            if own is None or self._projects:
+                raise InputError(STRANGERS)
+            self._law = own
+        return replace(self._law, root=root, commit=commit)
 
     async def _commit(self, name: str) -> bool:
         location = await locate(str(self._asked.folder), "", Git())
@@ -129,6 +176,7 @@ async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey |
 
     Without `after`, the work tree: all of it, or the same target or folder. InputError where the two sides cannot be compared.
     """
+    nothing_fetched(untrusted=asked.untrusted, network=asked.rules.network)
     async with AsyncExitStack() as stack:
         sides = Sides(asked, stack)
         one = await sides.of(before)
@@ -141,12 +189,15 @@ async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey |
             )
         if other is None:
             return None
+        if not (one.rendered or other.rendered):
+            raise InputError(f"there is nothing to compare in {one.name}, and in {other.name}")
         return one.name, other.name, tuple(_pairs(one, other, secret))
 
 
 @asynccontextmanager
 async def targets(name: str, revision: str, asked: Asked) -> AsyncIterator[tuple[Project, Sequence[tuple[App, Target]]]]:
     """The targets that `APP`, `APP/TARGET` or nothing at all stands for, in the work tree or at a revision."""
+    nothing_fetched(untrusted=asked.untrusted, network=asked.rules.network)
     async with AsyncExitStack() as stack:
         project = await stack.enter_async_context(load_at(asked.folder, revision)) if revision else load(asked.folder)
         yield project, project.chosen(name)

@@ -19,6 +19,7 @@ from trimtab.faces.cli.rollouts import show_json
 from trimtab.faces.rendering import documents, view
 from trimtab.model.rendered import Rendered
 from trimtab.promotion.text import one_line
+from trimtab.wiring.check_base import from_a_fork
 from trimtab.wiring.comparing import Asked, comparisons, targets
 from trimtab.wiring.pipeline import Rules, find, rendered_all
 from trimtab.wiring.repository import fingerprint_key
@@ -72,13 +73,15 @@ def diff_command(
       trimtab diff values-stable.yaml values-canary.yaml --chart charts/web
       trimtab diff main HEAD --path deploy
     """  # fmt: skip
-    asked = Asked(repo or Path.cwd(), chart, values, Rules(network=network))
+    asked = Asked(repo or Path.cwd(), chart, values, Rules(network=network), from_a_fork(os.environ))
     if path and (chart or values):
         raise InputError("--path is for plain manifests, --chart and --values are for charts: give one of them")
     if not path:
         say_where(asked.folder)
         found = asyncio.run(comparisons(before, after, asked, fingerprint_key(os.environ)))
         if found is not None:
+            if asked.untrusted:
+                click.echo(f"both sides by the trimtab.yaml of {found[0]}, for this comes from another repository", err=True)
             return show(found[:2], found[2], output)
     if chart or not after:
         raise InputError(_unknown(before, after, asked))
@@ -176,7 +179,7 @@ def render_command(target: str, revision: str, repo: Path | None, network: bool,
       trimtab render web/canary
       trimtab render web --at main -o json
     """
-    asked = Asked(repo or Path.cwd(), rules=Rules(network=network))
+    asked = Asked(repo or Path.cwd(), rules=Rules(network=network), untrusted=from_a_fork(os.environ))
     place, found = asyncio.run(all_rendered(target, revision, asked))
     click.echo(f"in {place}", err=True)
     secret = fingerprint_key(os.environ)

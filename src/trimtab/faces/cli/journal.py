@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from trimtab.faces.cli.replays import exit_code, replay_text
 from trimtab.faces.cli.tables import aligned, cut
 from trimtab.faces.exits import DONE, FAILED
 from trimtab.faces.verdicts import ReplayView, replay_view
+from trimtab.promotion.edges import refuse_pull_requests
 from trimtab.promotion.evidence import decode
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems
 from trimtab.promotion.recounting import comparison
@@ -108,6 +110,8 @@ def recomputed(entry: Entry, proof: bytes | None) -> ReplayView:
 
 def retry(name: str, reason: str, output: str) -> None:
     """Lets content that was rolled back go on. InputError where none is held."""
+
+    refuse_pull_requests(os.environ)
 
     async def work() -> Entry:
         found, records = await opened()
