@@ -142,7 +142,8 @@ class Apps:
         keys = memory.keys(self._apps, made, same) if memory is not None else {}
         found = {app: entry for app, key in keys.items() if memory is not None and (entry := memory.recall(key)) is not None}
         left = [unit for app, together in self._apps.items() if app not in found for unit in together]
-        self._now = await side(self._places.root, left, self._asked.rules)
+        known = {name: parts.inputs for name, parts in made.items() if parts is not None}
+        self._now = await side(self._places.root, left, self._asked.rules, known)
         before = await self._before(self._now, same)
         for app, together in grouped(left).items():
             # What strangers left alone is held against the base, too: it says which schemas count.

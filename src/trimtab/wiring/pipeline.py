@@ -19,6 +19,7 @@ from trimtab.adapters.git.export import export
 from trimtab.adapters.git.location import Local, locate
 from trimtab.adapters.git.process import Git
 from trimtab.adapters.rendering import helm, kustomize, plain
+from trimtab.adapters.rendering.kustomization import Tree
 from trimtab.adapters.rendering.request import DEADLINE, Rendering, Request, inside, read, relative
 from trimtab.adapters.rendering.tool import Tools
 from trimtab.config.consumers import uses
@@ -208,8 +209,13 @@ async def beside(works: Sequence[Callable[[], Awaitable[T]]]) -> tuple[T, ...]:
     return tuple(task.result() for task in found)
 
 
-async def render(request: Request, rendering: str, rules: Rules | None = None, commit: str = "") -> Rendered:
-    """What a folder or chart renders to, whether or not a `trimtab.yaml` names it. Empty `rendering`: as the folder looks."""
+async def render(
+    request: Request, rendering: str, rules: Rules | None = None, commit: str = "", walked: Tree | None = None
+) -> Rendered:
+    """What a folder or chart renders to, whether or not a `trimtab.yaml` names it. Empty `rendering`: as the folder looks.
+
+    `walked` is what is known of a kustomization already.
+    """
     rules = rules or Rules()
     request = replace(request, network=rules.network, deadline=rules.deadline)
     rendering = rendering or kind_of(request)
@@ -217,7 +223,7 @@ async def render(request: Request, rendering: str, rules: Rules | None = None, c
         case "helm":
             made: Rendering = await helm.render(request, rules.tools)
         case "kustomize":
-            made = await kustomize.render(request, rules.tools)
+            made = await kustomize.render(request, rules.tools, walked)
         case _:
             made = await asyncio.to_thread(plain.render, request)
     objects, inputs = tuple(made.objects), tuple(sorted(made.inputs))

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from trimtab.adapters.rendering import plain
+from trimtab.adapters.rendering.inputs import Inputs
 from trimtab.adapters.rendering.objects import apart, manifests
 from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import inside, read
@@ -43,22 +44,26 @@ def grouped(units: Sequence[Unit]) -> dict[str, list[Unit]]:
     return found
 
 
-async def side(root: Path, asked: Sequence[Unit], rules: Rules) -> Side:
-    """Renders units; as many tools run at once as there are processors. What does not render is told, other trouble raised."""
-    done = await beside([partial(_rendered, unit, rules) for unit in asked])
+async def side(root: Path, asked: Sequence[Unit], rules: Rules, known: Mapping[str, Inputs | None] | None = None) -> Side:
+    """Renders units; as many tools run at once as there are processors. What does not render is told, other trouble raised.
+
+    `known` is what units are made from, by their names, as far as it was found already.
+    """
+    done = await beside([partial(_rendered, unit, rules, (known or {}).get(unit.name)) for unit in asked])
     results = [(unit.name, *found) for unit, found in zip(asked, done, strict=True)]
     rendered = {name: found for name, found, _ in results if found is not None}
     broken = tuple((name, error) for name, _, errors in results for error in errors)
     return Side(root, tuple(asked), rendered, broken)
 
 
-async def _rendered(unit: Unit, rules: Rules) -> tuple[Rendered | None, list[DocumentError]]:
+async def _rendered(unit: Unit, rules: Rules, known: Inputs | None) -> tuple[Rendered | None, list[DocumentError]]:
     """What a unit renders to, and what keeps it, or some of its files, from it."""
     try:
-        rendering = unit.rendering or kind_of(unit.request)
+        walked = known.tree if known is not None and not rules.network else None
+        rendering = unit.rendering or ("kustomize" if walked is not None else kind_of(unit.request))
         if rendering == "plain":
             return await asyncio.to_thread(_plain, unit)
-        return await render(unit.request, rendering, rules), []
+        return await render(unit.request, rendering, rules, walked=walked), []
     except DocumentError as error:
         if not error.file and unit.place[0]:
             error = DocumentError(f"{unit.name}: {error.problem}", file=unit.place[0], line=unit.place[1])

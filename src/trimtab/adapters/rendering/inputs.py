@@ -4,11 +4,11 @@ Everything counts that could change what is rendered: bases, components, generat
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab.adapters.rendering.chart import open_chart, read_by
-from trimtab.adapters.rendering.kustomization import PLUGINS, walk
+from trimtab.adapters.rendering.kustomization import PLUGINS, Tree, walk
 from trimtab.adapters.rendering.plain import below
 from trimtab.adapters.rendering.request import Request, inside, relative
 from trimtab.documents.kubernetes import KUSTOMIZATIONS
@@ -23,6 +23,8 @@ class Inputs:
     """Folders in which a file that comes or goes makes a difference."""
     names: tuple[str, ...] = ()
     """Which names make one there, and only in the folder itself; without any every name does, in folders below, too."""
+    tree: Tree | None = field(default=None, repr=False, compare=False)
+    """Of a kustomization: all that it reads, so that rendering need not look again."""
 
 
 def inputs(request: Request, rendering: str, files: Sequence[str] = ()) -> Inputs | None:
@@ -41,7 +43,7 @@ def inputs(request: Request, rendering: str, files: Sequence[str] = ()) -> Input
         tree = walk(request)
         if tree.remote or any(name in one.value for one in tree.kustomizations for name in PLUGINS):
             return None
-        return Inputs(_names(root, list(tree.files)), _names(root, [one.folder for one in tree.kustomizations]), KUSTOMIZATIONS)
+        return Inputs(_names(root, list(tree.files)), _names(root, [one.folder for one in tree.kustomizations]), KUSTOMIZATIONS, tree)
     if files:
         return Inputs(tuple(files), ())
     return Inputs(_names(root, below(request)), (request.path,))

@@ -8,6 +8,8 @@ import asyncio
 import json
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from trimtab.adapters.rendering.blame import of_kustomize
@@ -16,7 +18,7 @@ from trimtab.adapters.rendering.objects import apart, made, manifests
 from trimtab.adapters.rendering.origins import Origins
 from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, relative
-from trimtab.adapters.rendering.tool import Tools, both, run
+from trimtab.adapters.rendering.tool import NO_HOME, Tools, both, run
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError, Unavailable
 from trimtab.model.rendered import RenderedObject
@@ -31,21 +33,34 @@ _versions: dict[str, str] = {}
 """What each program says it is; asked once in each process."""
 
 
-async def render(request: Request, tools: Tools) -> Rendering:
-    """What an overlay renders to. DocumentError with file and line for what is wrong with it; InputError without a tool."""
-    tree = await asyncio.to_thread(walk, request)
+async def render(request: Request, tools: Tools, walked: Tree | None = None) -> Rendering:
+    """What an overlay renders to. DocumentError with file and line for what is wrong with it; InputError without a tool.
+
+    `walked` is what `walk` found for the same request, where somebody has asked already.
+    """
+    tree = walked if walked is not None else await asyncio.to_thread(walk, request)
     name, program = find(request, tools)
-    with tempfile.TemporaryDirectory(prefix="trimtab-") as home:
-        environment = tools.variables(Path(home), network=request.network and tree.remote)
-        command = (*COMMANDS[name], "--", str(request.root / request.path))
-        done, version = await both(
-            run(program, command, Path(home), environment, request.deadline),
-            version_of(name, program, Path(home), tools),
-        )
+    command = (*COMMANDS[name], "--", str(request.root / request.path))
+    with _home(request, tree) as home:
+        building = run(program, command, request.root, tools.variables(home, network=request.network and tree.remote), request.deadline)
+        if program in _versions:
+            done, version = await building, _versions[program]
+        else:
+            done, version = await both(building, version_of(name, program, tools))
     if done.code != 0:
         raise of_kustomize(request, tree, done.errors)
     objects = await asyncio.to_thread(_objects, request, tree, done.out, version)
     return Rendering(version, apart(objects), sorted(relative(request.root, path) for path in tree.files))
+
+
+@contextmanager
+def _home(request: Request, tree: Tree) -> Iterator[Path]:
+    """Where a tool may write: nowhere, unless it fetches something."""
+    if not (request.network and tree.remote):
+        yield NO_HOME
+        return
+    with tempfile.TemporaryDirectory(prefix="trimtab-") as home:
+        yield Path(home)
 
 
 def _objects(request: Request, tree: Tree, out: str, version: str) -> list[RenderedObject]:
@@ -70,11 +85,11 @@ def find(request: Request, tools: Tools) -> tuple[str, str]:
     raise Unavailable(MISSING.format(label=request.label))
 
 
-async def version_of(name: str, program: str, home: Path, tools: Tools) -> str:
+async def version_of(name: str, program: str, tools: Tools) -> str:
     """`kustomize v5.8.1`, or `kubectl v1.37.1 (Kustomize v5.8.1)`."""
     if program not in _versions:
         words = ("version",) if name == "kustomize" else ("version", "--client", "-o", "json")
-        done = await run(program, words, home, tools.variables(home, network=False), 20.0)
+        done = await run(program, words, Path("/"), tools.variables(NO_HOME, network=False), 20.0)
         _versions[program] = _named(name, done.out)
     return _versions[program]
 

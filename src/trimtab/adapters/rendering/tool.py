@@ -20,6 +20,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 NOWHERE = "http://127.0.0.1:1"
 """A proxy that nobody is, for tools that would fetch something unasked."""
+NO_HOME = Path(os.devnull)
+"""The home of a tool that has no reason to write anything: there is nothing below it, and nothing can be put there."""
 FOR_NETWORK = (
     "PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "SSH_AUTH_SOCK", "GIT_SSH_COMMAND",
@@ -52,7 +54,7 @@ class Tools:
         return shutil.which(name, path=self.path)
 
     def variables(self, home: Path, *, network: bool) -> dict[str, str]:
-        """The environment of a tool whose home is a temporary folder."""
+        """The environment of a tool with a home of its own."""
         places = {name: str(home) for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
         own = {**places, "LC_ALL": "C", "KUBECONFIG": os.devnull}
         if network:
@@ -79,7 +81,7 @@ async def run(
     try:
         async with asyncio.timeout(deadline):
             reading = both(_read(process.stdout, LARGEST, name), _read(process.stderr, LOUDEST, name))
-            (out, errors), _ = await both(reading, _write(process.stdin, stdin))
+            (out, errors), _ = await both(reading, _write(process.stdin, stdin)) if stdin else (await reading, None)
             code = await process.wait()
     except TimeoutError:
         raise Unavailable(f"{name} did not finish within {deadline:g} s and was stopped") from None
