@@ -13,6 +13,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from pipeline.scaffolded import shown
 from pipeline.trees import FOUNDING, git
 from trimtab.documents.decode import read_documents
 from trimtab.faces.cli.main import cli
@@ -103,10 +104,66 @@ def test_a_person_is_asked_and_may_keep_a_file(tmp_path: Path) -> None:
     os.close(ours)
     os.close(theirs)
     assert done.returncode == 2, done.stderr
+    assert all(f"\n  {strategy:10} " in done.stderr for strategy in STRATEGIES)
     assert "Replace trimtab.yaml?" in done.stderr and (tmp_path / "trimtab.yaml").read_text() == "mine: 1\n"
     deployment = yaml.safe_load((tmp_path / "k8s/base/deployment.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert (deployment["metadata"]["name"], container["image"], container["ports"][0]["containerPort"]) == ("web", "web:1.0.0", 9090)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_person_is_asked_for_everything_of_each_strategy_and_for_nothing_that_it_has_no_use_for(strategy: str, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, b"\n" * 20)
+    command = [sys.executable, "-m", "trimtab", "init", strategy, "--repo", str(empty(tmp_path))]
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    asked = re.findall(r"([A-Z][A-Za-z, ]+)(?: \([^)]*\))? \[[^]]*\]: ", done.stderr)
+    judging = ["How judged content gets to everybody", "Prometheus, as a runner reaches it"]
+    everything = ["App", "Namespace", "Image", "Port", "Protected branch", "Workflows for", *judging]
+    assert asked == (everything[:-2] if strategy == "flagger" else everything)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_comes_next_are_the_lines_of_the_strategys_page(strategy: str, tmp_path: Path) -> None:
+    done = init(empty(tmp_path), strategy, "--yes", "-o", "json")
+    lines = [line for line in json.loads(done.stdout)["next"] if not line.startswith("#")]
+    assert [f"trimtab init {strategy}", *lines] == shown(strategy, "Begin")
+
+
+@pytest.mark.parametrize(("ci", "named"), [("github", "secrets KUBECONFIG"), ("gitlab", "KUBECONFIG (of type file)"), ("none", "")])
+def test_what_has_to_be_set_is_said_by_the_names_that_workflows_read(ci: str, named: str, tmp_path: Path) -> None:
+    done = init(empty(tmp_path), "kustomize", "--yes", "--ci", ci)
+    told = " ".join(line for line in done.stdout.splitlines() if line.startswith("  #"))
+    assert named in told and bool(told) is bool(named)
+    texts = " ".join(files(tmp_path).values())
+    assert {name for name in re.findall(r"[A-Z]+_?[A-Z_]{3,}", told) if name not in texts} == set()
+
+
+def test_a_folder_in_no_repository_is_told_to_become_one(tmp_path: Path) -> None:
+    done = init(tmp_path, "kustomize", "--yes", "--app", "shop")
+    assert "\n  git init --initial-branch main\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("flagger", "--promotion", "push"), "trimtab operator --metrics-server"),
+        (("flagger", "--prometheus", "http://prometheus:9090"), "trimtab operator --metrics-server"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = init(empty(tmp_path), "--yes", *words, code=2)
+    assert said in str(done.exception) and files(tmp_path) == {}
+
+
+def test_an_app_that_is_there_has_its_own_image_and_port(tmp_path: Path) -> None:
+    before = files(founding("strategy-4", tmp_path))
+    for words in (("--image", "shop:2"), ("--port", "80")):
+        assert "is there already" in str(init(tmp_path, "kustomize", "--yes", *words, code=2).exception)
+    assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -210,7 +267,7 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for each strategy and way of promotion, with the workflows for both kinds of CI."""
     top = tmp_path_factory.mktemp("kinds")
     for strategy in STRATEGIES:
-        for promotion in ("pull-request", "push", "issue"):
+        for promotion in ("pull-request", "push", "issue") if strategy != "flagger" else ("",):
             folder = top / f"{strategy}-{promotion}"
             folder.mkdir()
             init(empty(folder), strategy, "--yes", "--ci", "both", "--promotion", promotion)
@@ -226,7 +283,7 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_workflows_fit_the_schema_of_their_ci(schema: str, pattern: str, more: list[str], every_kind: Path) -> None:
     found = [str(path) for path in every_kind.glob(pattern)]
-    assert len(found) >= 3 * len(STRATEGIES)
+    assert len(found) >= 3 * (len(STRATEGIES) - 1) + 1
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, *more, *found]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout

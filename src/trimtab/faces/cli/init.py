@@ -15,6 +15,7 @@ import click
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, show_json
 from trimtab.faces.scaffolds.files import files
+from trimtab.faces.scaffolds.following import following
 from trimtab.faces.scaffolds.layout import STRATEGIES, Answers, Layout, Strategy, usual
 from trimtab.faces.scaffolds.recognising import charts, overlays
 from trimtab.faces.scaffolds.writing import Fate, Proposal, proposals, write
@@ -33,6 +34,19 @@ REMOTE = re.compile(r"[\w/][\w.+:/@~-]*")
 FORGES = ("github", "gitlab", "gitea")
 CI, PROMOTIONS = ("github", "gitlab", "both", "none"), ("pull-request", "push", "issue")
 PROMETHEUS = "http://prometheus.monitoring:9090"
+MEANINGS: dict[Strategy, str] = {
+    "kustomize": "the pipeline applies overlays with kubectl, watches the canary, and promotes",
+    "helm": "the pipeline upgrades releases with helm, watches the canary, and promotes",
+    "argocd": "Argo CD follows the branch; the pipeline watches the canary, and promotes",
+    "flagger": "the pipeline applies manifests; `trimtab operator` in the cluster shows them to a few, and promotes",
+}
+
+
+SOUGHT: dict[Strategy, str] = {
+    **dict.fromkeys(("kustomize", "argocd"), "a pair of overlays (canary beside stable)"),
+    "helm": "a chart with values-canary.yaml beside values-production.yaml",
+}
+"""What is recognised, where it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,33 +138,49 @@ def init_command(
         raise InputError("there is no terminal to ask at. Give --yes to take the default of everything that no option says")
     answers = asked(Wish(app, namespace, image, port, branch, ci, promotion, prometheus, forge), strategy, around, Asking(person))
     fates = write(around.root, proposals(around.root, files(answers)), deciding(person, force, output == "text"), dry=dry_run)
-    end(answers, fates, dry=dry_run, output=output)
+    end(answers, fates, () if dry_run else following(answers, git=around.git), output=output)
 
 
 def asked(wish: Wish, strategy: Strategy | None, around: Surroundings, asking: Asking) -> Answers:
     """Everything that is needed, from options, from the repository, from a person, or from defaults, in this order."""
     there = {"kustomize": overlays(around.root), "helm": charts(around.root)}
     likely = next((name for name, found in there.items() if found), "kustomize")
+    if strategy is None and asking.person:
+        click.echo("\n".join(f"  {name:10} {meaning}" for name, meaning in MEANINGS.items()), err=True)
     chosen: Strategy = strategy or asking.choice("", "Strategy", STRATEGIES, likely)  # type: ignore[assignment]
     found = one(there["helm" if chosen == "helm" else "kustomize"] if chosen != "flagger" else (), wish.app, asking)
+    useful(wish, chosen, new=found is None)
     if found is None:
+        if chosen in SOUGHT:
+            click.echo(f"{SOUGHT[chosen]} is not here yet, so an app is written anew", err=True)
         app = asking.text(wish.app, "App", named(around), NAME)
         found = usual(chosen, app, asking.text(wish.namespace, "Namespace", "production", NAME))
     else:
         click.echo(f"found {found}", err=True)
         found = replace(found, namespace=asking.text(wish.namespace or found.namespace, "Namespace", "production", NAME))
     safe(found)
-    new = not found.there
+    new, judges = not found.there, chosen != "flagger"
     return Answers(
         chosen, found,
         asking.text(wish.image, "Image", f"{found.app}:1.0.0", IMAGE) if new else "",
         wish.port or int(asking.text("", "Port", "8080", PORT) if new else 0),
         asking.text(wish.branch, "Protected branch", around.branch, BRANCH),
         asking.choice(wish.ci, "Workflows for", CI, "gitlab" if "gitlab" in around.remote else "github"),
-        asking.choice(wish.promotion, "How judged content gets to everybody", PROMOTIONS, "pull-request"),
-        asking.text(wish.prometheus, "Prometheus, as a runner reaches it", PROMETHEUS, ADDRESS),
+        asking.choice(wish.promotion, "How judged content gets to everybody", PROMOTIONS, "pull-request") if judges else "",
+        asking.text(wish.prometheus, "Prometheus, as a runner reaches it", PROMETHEUS, ADDRESS) if judges else "",
         remote_of(around, chosen), wish.forge,
     )  # fmt: skip
+
+
+def useful(wish: Wish, strategy: Strategy, *, new: bool) -> None:
+    """InputError for an option that would change nothing."""
+    if strategy == "flagger" and (wish.promotion or wish.prometheus):
+        raise InputError(
+            "--promotion and --prometheus are for pipelines that judge; here the operator does. Tell it of Prometheus with "
+            "`trimtab operator --metrics-server`"
+        )
+    if not new and (wish.image or wish.port):
+        raise InputError("--image and --port are for an app that is written anew; this one is there already, and is left as it is")
 
 
 def remote_of(around: Surroundings, strategy: Strategy) -> str:
@@ -202,13 +232,14 @@ def deciding(person: bool, force: bool, shown: bool) -> Callable[[Proposal], boo
     return decide
 
 
-def end(answers: Answers, fates: dict[str, Fate], *, dry: bool, output: str) -> None:
-    """Says what became of each file and what comes next, and ends."""
+def end(answers: Answers, fates: dict[str, Fate], then: Sequence[str], *, output: str) -> None:
+    """Says what became of each file and what comes `then`, and ends; without that it was a dry run."""
+    dry = not then
     if output == "json":
         layout = answers.layout
         show_json(
             {"strategy": answers.strategy, "app": layout.app, "namespace": layout.namespace, "recognised": layout.there, "dryRun": dry,
-             "files": [{"path": path, "fate": fate} for path, fate in fates.items()]}
+             "files": [{"path": path, "fate": fate} for path, fate in fates.items()], "next": list(then)}
         )  # fmt: skip
     else:
         for path, fate in fates.items():
@@ -217,5 +248,6 @@ def end(answers: Answers, fates: dict[str, Fate], *, dry: bool, output: str) -> 
         if kept:
             click.echo(f"left as they are: {', '.join(kept)}. Give --force to replace them")
         elif not dry:
-            click.echo("next: `trimtab check`; then docs/strategies/README.md says what has to be set for the pipeline")
+            click.echo("\n".join(("next:", *(f"  {line}" for line in then))))
+            click.echo(f"docs/strategies/{answers.strategy}.md in Trimtab's repository says what happens then")
     sys.exit(InputError.exit_code if Fate.KEPT in fates.values() else 0)
