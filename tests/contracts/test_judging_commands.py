@@ -73,7 +73,7 @@ def test_a_plan_from_given_figures_tells_of_every_step() -> None:
 
 def test_a_plan_for_too_little_traffic_says_so_and_what_it_would_take() -> None:
     result = plan("--rps", 0.8, "--baseline", "0.1%", "--weights", "1,50")
-    assert "1 % for 30 min is blind to anything below 150x; to refute 3x, as the next weight asks, takes" in result.output
+    assert "1 % for 30 min is blind to anything below 150x the usual errors; to refute 3x, as the next weight asks, takes" in result.output
     assert "Within the deadline of a step nothing is proved at 1 %, 50 %." in result.output
     assert "the quickest, --weights 1,5,10,25,50, needs 19 h 46 min for a step" in result.output
     assert "12,500/s" in plan("--rps", 50000, "--baseline", "0.1%").output

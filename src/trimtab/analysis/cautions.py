@@ -34,7 +34,7 @@ def of_pods(rules: JudgeRules, canary_pods: int) -> tuple[str, ...]:
     if canary_pods >= least:
         return ()
     if canary_pods <= 0:
-        return ("the canary's pods cannot be told apart: a bad node looks like a bad configuration",)
+        return ("the canary's pods cannot be told apart where requests are counted: one bad node looks like a bad configuration",)
     pods = "one pod" if canary_pods == 1 else f"{canary_pods} pods"
     return (f"the canary has {pods}: a bad node looks like a bad configuration; with {least} or more, no single pod can roll it back",)
 
@@ -52,15 +52,16 @@ def of_routing(rules: JudgeRules, sticky: bool) -> tuple[str, ...]:
 def of_history(rules: JudgeRules, calibration: Calibration) -> tuple[str, ...]:
     """Noise that nobody measured."""
     found = []
+    risk = "whether it usually fails evenly or in bursts, and a burst may roll back a good change"
     for metric in rules.metrics:
         if metric.role is Role.INFO or metric.kind in (Measured.OBJECTIVE, Measured.RESTARTS):
             continue
         known = calibration.of(metric.name)
         seconds = (known.ended - known.began).total_seconds() if known.began and known.ended else 0.0
         if not seconds:
-            found.append(f"{metric.name} has no history: how unevenly it fails on a good day is not known, and a noisy day may roll back")
+            found.append(f"{metric.name} has no history: it is not known {risk}")
         elif seconds < SHORT:
-            found.append(f"{metric.name} has {spoken(seconds)} of history; an hour is needed to know how unevenly it fails")
+            found.append(f"{metric.name} has {spoken(seconds)} of history; an hour is needed to know {risk}")
     return tuple(found)
 
 
@@ -77,8 +78,9 @@ def of_steps(
         plan = planned(traffic, usable, rules, lasts)
         blind = [said for step, said in zip(plan.steps, blindness(plan), strict=True) if step.needs > step.lasts]
         if blind:
+            usual = "hardly any fail" if plan.steps[0].rate_to_refute is not None else f"{percent(traffic.base)} fail"
             found.append(
-                f"{metric.name}, at the history's {digits(traffic.rate)} requests a second of which {percent(traffic.base)} are bad: "
+                f"{metric.name}, at the usual {digits(traffic.rate)} requests a second of which {usual}: "
                 f"{'; '.join(blind)}. `trimtab plan` proposes other weights and times"
             )
     return tuple(found)

@@ -5,7 +5,7 @@ Ratios and odds are rounded for people; the figures themselves are in `model.rul
 
 from math import exp, log
 
-from trimtab.model.judging import Ending, JudgeRules, JudgeStep, Measured, Role
+from trimtab.model.judging import Ending, JudgeRules, Measured, Role
 from trimtab.model.ruling import Counts, JudgeDecision, MetricReading, Reason, Ruling
 from trimtab.model.spans import spoken
 
@@ -31,19 +31,25 @@ ENDINGS = {
 def sentence(decision: JudgeDecision, rules: JudgeRules) -> str:
     """What happened and why, for someone who sees nothing else."""
     called = CALLED[decision.ruling] if not (decision.ruling is Ruling.GO_ON and decision.step.last) else "Good enough to promote"
-    weight = decision.step.weight
-    where = f"at {percent(weight)}" if weight else f"with {percent(decision.measured_share)} of the requests"
-    parts = [f"{called} after {spoken(decision.exposed)} {where}: {because(decision, rules)}"]
+    parts = [f"{called} after {lasted(decision)}: {because(decision, rules)}"]
     if decision.final and decision.ending is not None:
         parts.append(f"Waiting is over: {ENDINGS[decision.ending]}.")
     return " ".join(parts)
+
+
+def lasted(decision: JudgeDecision) -> str:
+    """How long the canary has served, and how much of that at this step."""
+    weight = decision.step.weight
+    where = f"at {percent(weight)}" if weight else f"with {percent(decision.measured_share)} of the requests"
+    whole, here = spoken(decision.exposed), spoken(min(decision.exposed, decision.at - decision.step.began))
+    return f"{whole} {where}" if whole == here else f"{whole}, {here} of them {where}"
 
 
 def because(decision: JudgeDecision, rules: JudgeRules) -> str:
     """The reason, with the figures it stands on."""
     subject = main_reading(decision)
     if decision.reason is Reason.SILENCE:
-        return "no complete scrape of canary and primary has come in; missing data is never a success."
+        return "canary and primary are not both being counted; missing data is never a success."
     if subject is None:
         return "nothing is measured."
     if decision.reason is Reason.SHARED_BREACH:
@@ -51,7 +57,7 @@ def because(decision: JudgeDecision, rules: JudgeRules) -> str:
             f"canary and primary both break the objective of {subject.metric}; that is not the canary's doing, and nothing moves meanwhile."
         )
     if decision.ruling in (Ruling.COLLECTING, Ruling.INSUFFICIENT) and not subject.canary.total + subject.primary.total:
-        return "no complete scrape of canary and primary has come in yet."
+        return "canary and primary have not both been counted yet."
     facts = f"{compared(subject, alone=len(decision.readings) == 1)}."
     odds = {
         Reason.WORSE: rollback_odds,
@@ -93,7 +99,7 @@ def rollback_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules
     joint = " together" if len(decision.culprits) > 1 else ""
     slow = "slower" if row.kind is Measured.LATENCY else "worse"
     names = f" ({', '.join(decision.culprits)}{joint})" if len(decision.culprits) > 1 or decision.jointly else ""
-    pods = f"{ratio(without)} whichever pod is left out" if without != worse else "there are too few pods to leave one out"
+    pods = f"{ratio(without)} whichever pod is left out" if without != worse else "no pod could be left out"
     return (
         f"Odds {ratio(worse)} that it is {slow} at all{names}, {ratio(beyond)} that it is {slow} than the tolerated "
         f"{tolerated(row)}; {pods}; no scrape counted for more than {rules.cap:g}:1."
@@ -123,7 +129,7 @@ def going_on(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> 
     within = ""
     if decision.overridden:
         within = f" It is a little worse (about {row.ratio:.2g} times), inside your tolerance of {tolerated(row)}."
-    return f"Odds {ratio(row.refuted)} against {refuted_words(row, decision.step)}.{within}"
+    return f"Odds {ratio(row.refuted)} that {refuted_words(row)}.{within}"
 
 
 def tolerated(row: MetricReading) -> str:
@@ -131,14 +137,14 @@ def tolerated(row: MetricReading) -> str:
     return f"{row.tolerated:.3g} times" if row.rate_tolerated is None else f"{percent(row.rate_tolerated)}"
 
 
-def refuted_words(row: MetricReading, step: JudgeStep) -> str:
-    """What has to be refuted."""
+def refuted_words(row: MetricReading) -> str:
+    """What is so where the regression that matters is refuted."""
     if row.kind is Measured.LATENCY:
-        return f"it being {row.to_refute - 1:.0%} slower"
+        return f"it is less than {percent(row.to_refute - 1)} slower"
     if row.rate_to_refute is not None:
-        return f"{percent(row.rate_to_refute)} of its requests failing"
-    following = "everywhere" if step.last else f"at {percent(step.next_weight)}"
-    return f"a ratio of {row.to_refute:.3g}, which {following} would hurt too much"
+        return f"fewer than {percent(row.rate_to_refute)} of its requests fail"
+    verb = "restarts" if row.kind is Measured.RESTARTS else "fails"
+    return f"it {verb} less than {row.to_refute:.3g} times as often as the primary"
 
 
 def still_needed(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
@@ -147,7 +153,7 @@ def still_needed(decision: JudgeDecision, row: MetricReading, rules: JudgeRules)
         return "Nothing speaks against it; the step lasts a while longer, for what needs minutes to show."
     if decision.reason is Reason.WARM_UP:
         return "The canary warms up; only a far worse one is rolled back."
-    so_far = f"So far odds {ratio(row.refuted)} against {refuted_words(row, decision.step)}; {rules.promote_odds:g}:1 are needed."
+    so_far = f"Odds so far {ratio(row.refuted)} that {refuted_words(row)}; {rules.promote_odds:g}:1 count as proof."
     return f"{so_far} {change(decision, rules)}"
 
 
@@ -160,13 +166,11 @@ def change(decision: JudgeDecision, rules: JudgeRules) -> str:
     if decision.needed is None or decision.minutes is None:
         return "How long that takes is not known yet: no base rate of errors has been seen."
     share = decision.measured_share or decision.planned_share
-    wanted = (
-        f"At an equal canary that takes about {number(round(decision.needed))} more requests, "
-        f"{number(round(decision.needed * share))} of them on the canary: {spoken(decision.minutes * 60)} at the present rate"
-    )
+    requests = f"{number(round(decision.needed))} requests, {number(round(decision.needed * share))} of them to the canary"
+    wanted = f"A canary as good as the primary needs about {spoken(decision.minutes * 60)} more to prove that ({requests})"
     if decision.ruling is Ruling.COLLECTING:
         return f"{wanted}."
-    return f"{wanted}, more than is left. A larger weight, a larger growth to refute or a later deadline would change that."
+    return f"{wanted}, and has less. A larger weight, a larger growth to refute or a later deadline would change that."
 
 
 def rows(decision: JudgeDecision, rules: JudgeRules) -> tuple[tuple[str, ...], ...]:

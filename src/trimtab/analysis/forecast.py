@@ -67,7 +67,8 @@ def until(evidence: float, base: Number, share: Number, ratio: Number, noise: Nu
 
 def detectable(requests: Number, base: Number, share: Number, noise: Number, rules: JudgeRules) -> Array:
     """The least ratio held, on average, within so many requests of both arms: the step is blind to what lies below; inf if none is."""
-    tried = np.exp(np.linspace(np.log(1.05), np.log(1000.0), 400))
+    # Where hardly anything fails, a canary that fails at everything is worse by far more than a thousand times.
+    tried = np.exp(np.linspace(np.log(1.05), np.log(max(1000.0, 1 / float(np.min(base)))), 400))
     wide = [np.asarray(each, dtype=np.float64)[..., None] for each in (requests, base, share, noise)]
     sizes = to_hold(wide[1], wide[2], tried, wide[3], rules)
     enough = sizes <= wide[0]

@@ -63,6 +63,8 @@ class StepPlan:
     """How long the step lasts: as given, else as long as it needs; no longer than the policy's deadline."""
     blind_below: float
     """The least ratio held within that time."""
+    blind_rate: float
+    """The same as a share of the canary's requests."""
     errors: float
     """Failures of a canary as good as the primary in that time."""
     rate_to_refute: float | None = None
@@ -124,6 +126,8 @@ def of_step(traffic: Traffic, weights: tuple[float, float], rules: JudgeRules, l
     )
     time = min(needs if lasts is None else lasts, rules.step_deadline.total_seconds())
     seen = traffic.rate * max(0.0, time - traffic.interval)
+    blind = float(forecast.detectable(seen, traffic.base, weight, divisor, rules))
+    blind = blind if blind * traffic.base <= 1 else np.inf
     return StepPlan(
         weight,
         traffic.rate * weight,
@@ -132,7 +136,8 @@ def of_step(traffic: Traffic, weights: tuple[float, float], rules: JudgeRules, l
         needs <= rules.step_deadline.total_seconds(),
         held,
         time,
-        float(forecast.detectable(seen, traffic.base, weight, divisor, rules)),
+        blind,
+        blind * traffic.base,
         seen * weight * traffic.base,
         rate,
     )
@@ -181,12 +186,18 @@ def blindness(plan: RolloutPlan) -> Iterator[str]:
     """What each step cannot see, in a sentence."""
     for step in plan.steps:
         where = f"{percent(step.weight)} for {spoken(step.lasts)}"
-        if np.isfinite(step.blind_below):
-            said = f"{where} is blind to anything below {digits(step.blind_below, 2)}x"
-        else:
-            said = f"{where} sees no regression at all: {step.errors:.2g} failures are expected there"
         longer = f"; to refute {step.to_refute}, as the next weight asks, takes {spoken(step.needs)}" if step.needs > step.lasts else ""
-        yield said + longer
+        yield f"{where} {unseen(step)}{longer}"
+
+
+def unseen(step: StepPlan) -> str:
+    """Which regressions a step does not show; as a share of requests where the primary hardly ever fails."""
+    if not np.isfinite(step.blind_below):
+        expected = f"only {step.errors:.2g} failures are" if step.errors >= 0.5 else "hardly a failure is"
+        return f"sees no regression at all: {expected} expected there"
+    if step.rate_to_refute is not None:
+        return f"is blind to anything below {digits(100 * step.blind_rate, 2)} % of its requests failing"
+    return f"is blind to anything below {digits(step.blind_below, 2)}x the usual errors"
 
 
 def percent(share: float) -> str:

@@ -14,6 +14,7 @@ from trimtab.analysis.packing import Table
 from trimtab.model.evidence import Calibration, JudgeEvidence, MetricCalibration
 from trimtab.model.judging import JudgeRules, JudgeStep, Measured, Role
 from trimtab.model.ruling import Counts, MetricReading
+from trimtab.model.spans import spoken
 
 FEW = 2
 """With fewer groups of canary pods than this, none is the loudest."""
@@ -207,6 +208,5 @@ def origin(known: MetricCalibration) -> str:
     """Where the noise was learned, in words."""
     if known.began is None or known.ended is None:
         return "no history"
-    hours = (known.ended - known.began).total_seconds() / 3600
-    long = f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.0f} min"
-    return f"{long} of {known.pods} primary pod{'s' if known.pods != 1 else ''} until {known.ended:%Y-%m-%d %H:%M} UTC"
+    pods = f"{known.pods} primary pod{'s' if known.pods != 1 else ''}"
+    return f"{spoken(known.ended - known.began)} of {pods} until {known.ended:%Y-%m-%d %H:%M} UTC"

@@ -108,8 +108,8 @@ async def finish(running: Running, work: Coroutine[object, object, int]) -> int:
 def show_source(made: Machine, running: Running) -> None:
     """What is watched, and what is worth knowing about it."""
     manifests = made.sources.manifests
-    names = ", ".join(str(key) for key in manifests.known()) or "no Canary"
-    running.say(f"commit {manifests.commit[:10]}: {names}")
+    names = ", ".join(str(key) for key in manifests.known()) or "none"
+    running.say(f"commit {manifests.commit[:10]}, its Canaries: {names}")
     if manifests.rendered:
         running.say(f"rendered from {manifests.rendered}")
     for warning in manifests.warnings:

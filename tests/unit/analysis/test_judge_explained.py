@@ -1,5 +1,6 @@
 """What people are told of a decision, and warned of before one (judge.md 11 and 12)."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -35,7 +36,7 @@ def test_a_rollback_is_told_as_the_rule_tells_it() -> None:
     assert sentence(decision, RULES) == (
         "Rolled back after 45 s at 10 %: 13 of 2 250 canary requests failed (0.58 %), 21 of 20 250 on the primary (0.1 %). "
         "Odds 465:1 that it is worse at all, 139:1 that it is worse than the tolerated 1.25 times; "
-        "there are too few pods to leave one out; no scrape counted for more than 20:1."
+        "no pod could be left out; no scrape counted for more than 20:1."
     )
     (row,) = rows(decision, RULES)
     assert len(row) == len(COLUMNS)
@@ -57,13 +58,20 @@ def test_one_pod_that_deviates_is_told_apart_from_a_bad_configuration() -> None:
 
 def test_what_is_missing_is_told_in_requests_and_minutes() -> None:
     decision = said([counted(place, [(0, 75)], [(0, 675)]) for place in range(3)], history(75))
-    told = change(decision, RULES)
+    told, words = change(decision, RULES), sentence(decision, RULES)
     assert decision.needed is not None
-    assert "more requests" in told
-    assert " at the present rate" in told
+    assert told == "A canary as good as the primary needs about 2 min 30 s more to prove that (7 423 requests, 742 of them to the canary)."
+    found = re.search(r"Odds so far ([\d.]+):1 that it fails less than 11 times as often as the primary; 20:1 count as proof\.", words)
+    assert found is not None and float(found[1]) < 20
     thin = said([counted(place, [(0, 5)], [(0, 45)]) for place in range(3)], history(5))
     assert sentence(thin, RULES).startswith("Not enough to decide after 45 s at 10 %")
-    assert "more than is left" in change(thin, RULES)
+    assert "and has less" in change(thin, RULES)
+
+
+def test_the_time_at_a_step_is_told_apart_from_the_time_that_the_canary_has_served() -> None:
+    later = replace(STEP, began=BEGAN + timedelta(seconds=30))
+    decision = said([counted(place, [(0, 75)], [(0, 675)]) for place in range(3)], history(75), later)
+    assert sentence(decision, RULES).startswith("Collecting after 45 s, 15 s of them at 10 %: ")
 
 
 def test_a_small_difference_inside_the_tolerance_is_said_when_it_goes_on() -> None:
@@ -77,7 +85,7 @@ def test_a_small_difference_inside_the_tolerance_is_said_when_it_goes_on() -> No
 def test_silence_says_that_missing_data_is_no_success() -> None:
     decision = said([], after=timedelta(minutes=6))
     assert sentence(decision, RULES) == (
-        "No data after 6 min at 10 %: no complete scrape of canary and primary has come in; missing data is never a success. "
+        "No data after 6 min at 10 %: canary and primary are not both being counted; missing data is never a success. "
         "Waiting is over: traffic goes back to the primary."
     )
 
@@ -94,7 +102,7 @@ def test_steps_that_prove_nothing_in_their_time_are_named_before_the_start() -> 
     )
     calibration, weights = Calibration((known,)), (0.01, 0.1, 0.5, 1.0)
     (thin,) = cautions(RULES, calibration, 5, False, weights, 60.0)
-    assert thin.startswith("errors, at the history's 50 requests a second of which 0.1 % are bad: 1 % for 60 s is blind to anything below ")
+    assert thin.startswith("errors, at the usual 50 requests a second of which 0.1 % fail: 1 % for 60 s is blind to anything below ")
     assert thin.count(" is blind to anything below ") == 3 and thin.endswith(". `trimtab plan` proposes other weights and times")
     busy = Calibration((replace(known, load=7500, noise=Noise(bad=72_000, total=72_000_000)),))
     assert cautions(RULES, busy, 5, False, weights) == ()

@@ -1,5 +1,6 @@
 """What a plan says of a rollout before it starts (judge.md 7)."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -94,5 +95,13 @@ def test_blindness_is_said_in_plain_words() -> None:
         said[0].startswith("1 % for 5 min is blind to anything below ")
         and "; to refute 21x, as the next weight asks, takes 7 min 45 s" in said[0]
     )
-    assert list(blindness(plan(step=300)))[2] == "10 % for 5 min is blind to anything below 2.1x"
+    assert list(blindness(plan(step=300)))[2] == "10 % for 5 min is blind to anything below 2.1x the usual errors"
     assert "sees no regression at all" in next(iter(blindness(planned(Traffic(0.001, 1e-6), (0.01,), RULES, 60))))
+
+
+def test_where_hardly_anything_fails_a_step_is_blind_to_a_share_of_the_requests() -> None:
+    found = planned(Traffic(70, 1e-5), (0.5,), RULES, 60)
+    assert found.steps[0].rate_to_refute is not None
+    (said,) = blindness(found)
+    assert re.match(r"50 % for 60 s is blind to anything below [\d.]+ % of its requests failing", said)
+    assert 1000 < planned(Traffic(70, 1e-5), (0.1,), RULES, 30).steps[0].blind_below < 1e5, "far worse is seen, however seldom it fails"

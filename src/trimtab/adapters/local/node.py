@@ -113,16 +113,17 @@ class Node:
         folder = str(folder_of(self.state, key, revision.id, name))
         place = Place(folder, name, key.namespace, ports, self.around.images, self.around.services(key.namespace))
         made = plan(revision.template, contents, place)
-        self.show(revision, made.substitutions)
+        self.show(key, revision, [text.replace(folder, "(the pod's folder)") for text in made.substitutions])
         record = PodRecord(key, copy, revision.id, name, ports, made, self.around.clock.now())
         return record, create(self.state, record)
 
-    def show(self, revision: Revision, substitutions: Sequence[str]) -> None:
-        """Says what was substituted, once for each revision."""
-        if revision.id not in self.shown and substitutions:
-            self.shown.add(revision.id)
-            for text in substitutions:
-                self.around.report(f"revision {revision.id}: {text}")
+    def show(self, key: CanaryKey, revision: Revision, substitutions: Sequence[str]) -> None:
+        """Says what was substituted, once for each revision, and of that only what was not said before."""
+        said = [] if revision.id in self.shown else [f"{key}  {text}" for text in substitutions]
+        for text in said:
+            if text not in self.shown:
+                self.around.report(text)
+        self.shown |= {revision.id, *said}
 
 
 def scale_to_zero(copies: CopySet) -> None:
