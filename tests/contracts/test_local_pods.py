@@ -29,6 +29,7 @@ from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import Policy, Service
 from trimtab.model.revision import ConfigRef, Revision
 from trimtab.model.rollout import Exposure
+from trimtab.model.watching import PodRestarts, Restarts
 from trimtab.ports import Wanted
 
 KEY = CanaryKey("shop", "web")
@@ -439,6 +440,7 @@ async def test_a_container_that_ends_is_started_again_counted_and_told(machine: 
     assert pid_of(pod) != pid
     assert port_of(machine.pods()[0]) == port
     assert podfolder.restarts(pod.folder / "c-web") == 1
+    assert await machine.workloads.restarts(KEY, POLICY) == Restarts((PodRestarts(pod.record.name, 1),))
     assert any(f"pod {pod.record.name}: container web ended with exit code 137, log: " in line for line in machine.said)
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from trimtab.adapters.metrics.measure import query_text
+from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Metric, MetricKind
+from trimtab.model.scrapes import Arm
 from trimtab.testing.policies import BASE
 
 KEY = CanaryKey("shop", "web")
@@ -36,3 +38,41 @@ def test_met3_of_a_service_target_whose_provider_is_compared_by_its_whole_name_i
     rate = Metric("request-success-rate", MetricKind.SUCCESS_RATE)
     policy = replace(BASE, provider=provider, target=replace(BASE.target, kind="Service"))
     assert f" {counter}{{" in query_text(KEY, policy, rate)
+
+
+@pytest.mark.parametrize(
+    ("provider", "selected"),
+    [
+        ("istio", 'destination_workload=~"app-primary"'),
+        ("linkerd", 'deployment=~"app-primary"'),
+        ("nginx", 'ingress="front", canary=""'),
+        ("contour", 'envoy_cluster_name=~"shop_app-primary_[0-9a-zA-Z-]+"'),
+        ("traefik", 'service=~"shop-app-primary-[0-9a-zA-Z-]+@kubernetescrd"'),
+        ("kubernetes", 'kubernetes_pod_name=~"app-primary-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"'),
+    ],
+)
+def test_after_promotion_built_in_metrics_are_asked_of_the_primary(provider: str, selected: str) -> None:
+    policy = replace(BASE, provider=provider, ingress="front")
+    for kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION):
+        text = query_text(KEY, policy, Metric(kind.value, kind), copy=Arm.PRIMARY)
+        assert selected in text and "-canary" not in text and 'canary!=""' not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ('errors{app="{{ target }}"}', 'errors{app="app-primary"}'),
+        ("node_load1", "node_load1"),
+        ('errors{app="app"}', ""),
+        ('errors{service="{{ service }}-canary"}', ""),
+        ('errors{app="{{ target }}"} / errors{app="{{ target }}-primary"}', ""),
+        ('errors{app="{{ target }}", canary!=""}', ""),
+    ],
+)
+def test_after_promotion_a_query_is_asked_of_the_primary_where_the_target_alone_says_whom_it_is_about(query: str, asked: str) -> None:
+    metric = Metric("errors", MetricKind.INLINE, query=query)
+    if asked:
+        assert query_text(KEY, BASE, metric, copy=Arm.PRIMARY) == asked
+    else:
+        with pytest.raises(InputError, match="cannot be asked of the primary"):
+            query_text(KEY, BASE, metric, copy=Arm.PRIMARY)

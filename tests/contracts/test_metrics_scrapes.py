@@ -14,6 +14,7 @@ from contracts.fake_prometheus import FakePrometheus
 from trimtab.adapters.metrics.envoy import EnvoyCounters
 from trimtab.adapters.metrics.envoy_scrapes import EnvoyScrapes
 from trimtab.adapters.metrics.measure import MetricSources
+from trimtab.analysis.objectives import of_primary
 from trimtab.model.counting import Counting
 from trimtab.model.judging import JudgeRules, Measured, MetricRule
 from trimtab.model.names import CanaryKey, Target
@@ -99,6 +100,23 @@ async def test_metrics_that_share_a_counter_ask_for_it_once(place: Place) -> Non
     found = await place.count(policy(rules))
     assert {scrape.metric for scrape in found.scrapes} == {"errors", "promise"}
     assert len(place.prometheus.asked) == 1
+
+
+async def test_after_promotion_objectives_are_counted_of_the_primary_alone_though_no_canary_is_left(place: Place) -> None:
+    place.serves("http_request_duration_seconds_count")
+    rules = replace(RULES, metrics=(MetricRule("errors"), MetricRule("promise", Measured.OBJECTIVE, limit=0.01)))
+    now = place.clock.now()
+    asked = policy(rules)
+    gone = {("pod", pod) for pod, arm in PODS.items() if arm is Arm.CANARY}
+    place.prometheus.kept = {labels: pairs for labels, pairs in place.prometheus.kept.items() if not gone & set(labels)}
+    found = await place.port().afterwards(KEY, asked, now - timedelta(minutes=3), now - timedelta(minutes=2))
+    assert {scrape.metric for scrape in found.scrapes} == {"promise"}
+    assert {pod.arm for scrape in found.scrapes for pod in scrape.counts} == {Arm.PRIMARY}
+    assert of_primary(rules, found.scrapes, now - timedelta(minutes=3))[0][1].rate == pytest.approx(1 / 30)
+    away = await place.port("http://127.0.0.1:1").afterwards(KEY, asked, now, now)
+    assert not away.scrapes and "cannot connect to http://127.0.0.1:1" in away.missing[0]
+    # Without an objective nobody is asked for counters.
+    assert not (await place.port("http://127.0.0.1:1").afterwards(KEY, policy(), now, now)).missing
 
 
 async def test_a_metric_may_have_a_counter_and_a_server_of_its_own(place: Place) -> None:

@@ -41,6 +41,7 @@ from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import Analysis, Hook, HookType, Match, Metric, MetricKind, Policy, Provider, Service, StringMatch
 from trimtab.model.revision import ConfigRef, Revision
+from trimtab.model.scrapes import Arm
 from trimtab.model.verdict import Sample
 from trimtab.testing.contracts import hooks, metrics, router, sources, store, teller, workloads
 from trimtab.testing.jumping import JumpingClock
@@ -334,7 +335,7 @@ class EnvoyMetricsHarness:
     async def no_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
         return {}
 
-    async def built_in(self, key: CanaryKey, policy: Policy, metric: Metric, since: datetime) -> Sample:
+    async def built_in(self, key: CanaryKey, policy: Policy, metric: Metric, since: datetime, copy: Arm) -> Sample:
         return await self.counters.sample(metric, cluster_name(self.backend, self.policy.service.port), self.since)
 
     async def says(self, value: float | None) -> None:

@@ -22,6 +22,7 @@ from trimtab.model.rollout import CanaryState
 from trimtab.model.scrapes import Scrape
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import History, Sample, Samples
+from trimtab.model.watching import PodRestarts, Restarts
 from trimtab.ports import HookCall, Store, Stored, Wanted
 from trimtab.testing.contracts import hooks, metrics, router, sources, store, teller, workloads
 from trimtab.testing.contracts.promise import BrokenPromise
@@ -119,10 +120,11 @@ class InMetrics:
             values = [None if metric.kind is MetricKind.UNUSABLE else value for metric in policy.analysis.metrics]
             return tuple(Sample(metric.name, metric.kind, found) for metric, found in zip(policy.analysis.metrics, values, strict=True))
 
-        self.metrics.script, self.metrics.problems = script, ()
+        self.metrics.script, self.metrics.promoted, self.metrics.problems = script, script, ()
 
     async def breaks(self) -> None:
         self.metrics.script = lambda policy: tuple(Sample(m.name, m.kind, None, "it is away") for m in policy.analysis.metrics)
+        self.metrics.promoted = self.metrics.script
         self.metrics.problems = ("it is away",)
 
     def now(self) -> datetime:
@@ -320,6 +322,11 @@ class AlwaysThere(MemoryWorkloads):
         return replace(primary, total=primary.total + 1), canary
 
 
+class RestartsFromTheBeginning(MemoryWorkloads):
+    async def restarts(self, key: CanaryKey, policy: Policy) -> Restarts:
+        return Restarts(tuple(PodRestarts(pod.name, 1) for pod in self.world.pods))
+
+
 class ShiftsAnyOrder(MemoryRouter):
     def apply(self, wanted: Wanted) -> None:
         self.world.serials["router"] = 0
@@ -402,6 +409,11 @@ class CountsAnew(MemoryMetrics):
 class MakesUpAPast(MemoryMetrics):
     async def history(self, key: CanaryKey, policy: Policy) -> History:
         return History(Calibration((MetricCalibration("errors"),)))
+
+
+class IsAlwaysFine(MemoryMetrics):
+    async def afterwards(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
+        return Samples(since, tuple(Sample(metric.name, metric.kind, 100.0) for metric in policy.analysis.metrics))
 
 
 class NeverProbes(MemoryMetrics):
@@ -514,6 +526,7 @@ BREAKS: dict[Callable[..., Awaitable[None]], list[Callable[[], Any]]] = {
     ],
     workloads.a_new_revision_replaces_the_old_one: [with_port(InWorkloads, "workloads", KeepsTheFirst)],
     workloads.the_number_of_pods_follows_what_is_wanted: [with_port(InWorkloads, "workloads", KeepsTheFirst)],
+    workloads.new_pods_have_no_restarts: [with_port(InWorkloads, "workloads", RestartsFromTheBeginning)],
     router.what_was_never_routed_has_no_routes: [with_port(InRouter, "router", RoutedBefore)],
     router.traffic_that_is_not_ours_yet_is_left_alone: [with_port(InRouter, "router", RoutesAtOnce)],
     router.each_weight_is_seen_as_it_was_wanted: [with_port(InRouter, "router", InTens)],
@@ -533,6 +546,7 @@ BREAKS: dict[Callable[..., Awaitable[None]], list[Callable[[], Any]]] = {
         with_port(InMetrics, "metrics", CountsAsCheck), with_port(InMetrics, "metrics", CountsAnew),
     ],
     metrics.a_past_that_is_not_to_be_had_is_no_exception: [with_port(InMetrics, "metrics", MakesUpAPast)],
+    metrics.the_promoted_primary_is_asked_for_every_metric: [with_port(InMetrics, "metrics", IsAlwaysFine)],
     hooks.without_hooks_there_are_no_answers: [with_port(InHooks, "hooks", MakesUpAnswers)],
     hooks.open_gates_are_all_asked_in_order: [with_port(InHooks, "hooks", AsksTheFirst)],
     hooks.the_first_closed_gate_decides: [with_port(InHooks, "hooks", AsksEverybody)],

@@ -9,9 +9,10 @@ import pytest
 from trimtab.adapters.kubernetes import daemonsets, deployments
 from trimtab.adapters.kubernetes.kinds import DAEMON_SET
 from trimtab.adapters.kubernetes.marks import CANARY, PENDING, SERIAL, SINCE, newest
-from trimtab.adapters.kubernetes.pods import changed_at, counted, since_of, sorted_out, written_at
+from trimtab.adapters.kubernetes.pods import changed_at, counted, restarts, since_of, sorted_out, written_at
 from trimtab.adapters.kubernetes.targets import Unknown, template_of
 from trimtab.model.facts import Copy
+from trimtab.model.watching import PodRestarts
 
 Raw = dict[str, Any]
 STALLED = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": "2026-01-01T00:01:00Z"}
@@ -152,3 +153,13 @@ def test_a_daemon_set_that_does_not_roll_is_said_so_in_flaggers_words() -> None:
     spec = {"selector": {"matchLabels": {"app": "app"}}, "template": {}, "updateStrategy": {"type": "OnDelete"}}
     with pytest.raises(Unknown, match=r"^daemonset app\.test must have RollingUpdate strategy but have OnDelete: set"):
         template_of(DAEMON_SET, {"metadata": {"name": "app", "namespace": "test"}, "spec": spec}, ("app",))
+
+
+def test_restarts_of_all_containers_of_a_pod_are_added_up_and_pods_without_any_are_left_out() -> None:
+    twice = {"initContainerStatuses": [{"name": "proxy", "restartCount": 1}], "containerStatuses": [{"name": "app", "restartCount": 2}]}
+    pods = [
+        {"metadata": {"name": "a"}, "status": twice},
+        {"metadata": {"name": "b"}, "status": {"containerStatuses": [{"name": "app", "restartCount": 0}]}},
+        {"metadata": {"name": "c"}},
+    ]
+    assert restarts(pods) == (PodRestarts("a", 3),)

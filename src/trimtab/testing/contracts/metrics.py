@@ -110,6 +110,20 @@ async def what_is_counted_is_new_and_is_no_check(harness: Harness) -> None:
         holds(all(text.isprintable() for text in found.missing), "what is missing fits on one line", found.missing)
 
 
+async def the_promoted_primary_is_asked_for_every_metric(harness: Harness) -> None:
+    """Whatever there is to say of it; trouble is words, and no exception."""
+    metric = harness.policy.analysis.metrics[0]
+    policy = replace(compared(harness), analysis=replace(compared(harness).analysis, metrics=(UNUSABLE, metric)))
+    for works in (True, False):
+        if not works:
+            await harness.breaks()
+        before = harness.now()
+        found = await harness.metrics.afterwards(harness.key, policy, before, before)
+        holds([sample.metric for sample in found.answers] == [UNUSABLE.name, metric.name], "every metric is answered, in order", found)
+        holds(before <= found.asked <= harness.now(), "the time is that of the question", before, found.asked)
+        holds(not found.glance and (works or found.answers[1].value is None), "who is away has no numbers", found)
+
+
 async def a_past_that_is_not_to_be_had_is_no_exception(harness: Harness) -> None:
     """Nothing is known then."""
     await harness.breaks()
@@ -136,4 +150,5 @@ CHECKS: tuple[Callable[[Harness], Awaitable[None]], ...] = (
     a_provider_that_can_be_used_is_no_problem,
     what_is_counted_is_new_and_is_no_check,
     a_past_that_is_not_to_be_had_is_no_exception,
+    the_promoted_primary_is_asked_for_every_metric,
 )

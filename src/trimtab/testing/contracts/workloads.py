@@ -110,6 +110,17 @@ async def the_number_of_pods_follows_what_is_wanted(harness: Harness) -> None:
         await settles(harness, (harness.one, count), (None, 0))
 
 
+async def new_pods_have_no_restarts(harness: Harness) -> None:
+    """Nor has a copy that was never wanted; and it is known."""
+    for wanted in (False, True):
+        if wanted:
+            await want(harness, 1, Exposure(harness.one, harness.two))
+            await settles(harness, (harness.one, 1), (harness.two, 1))
+        found = await harness.workloads.restarts(harness.key, harness.policy)
+        holds(not found.pods, "containers that were never started again have no restarts", found)
+        holds(not (wanted and found.problem), "of pods that are there restarts are known", found)
+
+
 CHECKS: tuple[Callable[[Harness], Awaitable[None]], ...] = (
     what_was_never_wanted_has_no_pods,
     it_works_towards_what_is_wanted,
@@ -118,4 +129,5 @@ CHECKS: tuple[Callable[[Harness], Awaitable[None]], ...] = (
     a_copy_that_is_not_wanted_any_more_goes_and_the_other_stays,
     a_new_revision_replaces_the_old_one,
     the_number_of_pods_follows_what_is_wanted,
+    new_pods_have_no_restarts,
 )
