@@ -108,6 +108,23 @@ def test_a_journal_that_lost_an_entry_fails_verification(place: Shop) -> None:
     assert found.returncode == 1 and "does not hold" in found.stderr
 
 
+def test_a_journal_that_cannot_be_brought_up_to_date_is_not_verified_and_that_is_said_once(place: Shop) -> None:
+    trimtab(place, "promote", "--evidence", written(place))
+    place.origin.rename(place.origin.with_name("elsewhere"))
+    found = trimtab(place, "history", "--in", "repo", "--verify")
+    assert found.returncode == 6 and found.stderr.count("failed") == 1, found.stderr
+    assert trimtab(place, "history", "--in", "repo").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("promote", "shop/x\n::error::y"), ("promote", "--no-such\n::error::y")])
+def test_nobody_speaks_to_the_runner_through_an_error(place: Shop, words: tuple[str, ...]) -> None:
+    found = trimtab(place, *words, environment={"GITHUB_ACTIONS": "true"})
+    before, _, rest = found.stderr.partition("::stop-commands::")
+    token = rest.splitlines()[0]
+    said, _, after = rest.partition(f"\n::{token}::\n")
+    assert found.returncode == 2 and "y" in said and "::error::" not in before + after + found.stdout, found.stderr
+
+
 @pytest.mark.parametrize(("judgement", "code"), [("fail", 1), ("inconclusive", 3), ("no-data", 3)])
 def test_the_verdict_is_the_exit_code(place: Shop, judgement: str, code: int) -> None:
     found = trimtab(place, "promote", "--evidence", written(place, judgement))

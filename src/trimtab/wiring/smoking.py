@@ -1,6 +1,5 @@
 """Smoke checks of a pipeline: requests, and commands of the repository. Called by `monitoring`."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,13 +14,10 @@ from trimtab.documents.durations import parse_duration
 from trimtab.documents.pipeline import Smoke
 from trimtab.errors import InputError, Unavailable
 from trimtab.ports import Clock
+from trimtab.wiring.commands import program_of, variables_of
 
 TRIES, AGAIN = 3, timedelta(seconds=2)
 """How often a check is asked, and what lies between: the way to new pods opens a little after they are ready."""
-OURS = (
-    "TRIMTAB_FINGERPRINT_KEY", "TRIMTAB_FORGE_TOKEN", "TRIMTAB_PROMETHEUS_TOKEN", "TRIMTAB_SLACK_URL", "TRIMTAB_WEBHOOK_URL",
-)  # fmt: skip
-"""Variables that are nobody's business but ours: commands do not get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +45,12 @@ class Smoking:
     async def commanded(self, smoke: Smoke, command: tuple[str, ...]) -> Answered:
         """One command. What it says on standard error is for people, and may hold anything, so it is in no evidence."""
         name = command[0]
-        program = shutil.which(str(self.folder / name) if "/" in name else name, path=self.environment.get("PATH"))
+        program = program_of(command, self.folder, self.environment)
         if program is None:
             raise InputError(f"smoke check {smoke.name}: there is no program {name} that can be run. Correct its command in trimtab.yaml")
-        own = {variable: value for variable, value in self.environment.items() if variable not in OURS}
         began, within = self.clock.now(), parse_duration(smoke.within)
         try:
-            ended = await run(program, command[1:], self.folder, own, within.total_seconds())
+            ended = await run(program, command[1:], self.folder, variables_of(self.environment), within.total_seconds())
         except Unavailable as problem:
             return Answered(str(problem))
         taken = (self.clock.now() - began).total_seconds()

@@ -4,7 +4,6 @@ They get one `kind: List` as JSON, which is YAML too, without the values of Secr
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -16,11 +15,9 @@ from trimtab.errors import Unavailable
 from trimtab.inspection.catalogue import severity_of
 from trimtab.model.content import Finding
 from trimtab.model.rendered import Rendered
+from trimtab.wiring.commands import program_of, variables_of
 from trimtab.wiring.pipeline import Project
 
-OURS = "TRIMTAB_"
-"""Variables that begin so hold our keys and tokens, or addresses of chats: commands do not get them."""
-FORGES = ("GITHUB_TOKEN", "GITLAB_TOKEN", "GITEA_TOKEN", "FORGEJO_TOKEN", "GH_TOKEN", "CI_JOB_TOKEN")
 MOST = 10
 """Lines of what a validator says that are told."""
 LONGEST = 300
@@ -46,10 +43,10 @@ class Validating:
 
     async def _run(self, validator: Validator, target: Rendered) -> Output:
         name, root = validator.command[0], self.project.root
-        program = shutil.which(str(root / name) if "/" in name else name, path=self.environment.get("PATH"))
+        program = program_of(validator.command, root, self.environment)
         if program is None:
             raise Unavailable(f"validator {validator.name}: there is no program {name} that can be run. Install it, or correct its command")
-        own = {name: value for name, value in self.environment.items() if not name.startswith(OURS) and name not in FORGES}
+        own = variables_of(self.environment)
         items = [shown(one, None) for one in target.objects]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
         deadline = parse_duration(validator.timeout).total_seconds()

@@ -25,10 +25,15 @@ from trimtab.promotion.text import one_line, short
 from trimtab.wiring.repository import Repository, repository
 
 
-async def opened() -> tuple[Repository, Sequence[Record]]:
-    """The repository here and its journal, as new as it can be had; says where that is. InputError where the journal cannot be read."""
+async def opened(*, newest: bool = False) -> tuple[Repository, Sequence[Record]]:
+    """The repository here and its journal, as new as it can be had; says where that is. InputError where the journal cannot be read.
+
+    With `newest` an older one will not do: OutsideError where the remote is out of reach.
+    """
     found = await repository(Path())
     click.echo(f"in {found}", err=True)
+    if newest:
+        return found, await found.journal.read()
     records, old = await found.records()
     if old:
         click.echo(f"trimtab: {old}", err=True)
@@ -51,7 +56,7 @@ def history(name: str, output: str, *, verify: bool, signatures: bool) -> int:
     """Shows the entries, and what does not hold where that is asked; the exit code."""
 
     async def work() -> tuple[Sequence[Record], tuple[str, ...]]:
-        found, records = await opened()
+        found, records = await opened(newest=verify)
         wrong = problems(records, await found.mentions()) if verify else ()
         return records, (*wrong, *(await found.journal.unsigned(records) if signatures else ()))
 
