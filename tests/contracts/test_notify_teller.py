@@ -164,10 +164,19 @@ async def test_al_3_al_4_teams_gets_the_card_that_flagger_was_recorded_to_send(d
 
 
 async def test_al_4_google_chat_gets_the_card_that_flagger_was_recorded_to_send(desk: Desk) -> None:
-    await told(desk, replace(POLICY, alerts=(desk.chat("gchat"),)), desk.alert())
-    header = {"title": "Flagger", "subtitle": "app.test", "imageUrl": "https://flagger.app/favicon.png"}
-    text = "<font color=#848484><strong>Failed checks threshold reached 2</strong></font>"
-    assert desk.there.seen[0].told == {"cards": [{"header": header, "sections": [{"widgets": [{"textParagraph": {"text": text}}]}]}]}
+    await told(desk, replace(POLICY, alerts=(desk.chat("gchat"),)), desk.alert("Began", "info", detailed=True), desk.alert())
+
+    def card(*texts: str) -> object:
+        header = {"title": "Flagger", "subtitle": "app.test", "imageUrl": "https://flagger.app/favicon.png"}
+        return {"cards": [{"header": header, "sections": [{"widgets": [{"textParagraph": {"text": text}}]} for text in texts]}]}
+
+    def strong(text: str) -> str:
+        return f"<font color=#848484><strong>{text}</strong></font>"
+
+    assert [seen.told for seen in desk.there.seen] == [
+        card(strong("Began"), *(f"{name}<br>{strong(value)}" for name, value in FIELDS)),
+        card(strong("Failed checks threshold reached 2")),
+    ]
 
 
 async def test_al_3_a_long_progress_deadline_is_written_in_whole_seconds(desk: Desk) -> None:

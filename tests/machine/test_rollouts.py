@@ -159,6 +159,15 @@ def test_quirk_16_a_change_during_promotion_waits_its_turn_and_is_judged_itself(
     assert story.state.rollout is not None and story.state.rollout.number == 3
 
 
+def test_ev1_event_hooks_are_told_that_what_is_rolled_back_has_failed(told: Tell) -> None:
+    story = told()
+    story.memory.world.edit(color="bad")
+    story.until_settled()
+    phases = {telling.text: telling.phase for telling in story.memory.teller.heard if telling.kind is TellingKind.EVENT}
+    assert phases["Rolling back app.test failed checks threshold reached 2"] == Phase.PROGRESSING
+    assert phases["Canary failed! Scaling down app.test"] == Phase.FAILED
+
+
 def test_quirk_5_a_canary_that_never_gets_ready_is_rolled_back_with_an_alert(told: Tell) -> None:
     story = told()
     story.memory.world.stuck.add("canary")

@@ -1,6 +1,7 @@
 """How an attempt ends: towards rollback, promotion, refusal, and what is left behind. Called by the phases and interrupts."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from trimtab.model.content import Severity
 from trimtab.model.facts import Source
@@ -27,12 +28,19 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     origin, changes = (Origin(), (f"back to revision {to.id}",)) if undo else (facts.source.origin, facts.changes)
     attempt = Rollout(
         number, kind, state.promoted, to, policy, turn.now, origin, changes, checked,
-        steps=steps(policy, facts.capabilities), skip=skip,
+        steps=steps(policy, facts.capabilities), skip=skip, cleared=cleared(state.rollout),
     )  # fmt: skip
     turn.state = replace(state, spoken=frozenset())
     turn.change(rollout=attempt, policy=policy, evidence=Evidence(), asks=Ask.NOTHING, due=None, grid=turn.now)
     warn(turn)
     turn.again()
+
+
+def cleared(before: Rollout | None) -> datetime | None:
+    """When the canary before a new attempt was gone; None where there was none."""
+    if before is None or before.kind is RolloutKind.INITIALISATION:
+        return None
+    return before.ended if before.began is not None else before.cleared
 
 
 def undo_to(turn: Turn, kept: Revision, actor: str, why: str = "") -> None:
@@ -80,7 +88,8 @@ def roll_back(turn: Turn, outcome: Outcome, why: str) -> None:
     """Rollback of something that must not be started again as it is (R7)."""
     hold(turn, turn.run.to, why)
     go_back(turn, outcome, why)
-    turn.say(reasons.scaled_down(turn.names))
+    # Event hooks are told how it ends, though the canary is still to be taken down: Flagger does both in one tick (EV-1).
+    turn.say(reasons.scaled_down(turn.names), phase=Phase.FAILED)
 
 
 def hold(turn: Turn, revision: Revision, why: str) -> None:

@@ -267,7 +267,7 @@ def promoting(turn: Turn) -> None:
         return
     share, policy = reached(run).weight, run.policy
     if not (policy.step_weight_promotion and share) or share <= run.shifted:
-        if turn.facts.capabilities.weights and run.position:
+        if turn.facts.capabilities.weights and run.position and not run.skip:
             turn.say(reasons.all_to_primary())
         finalise(turn)
     elif turn.state.due is not None and turn.now < turn.state.due:

@@ -58,6 +58,7 @@ class RunChanges(TypedDict, total=False):
     policy: Policy
     began: datetime | None
     ready: datetime | None
+    cleared: datetime | None
     position: int
     grown: datetime | None
     passed: datetime | None
@@ -76,8 +77,9 @@ class RunChanges(TypedDict, total=False):
 
 
 class Words(TypedDict, total=False):
-    """What a telling says."""
+    """What a telling says; `phase` where it is not the one of the state."""
 
+    phase: str
     text: str
     reason: str
     severity: str
@@ -142,18 +144,19 @@ class Turn:
         self.change(asks=ask, due=self.next_grid())
         self.look(self.state.due)
 
-    def say(self, message: Message | None) -> None:
+    def say(self, message: Message | None, **words: Unpack[Words]) -> None:
         """Journals a message and has it told, once in a run."""
-        if message is not None and self.announce(message):
+        if message is not None and self.announce(message, **words):
             self.note(message)
 
-    def announce(self, message: Message) -> bool:
+    def announce(self, message: Message, **words: Unpack[Words]) -> bool:
         """Has a message told, once in a run. False where it was told before."""
         mark = f"{message.reason}: {message.text}"
         if mark in self.state.spoken:
             return False
         self.state = replace(self.state, spoken=self.state.spoken | {mark})
-        self.tell(TellingKind.EVENT, text=message.text, reason=message.reason, severity=message.severity)
+        told: Words = {"text": message.text, "reason": message.reason, "severity": message.severity}
+        self.tell(TellingKind.EVENT, **(told | words))
         return True
 
     def forget(self, reason: str, still: Iterable[str] = ()) -> None:

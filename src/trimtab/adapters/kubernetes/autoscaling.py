@@ -8,7 +8,7 @@ from trimtab.adapters.kubernetes.marks import REVISION, note
 from trimtab.adapters.kubernetes.order import Order
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.documents.flagger import AutoscalerRef
-from trimtab.errors import Unavailable
+from trimtab.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class Autoscaling:
         return scalers.first_replicas(order.autoscaler, await self._source(order, order.autoscaler))
 
     async def _source(self, order: Order, reference: AutoscalerRef) -> Object:
-        """The target's. Unavailable where there is none."""
+        """The target's. InputError where there is none: somebody has to create it, or to correct spec.autoscalerRef (AS-1)."""
         kind = scalers.KINDS[reference.kind]
         found = await self.upkeep.cluster.client.get(kind, order.namespace, reference.name)
         if found is None:
             where = f"{reference.kind} {reference.name}.{order.namespace}"
-            raise Unavailable(f'{where} get query error: {kind} "{reference.name}" not found. Create it, or correct spec.autoscalerRef.')
+            raise InputError(f'{where} get query error: {kind} "{reference.name}" not found')
         return found

@@ -70,11 +70,14 @@ def teams(key: CanaryKey, target: AlertTarget, telling: Telling, listed: Fields)
 
 
 def gchat(key: CanaryKey, target: AlertTarget, telling: Telling, listed: Fields) -> Payload:
-    """Google Chat: one card with a paragraph for the text and for each field."""
-    title = f"<font color=#848484><strong>{telling.text}</strong></font>"
-    widgets = [{"textParagraph": {"text": text}} for text in (title, *(f"<b>{name}:</b> {value}" for name, value in listed))]
+    """Google Chat: one card with a section for the text and for each field."""
+    texts = (_strong(telling.text), *(f"{name}<br>{_strong(value)}" for name, value in listed))
     header = {"title": "Flagger", "subtitle": str(key), "imageUrl": PICTURE}
-    return {"cards": [{"header": header, "sections": [{"widgets": widgets}]}]}
+    return {"cards": [{"header": header, "sections": [{"widgets": [{"textParagraph": {"text": text}}]} for text in texts]}]}
+
+
+def _strong(text: str) -> str:
+    return f"<font color=#848484><strong>{text}</strong></font>"
 
 
 SHAPES: Mapping[str, Callable[[CanaryKey, AlertTarget, Telling, Fields], Payload]] = {
