@@ -1,6 +1,7 @@
 """README, ARCHITECTURE and the help texts are true."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,21 @@ import pytest
 from trimtab.faces.cli.main import COMMANDS, cli
 
 TOP = Path(__file__).parents[2]
+PAGES = [TOP / "README.md", *(page for page in sorted((TOP / "docs").rglob("*.md")) if page.parent.name != "adr")]
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
     named = set(re.findall(r"trimtab ([a-z]+)", " ".join(re.findall(r"^    .*$", (TOP / "README.md").read_text(), re.MULTILINE))))
     assert named and named <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_line_with_trimtab_that_a_page_shows_can_be_given(page: Path) -> None:
+    shown = re.sub(r" \\\n +", " ", page.read_text())
+    for line in re.findall(r"^ {4,}(?:\.venv/bin/)?(?:kubectl )?trimtab (.+)$", shown, re.MULTILINE):
+        name, *words = shlex.split(re.sub(r"\$\([^)]*\)|\$\w+", "abc", line).split(" | ")[0], comments=True)
+        command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None and command.make_context(name, words), line
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
