@@ -161,6 +161,7 @@ def test_quirk_16_a_change_during_promotion_waits_its_turn_and_is_judged_itself(
 
 def test_ev1_event_hooks_are_told_that_what_is_rolled_back_has_failed(told: Tell) -> None:
     story = told()
+    story.turn_bad()
     story.memory.world.edit(color="bad")
     story.until_settled()
     phases = {telling.text: telling.phase for telling in story.memory.teller.heard if telling.kind is TellingKind.EVENT}
