@@ -38,6 +38,8 @@ def test_show_tells_by_which_figures_a_canary_was_rolled_back(story: Story) -> N
         "judge      metric",
         "100 of 10 000 (1 %)  180 of 90 000 (0.2 %)  5 ",
         "of 100",
+        "odds       worse at all ",
+        "▄█  8.9:1 to 179:1 of 100",
         "errors carried it",
         "the bar that came last",
         "counted as 20:1, the most a scrape may count for",
@@ -57,6 +59,8 @@ def test_the_same_is_there_as_json_with_numbers(story: Story) -> None:
     assert plain["worse"]["odds"] > plain["worse"]["bar"] == 100
     assert plain["metrics"][0]["canary"]["rate"] == pytest.approx(0.01)
     assert plain["bursts"][0]["capped"] is True
+    assert plain["series"][-1]["worse"] == pytest.approx(plain["worse"]["odds"], rel=1e-3)
+    assert [one["step"] for one in plain["series"]] == [plain["step"]] * len(plain["series"])
 
 
 def test_a_config_rollout_says_it_in_its_status(story: Story) -> None:

@@ -18,8 +18,10 @@ from trimtab.analysis.grouping import Dealer, dealt, leavable
 from trimtab.analysis.layout import Layout, layout
 from trimtab.analysis.odds import combined, weighted
 from trimtab.analysis.packing import Table, packed, unpacked
+from trimtab.analysis.readings import finite
 from trimtab.analysis.scoring import Batch, scored
-from trimtab.model.evidence import Calibration, JudgeEvidence, MetricUpto
+from trimtab.analysis.series import added
+from trimtab.model.evidence import Calibration, JudgeEvidence, MetricUpto, Moment
 from trimtab.model.judging import JudgeRules, JudgeStep
 from trimtab.model.scrapes import Arm, Scrape
 
@@ -108,7 +110,8 @@ def counted(evidence: JudgeEvidence, arrays: Table, batch: Batch, rules: JudgeRu
     warming = batch.ended <= evidence.began + rules.warmup
     arrays, brought = scored(arrays, batch, Dealer(groups, rules.constants), rules, warming)
     upto = {seen.metric: seen.upto for seen in evidence.seen} | {scrape.metric: scrape.ended for scrape in batch.scrapes}
-    worse = weighted(combined(arrays, batch.layout, leavable(groups, rules.constants), rules), batch.layout).worse
+    odds = weighted(combined(arrays, batch.layout, leavable(groups, rules.constants), rules), batch.layout)
+    worse, beyond, refuted = (finite(each) for each in (odds.worse, odds.beyond, odds.refuted))
     told = replace(
         evidence,
         upto=max(batch.ended, evidence.upto or batch.ended),
@@ -117,6 +120,7 @@ def counted(evidence: JudgeEvidence, arrays: Table, batch: Batch, rules: JudgeRu
         seen=tuple(MetricUpto(name, moment) for name, moment in sorted(upto.items())),
         groups=groups,
         inputs=chained(evidence.inputs, batch.scrapes),
+        series=added(evidence, Moment(batch.ended, evidence.step, worse, beyond, refuted)),
         top=tuple(sorted((*evidence.top, *brought), key=lambda each: -each.odds)[:TOP]),
     )
     return told, arrays

@@ -170,7 +170,7 @@ def change(decision: JudgeDecision, rules: JudgeRules) -> str:
     wanted = f"A canary as good as the primary needs about {spoken(decision.minutes * 60)} more to prove that ({requests})"
     if decision.ruling is Ruling.COLLECTING:
         return f"{wanted}."
-    return f"{wanted}, and has less. A larger weight, a larger growth to refute or a later deadline would change that."
+    return f"{wanted}. That is more than is left; a larger weight, a larger growth to refute or a later deadline would change it."
 
 
 def rows(decision: JudgeDecision, rules: JudgeRules) -> tuple[tuple[str, ...], ...]:

@@ -6,6 +6,8 @@ Figures are those of the decision; nothing is computed anew.
 from math import log
 
 from trimtab.analysis.explain import change, number, percent, ratio
+from trimtab.analysis.series import drawn, moments
+from trimtab.model.evidence import JudgeEvidence
 from trimtab.model.judging import JudgeRules, Role
 from trimtab.model.ruling import JudgeDecision, MetricReading, Reason, Ruling
 from trimtab.model.spans import spoken
@@ -70,6 +72,19 @@ def alters(decision: JudgeDecision, rules: JudgeRules) -> str:
     if decision.ruling is Ruling.GO_ON:
         return f"It would be held if the odds that it is worse at all came to {rules.hold_odds:g}:1."
     return change(decision, rules)
+
+
+def grown(evidence: JudgeEvidence | None, rules: JudgeRules) -> tuple[tuple[str, str, str], ...]:
+    """The odds as they grew, a row for each kind: its name, a drawing, the first and the newest; none where none are on record."""
+    found = moments(evidence) if evidence is not None else ()
+    if not found:
+        return ()
+    kinds = (
+        (BARS[0], [each.worse for each in found], rules.rollback_odds),
+        (BARS[1], [each.beyond for each in found], rules.tolerance_odds),
+        ("good enough", [each.refuted for each in found], rules.promote_odds),
+    )
+    return tuple((name, drawn(found, odds, bar), f"{ratio(odds[0])} to {ratio(odds[-1])} of {bar:g}") for name, odds, bar in kinds)
 
 
 def noise(row: MetricReading) -> str:

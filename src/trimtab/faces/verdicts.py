@@ -10,6 +10,8 @@ import msgspec
 
 from trimtab.analysis import explain, turning
 from trimtab.analysis.replay import Replay
+from trimtab.analysis.series import moments
+from trimtab.model.evidence import Moment
 from trimtab.model.judging import JudgeRules, Role
 from trimtab.model.ruling import Counts, JudgeDecision, MetricReading
 from trimtab.model.verdict import Evidence
@@ -75,6 +77,17 @@ class BurstView(Part, frozen=True, kw_only=True):
     capped: bool
 
 
+class MomentView(Part, frozen=True, kw_only=True):
+    """The evidence after one moment's scrapes, as odds."""
+
+    at: datetime
+    step: int
+    worse: float
+    beyond_tolerance: float
+    good_enough: float
+    """Anew in each step."""
+
+
 class VerdictView(Part, frozen=True, kw_only=True):
     """The newest word of the comparison."""
 
@@ -98,6 +111,10 @@ class VerdictView(Part, frozen=True, kw_only=True):
     """The same as people read it: a row of headings, and one for each metric."""
     bursts: tuple[BurstView, ...]
     """The scrapes that brought most."""
+    series: tuple[MomentView, ...]
+    """The odds as they grew, oldest first; of a long rollout every second, every fourth ... scrape."""
+    drawn: tuple[tuple[str, ...], ...]
+    """The same as people read it: a row for each kind of odds."""
     tipped: tuple[str, ...]
     would_change: str
     noise: tuple[str, ...]
@@ -106,15 +123,10 @@ class VerdictView(Part, frozen=True, kw_only=True):
     """A digest of every scrape that was counted, in order."""
 
 
-class PointView(Part, frozen=True, kw_only=True):
-    """The evidence after one moment's scrapes, as odds."""
+class PointView(MomentView, frozen=True, kw_only=True):
+    """With what was said then."""
 
-    at: datetime
-    step: int
     ruling: str
-    worse: float
-    beyond_tolerance: float
-    good_enough: float
 
 
 class ReplayView(Part, frozen=True, kw_only=True):
@@ -171,12 +183,20 @@ def verdict_view(evidence: Evidence, rules: JudgeRules | None) -> VerdictView | 
         metrics=tuple(compared_view(row, rules) for row in said.readings),
         table=(explain.COLUMNS, *explain.rows(said, rules)),
         bursts=burst_views(said),
+        series=tuple(map(moment_view, moments(evidence.compared))) if evidence.compared is not None else (),
+        drawn=turning.grown(evidence.compared, rules),
         tipped=turning.tipped(said, rules),
         would_change=turning.alters(said, rules),
         noise=tuple(turning.noise(row) for row in said.readings if row.breach is None),
         missing=evidence.missing,
         inputs=said.inputs,
     )
+
+
+def moment_view(one: Moment) -> MomentView:
+    """The odds after one moment's scrapes."""
+    worse, beyond, refuted = (odds(each) for each in (one.worse, one.beyond, one.refuted))
+    return MomentView(at=one.at, step=one.step, worse=worse, beyond_tolerance=beyond, good_enough=refuted)
 
 
 def compared_view(row: MetricReading, rules: JudgeRules) -> ComparedView:

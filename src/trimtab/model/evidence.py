@@ -74,6 +74,22 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """The odds after one moment's scrapes, in natural logarithms, over all metrics."""
+
+    at: datetime
+    step: int
+    """`JudgeStep.number`."""
+    worse: float
+    beyond: float
+    """That it is worse at all, and than tolerated."""
+    refuted: float
+    """That it is not much worse, of the gating metric with the least; anew in each step."""
+    number: int = 0
+    """Of all moments of the rollout, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class MetricUpto:
     """Up to when a metric has been counted."""
 
@@ -103,5 +119,7 @@ class JudgeEvidence:
     """The three scrapes that brought most."""
     inputs: str = ""
     """A digest of every scrape that was counted, in order: who replays them ends with the same."""
+    series: str = ""
+    """The odds as they grew, for people: `analysis.series`. Nothing is decided by it."""
     numbers: str = ""
     """The arrays of `analysis.packing`: base64 of zlib of float64. Empty: nothing was counted yet."""

@@ -65,7 +65,7 @@ class Verdict(Part, frozen=True, kw_only=True):
     text: str = ""
     figures: tuple[Figure, ...] = ()
     reasons: tuple[str, ...] = ()
-    """Of a comparison: what tipped it, and what would change it, a line each."""
+    """Of a comparison: what tipped it, how the odds grew, and what would change it, a line each."""
 
 
 class Run(Part, frozen=True, kw_only=True):

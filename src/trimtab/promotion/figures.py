@@ -5,7 +5,7 @@ from math import log
 from typing import Literal
 
 from trimtab.analysis.explain import counts, ratio
-from trimtab.analysis.turning import alters, tipped
+from trimtab.analysis.turning import alters, grown, tipped
 from trimtab.model.judging import JudgeRules, Role
 from trimtab.model.policy import MetricKind
 from trimtab.model.ruling import MetricReading
@@ -39,10 +39,11 @@ def compared(row: MetricReading, rules: JudgeRules) -> Figure:
 
 
 def reasons(checks: Evidence, rules: JudgeRules | None) -> tuple[str, ...]:
-    """What tipped the comparison, and what would change it; none where there was none."""
+    """What tipped the comparison, how the odds grew, and what would change it; none where there was none."""
     if rules is None or checks.ruling is None:
         return ()
-    return (*tipped(checks.ruling, rules), f"what would change it: {alters(checks.ruling, rules)}")
+    odds = (f"odds that it is {name}, scrape by scrape: {signs} {said}" for name, signs, said in grown(checks.compared, rules))
+    return (*tipped(checks.ruling, rules), *odds, f"what would change it: {alters(checks.ruling, rules)}")
 
 
 def sums_of(scrapes: Sequence[Scrape], rules: JudgeRules | None) -> Iterator[Sum]:

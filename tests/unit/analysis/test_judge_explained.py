@@ -65,7 +65,7 @@ def test_what_is_missing_is_told_in_requests_and_minutes() -> None:
     assert found is not None and float(found[1]) < 20
     thin = said([counted(place, [(0, 5)], [(0, 45)]) for place in range(3)], history(5))
     assert sentence(thin, RULES).startswith("Not enough to decide after 45 s at 10 %")
-    assert "and has less" in change(thin, RULES)
+    assert "more than is left" in change(thin, RULES)
 
 
 def test_the_time_at_a_step_is_told_apart_from_the_time_that_the_canary_has_served() -> None:

@@ -34,7 +34,7 @@ def test_a_canary_without_errors_beside_a_primary_without_errors_goes_on() -> No
     assert said(3, 0).ruling is Ruling.COLLECTING
     decision = said(4, 0)
     assert decision.ruling is Ruling.GO_ON
-    assert "against 0.027 % of its requests failing" in sentence(decision, RULES)
+    assert "that fewer than 0.027 % of its requests fail" in sentence(decision, RULES)
 
 
 def test_without_history_it_takes_as_many_more_requests_as_show_that_the_primary_hardly_ever_fails() -> None:

@@ -163,7 +163,7 @@ def test_a_canary_as_good_as_stable_passes_once_its_time_is_over_and_a_regressio
 
 def test_where_nothing_is_refuted_yet_it_is_watched_on_after_its_time() -> None:
     seen, found, _ = compared(0, 0, 12, each=10)
-    assert found is None and "are needed" in line(seen, Rules(Analysis(judge=COMPARED), timedelta(minutes=2)), BEGAN + 12 * LOOK)
+    assert found is None and "count as proof" in line(seen, Rules(Analysis(judge=COMPARED), timedelta(minutes=2)), BEGAN + 12 * LOOK)
 
 
 def test_a_canary_that_is_worse_than_stable_fails_long_before_its_time() -> None:

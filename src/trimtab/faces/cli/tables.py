@@ -13,6 +13,7 @@ WIDEST = 60
 LINE = 120
 """Characters of a sentence before it goes on below."""
 INDENT = " " * 15
+LEGEND = "(scrape by scrape; | a new step; a full block: the odds have come to the bar)"
 
 
 def history_table(states: Sequence[CanaryState]) -> str:
@@ -134,8 +135,15 @@ def compared_lines(found: VerdictView, told: bool) -> list[str]:
     rows = aligned(found.table).splitlines()
     lines = [f"    judge      {rows.pop(0)}"] if told else wrapped("judge", found.sentence)
     lines += [f"{INDENT}{row}" for row in rows]
+    lines += grown_lines(found.drawn) if found.drawn else []
     lines += wrapped("change", found.would_change) if found.would_change else []
     return lines
+
+
+def grown_lines(drawn: Sequence[Sequence[str]]) -> list[str]:
+    """The odds as they grew."""
+    first, *rows = aligned(drawn).splitlines()
+    return [f"    odds       {first}", *(f"{INDENT}{row}" for row in rows), f"{INDENT}{LEGEND}"]
 
 
 def tipping_lines(found: VerdictView) -> list[str]:
