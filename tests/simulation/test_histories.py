@@ -1,11 +1,14 @@
 """Thousands of numbered histories with crashes, lost answers, stale reads and two leaders: the laws hold in all (DESIGN §8)."""
 
+from collections import Counter
+
 import pytest
 
 from trimtab.analysis.replay import Replay, replayed
 from trimtab.model.facts import Routes
 from trimtab.model.rollout import Exposure
-from trimtab.testing.simulation import LawBroken, Simulation, simulate
+from trimtab.rollout.watchwords import ACTOR
+from trimtab.testing.simulation import WATCHED, LawBroken, Simulation, simulate
 
 HISTORIES = 5000
 CHUNK = 250
@@ -16,6 +19,19 @@ def test_the_laws_hold_in_every_history(first: int) -> None:
     for seed in range(first, first + CHUNK):
         found = simulate(seed)
         assert not astray(found), f"seed {seed}: what was counted does not come to the verdict on record"
+
+
+@pytest.mark.parametrize("first", range(1, 601, 200))
+def test_the_laws_hold_while_promoted_primaries_are_watched(first: int) -> None:
+    ends = Counter[str]()
+    for seed in range(first, first + 200, WATCHED):
+        history = Simulation(seed)
+        history.run(moves=1500)
+        runs = [state.rollout for state in history.memory.store.attempts.values() if state.rollout is not None]
+        for watch in (run.watch for run in runs if run.watch is not None):
+            ends["broken" if watch.broken else "left off" if watch.stopped else "whole"] += 1
+        ends["gone back"] += sum(run.actor == ACTOR for run in runs)
+    assert all(ends[end] for end in ("broken", "left off", "whole", "gone back")), f"these histories show too little: {ends}"
 
 
 def astray(simulation: Simulation) -> list[Replay]:

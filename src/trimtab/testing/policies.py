@@ -8,6 +8,7 @@ from trimtab.model.facts import Capabilities
 from trimtab.model.judging import Ending, JudgeRules, MetricRule, Ramp
 from trimtab.model.names import Target
 from trimtab.model.policy import Analysis, Hook, HookType, Match, Metric, MetricKind, OnNewer, Policy, Service, StringMatch
+from trimtab.model.watching import WatchRules
 
 SUCCESS = Metric("request-success-rate", MetricKind.SUCCESS_RATE, minimum=99.0)
 BASE = Policy(Target("Deployment", "app"), Service("app"), interval=timedelta(seconds=10), progress_deadline=timedelta(seconds=60))
@@ -63,6 +64,13 @@ def compared(policy: Policy, able: Capabilities, chance: random.Random) -> Polic
         promote_without_evidence=chance.random() < 0.5,
     )
     return replace(policy, analysis=replace(policy.analysis, judge=rules, ramp=chance.choice(tuple(Ramp))))
+
+
+def watched(policy: Policy, chance: random.Random) -> Policy:
+    """The same with a watch after promotion, to which no gate bars the way."""
+    lasts = timedelta(seconds=chance.choice((50, 300)))
+    rules = WatchRules(chance.random() < 0.7, lasts, chance.choice((1, 2, 3)), chance.choice((1, 3)))
+    return replace(policy, watch=rules, hooks=(), approvals=frozenset())
 
 
 def policy_with(rules: dict[str, object]) -> Policy:

@@ -5,7 +5,7 @@ history has a number and can be run again: `simulate(SEED)`. Laws are checked at
 """
 
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -19,9 +19,10 @@ from trimtab.model.policy import Policy
 from trimtab.model.rollout import CanaryState, Leaving
 from trimtab.model.scrapes import Scrape
 from trimtab.model.verdict import Sample
+from trimtab.rollout.afterwards import under_way
 from trimtab.rollout.exposure import wanted
 from trimtab.testing.memory import Memory, Point, Stale
-from trimtab.testing.policies import any_policy, compared
+from trimtab.testing.policies import any_policy, compared, watched
 from trimtab.testing.story import Story
 from trimtab.testing.traffic import Rates, requests
 from trimtab.testing.trouble import ForgetfulSources, RouterByProvider, Trouble, provided
@@ -32,6 +33,8 @@ READS = frozenset({"sources.read", "workloads.look", "router.look", "store.load"
 """Calls whose answer may be an older one."""
 COMPARED = 8
 """One history in so many compares canary and primary."""
+WATCHED = 4
+"""And one in so many is watched after promotion."""
 FAULTS = ("crash", "lost", "failed", "stale")
 
 
@@ -64,6 +67,8 @@ class Simulation:
         # By its number, so that other histories stay what they were before there was a judge.
         if self.seed % COMPARED == 3:
             policy = compared(policy, able, random.Random(self.seed))
+        if self.seed % WATCHED == 1:
+            policy = watched(policy, random.Random(self.seed))
         policy = provided(policy, able)
         world = World(CanaryKey("test", "app"), policy, replicas=self.random.choice((1, 2)))
         self.memory = Memory(world)
@@ -74,6 +79,7 @@ class Simulation:
         self.watch = Watch(self.memory, self.trouble, self.broken)
         self.memory.store.on_replace = self.watch.record
         self.memory.metrics.script, self.memory.metrics.traffic = self.measured, self.counted
+        self.memory.metrics.promoted = self.primary
         self.processes = [Process("one"), Process("two")]
         self.seen: dict[str, list[object]] = {}
         self.bad_until = world.now
@@ -144,10 +150,13 @@ class Simulation:
 
     def something_happens(self) -> None:
         """People and machines do what they do."""
+        kinds: tuple[Callable[[], None], ...]
         kinds = (self.edit, self.edit, self.take_back, self.turn_bad, self.pod_dies, self.pods_stick, self.wish, self.wish,
                  self.gate, self.suspend, self.deploy, self.trouble_comes, self.trouble_comes, self.trouble_comes)  # fmt: skip
         if self.seed % 5 == 4:
             kinds = (*kinds[1:], self.leave)
+        if self.seed % WATCHED == 1:
+            kinds = (*kinds, self.restart, self.uncount)
         happening = self.random.choice(kinds)
         happening()
         self.log.append(happening.__name__)
@@ -194,6 +203,22 @@ class Simulation:
         silent = world.now < self.bad_until and self.seed % 3 == 0
         value = None if silent else 50.0 if world.now < self.bad_until or colour == b"bad" else 100.0
         return tuple(Sample(metric.name, metric.kind, value) for metric in policy.analysis.metrics)
+
+    def primary(self, policy: Policy) -> tuple[Sample, ...]:
+        """The same of the primary, after promotion."""
+        world = self.memory.world
+        primary = world.desired.get("primary")
+        bad = world.now < self.bad_until or (primary is not None and world.archive[primary[0].id][0].data["color"] == b"bad")
+        value = None if world.now < self.bad_until and self.seed % 3 == 0 else 50.0 if bad else 100.0
+        return tuple(Sample(metric.name, metric.kind, value) for metric in policy.analysis.metrics)
+
+    def restart(self) -> None:
+        """Containers of the primary end and are started again."""
+        self.memory.world.restart("primary")
+
+    def uncount(self) -> None:
+        """Nobody knows how often that was, or it is known again."""
+        self.memory.world.uncounted = "" if self.memory.world.uncounted else "the pods could not be listed"
 
     def pod_dies(self) -> None:
         """A copy loses its pods."""
@@ -255,8 +280,12 @@ class Simulation:
         self.check_end(story)
 
     def check_end(self, story: Story) -> None:
-        """L1, and that nothing was lost: every telling was heard once, the journal has the outcome."""
+        """L1, and that nothing was lost: every telling was heard once, the journal has the outcome, and no watch goes on for ever."""
         story.go_on(timedelta(minutes=1))
+        if under_way(story.state) is not None:
+            story.go_on(timedelta(minutes=30))
+            if under_way(story.state) is not None:
+                self.broken(f"left alone, it is watched for ever: {story.state.rollout}")
         state, world = story.state, self.memory.world
         self.watch.world()
         if world.leaving:

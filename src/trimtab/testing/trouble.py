@@ -84,7 +84,7 @@ class Trouble:
     def policy(self) -> None:
         """Someone edits the Canary, or breaks it for a while."""
         world = self.memory.world
-        world.policy = provided(*any_policy(self.chance))
+        world.policy = replace(provided(*any_policy(self.chance)), watch=world.policy.watch)
         world.policy_problem = "spec.analysis.threshold is no number" if self.chance.random() < 0.2 else ""
 
     def key(self) -> None:

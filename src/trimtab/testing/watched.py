@@ -1,13 +1,14 @@
 """The laws in the world of a simulation: what the ports saw, held against the records that moved them. Called by `simulation`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trimtab.model.facts import Routes
 from trimtab.model.policy import Policy
 from trimtab.model.rollout import CanaryState, Exposure, Phase, RolloutKind
 from trimtab.rollout.exposure import wanted
 from trimtab.rollout.transitions import allowed
+from trimtab.rollout.watchwords import ACTOR
 from trimtab.testing.memory import Memory
 from trimtab.testing.trouble import Trouble, may_be_seen
 
@@ -30,12 +31,28 @@ class Watch:
             self.broken(f"{after.phase} {after.serial} follows {before.phase} {before.serial}")
         self.wants[after.serial] = exposure = wanted(after)
         self.routes[after.serial] = self.seen_as(exposure, after.rules)
+        self.afterwards(before, after)
         run = after.rollout
         if run is not None and after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING and not run.skip:
             judged = run.position == len(run.steps) and run.passed is not None and run.grown is not None and run.passed > run.grown
             waived = run.waived and run.policy.analysis.judge is not None
             if run.kind is RolloutKind.CHANGE and not judged and not waived:
                 self.broken("S7: what was not judged to the end is promoted")
+
+    def afterwards(self, before: CanaryState, after: CanaryState) -> None:
+        """What is seen after promotion changes no word about it, and nothing goes back for it that was not found broken."""
+        was, run = before.rollout, after.rollout
+        if was is None or run is None or was.ended is None:
+            return
+        if was.number == run.number:
+            if replace(run, watch=was.watch) != was or (run.watch != was.watch and after.phase is not before.phase):
+                self.broken("an attempt that has ended was changed by what came after it")
+        elif run.actor == ACTOR:
+            rules, watch = was.policy.watch, was.watch
+            if watch is None or not watch.broken or watch.ended is not None or rules is None or not rules.undo:
+                self.broken("it went back by itself from what nobody found broken")
+            if run.kind is not RolloutKind.UNDO or run.to != was.before:
+                self.broken("it went back by itself to something else than what was there before")
 
     def seen_as(self, exposure: Exposure, policy: Policy | None) -> Routes:
         """What a router makes of it."""
