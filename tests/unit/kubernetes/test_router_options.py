@@ -140,10 +140,11 @@ def test_a_delegated_virtual_service_has_neither_hosts_nor_gateways_but_ports() 
     assert spec["http"][0]["route"][0] == {"destination": {"host": "app-primary", "port": {"number": 80}}, "weight": 80}
 
 
-def test_a_tcp_service_is_known_by_its_port_alone() -> None:
-    spec = made(written("istio", "{port: 5432, appProtocol: TCP}"))["spec"]
-    assert spec["http"] is None and spec["tcp"][0]["match"] == [{"port": 5432}]
+def test_rt_i2_of_a_tcp_service_only_ports_are_matched_as_flagger_does() -> None:
+    spec = made(written("istio", "{port: 5432, appProtocol: TCP, match: [{port: 5432}, {uri: {prefix: /x}}]}"))["spec"]
+    assert spec["http"] is None and spec["tcp"][0]["match"] == [{"port": 5432}, {}]
     assert [one["weight"] for one in spec["tcp"][0]["route"]] == [80, 20]
+    assert "match" not in made(written("istio", "{port: 5432, appProtocol: TCP}"))["spec"]["tcp"][0]
 
 
 def test_everybody_goes_to_the_canary_after_a_failed_promotion_of_an_a_b_test() -> None:

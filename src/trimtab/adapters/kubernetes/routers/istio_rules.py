@@ -14,8 +14,9 @@ COOKIE, SET_COOKIE = "Cookie", "Set-Cookie"
 
 
 def tcp(routing: Routing) -> list[Object]:
-    """One rule, known by its port alone."""
-    return [{"match": [{"port": routing.policy.service.port}], "route": backends(routing, routing.weight)}]
+    """One rule. Of what the Service is for only ports count, for streams have neither paths nor headers (RT-I2)."""
+    match: list[Object] = [{"port": one.port} if one.port else {} for one in routing.service.match]
+    return [{**({"match": match} if match else {}), "route": backends(routing, routing.weight)}]
 
 
 def http(routing: Routing, previous: str) -> list[Object]:
