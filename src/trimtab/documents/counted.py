@@ -3,14 +3,13 @@
 It holds counts and the names of pods, and no values of anything.
 """
 
-import base64
 import json
-import zlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
+from trimtab.documents.records import pressed, unpressed
 from trimtab.errors import InputError
 from trimtab.model.counted import Counted
 from trimtab.model.judging import JudgeStep
@@ -29,14 +28,14 @@ def packed(counted: Sequence[Counted]) -> str:
         (each.began, (each.step.number, each.step.weight, each.step.next_weight, each.step.began), [row(one) for one in each.scrapes])
         for each in counted
     ]
-    return base64.b64encode(zlib.compress(msgspec.json.encode(plain), 9)).decode("ascii")
+    return pressed(msgspec.json.encode(plain))
 
 
 def unpacked(text: str, what: str) -> tuple[Counted, ...]:
     """What `packed` wrote. `what` names it in the InputError that an unreadable one raises."""
     try:
-        found = msgspec.convert(json.loads(zlib.decompress(base64.b64decode(text, validate=True))), tuple[Look, ...])
-    except (ValueError, zlib.error, msgspec.ValidationError) as error:
+        found = msgspec.convert(json.loads(unpressed(text)), tuple[Look, ...])
+    except (ValueError, msgspec.ValidationError) as error:
         raise InputError(f"{what} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed it") from error
     return tuple(Counted(began, JudgeStep(*step), tuple(scrape(one) for one in rows)) for began, step, rows in found)
 

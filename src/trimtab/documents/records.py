@@ -3,7 +3,9 @@
 A short secret can be guessed from its unkeyed checksum, so the text that is written must not hold one.
 """
 
+import base64
 import json
+import zlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -39,6 +41,19 @@ def from_text(text: str, kind: type[T], what: str, unfold: Callable[[object], ob
             f"{what} cannot be read: {error}. Another version of Trimtab wrote it, or something else changed it. "
             "Use the version that wrote it, or begin with an empty record: move the state folder away, or delete the ConfigRollout."
         ) from error
+
+
+def pressed(plain: bytes) -> str:
+    """Base64 of zlib: long text in little room."""
+    return base64.b64encode(zlib.compress(plain, 9)).decode("ascii")
+
+
+def unpressed(text: str) -> bytes:
+    """What was `pressed`. ValueError where the text is something else."""
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
 
 
 def _without_checksums(value: object) -> object:

@@ -3,13 +3,11 @@
 Base64 of zlib of JSON: the rules, stable's past, the verdict, and the counts of every scrape, pod by pod. No values of anything.
 """
 
-import base64
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trimtab.documents.counted import packed, unpacked
-from trimtab.documents.records import from_text, to_text
+from trimtab.documents.records import from_text, pressed, to_text, unpressed
 from trimtab.errors import InputError
 from trimtab.model.counted import Counted
 from trimtab.model.judging import JudgeRules
@@ -36,7 +34,7 @@ def kept(rules: JudgeRules | None, record: Evidence, looks: Sequence[Counted]) -
     """As text; empty where nothing was compared, or where that would be too long."""
     if rules is None or record.ruling is None:
         return ""
-    text = base64.b64encode(zlib.compress(to_text(Comparison(rules, record, packed(looks))).encode(), 9)).decode("ascii")
+    text = pressed(to_text(Comparison(rules, record, packed(looks))).encode())
     return text if len(text) <= MOST else ""
 
 
@@ -45,7 +43,7 @@ def comparison(text: str) -> Comparison | None:
     if not text:
         return None
     try:
-        plain = zlib.decompress(base64.b64decode(text, validate=True)).decode()
-    except (ValueError, zlib.error) as error:
+        plain = unpressed(text).decode()
+    except ValueError as error:
         raise InputError(f"the field counted of the evidence cannot be read: {error}. Something changed it") from error
     return from_text(plain, Comparison, "the field counted of the evidence")
