@@ -7,7 +7,7 @@ These rules, in an annotation `lab/NAME` of the pod, a key `lab.NAME` or a line 
 - `unready: WORKLOAD`: it never gets ready if it belongs to that workload
 - `crash-after: 5s`: it gets unready after that time
 
-What each pod read when it started is kept in `saw`: the content that really runs.
+What each pod read when it started is kept in `saw`, by its uid: the content that really runs. `names` has the names of the same pods.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ class Node:
     def __init__(self, api: Api, delay: float = 1.0, started: Started | None = None) -> None:
         self.api, self.delay = api, delay
         self.saw: dict[str, tuple[str, str, Raw]] = {}
+        self.names: dict[str, str] = {}
         self._began: list[tuple[str, str, Raw]] = []
         self.registered = asyncio.Event()
         self._started = started
@@ -124,6 +125,7 @@ class Node:
         await asyncio.sleep(self.delay)
         while (data := await self._read(namespace, pod["spec"])) is None:
             await asyncio.sleep(MISSING_AGAIN)
+        self.names[pod["metadata"]["uid"]] = pod["metadata"]["name"]
         self.saw[pod["metadata"]["uid"]] = (namespace, workload, data)
         self._began.append(self.saw[pod["metadata"]["uid"]])
         if self._started:

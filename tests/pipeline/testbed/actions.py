@@ -24,6 +24,7 @@ NAMES = re.compile(r"'(?:[^']|'')*'|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)+|[A-Za-
 OPERATORS = {"&&": " and ", "||": " or ", "!": " not ", "!=": "!=", "==": "=="}
 STATUS = ("always", "failure", "success", "cancelled")
 STEP_LIMIT = 180
+REPOSITORY = "acme/shop"
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Runner:
     remote: str
     variables: Mapping[str, str]
     contexts: dict[str, Raw]
+    own: bool = True
+    """Do pull requests come from the repository itself, and not from a fork?"""
     runs: int = 0
     summary: str = ""
 
@@ -94,18 +97,31 @@ class Runner:
         """One run of a workflow: every job, each in a workspace of its own."""
         self.runs += 1
         place, jobs = self.folder / f"run-{self.runs}", dict[str, Job]()
+        known = {**self.contexts["github"], "event": {"head_commit": {"message": self.git("log", "-1", "--format=%B", commit)}}}
         waiting = dict(workflow["jobs"])
         while waiting:
             name = next(name for name, one in waiting.items() if set(listed(one.get("needs"))) <= set(jobs))
             one = waiting.pop(name)
             needed = {other: jobs[other] for other in listed(one.get("needs"))}
-            contexts = {**self.contexts, "needs": {other: {"result": job.result, "outputs": job.outputs} for other, job in needed.items()}}
+            contexts = {
+                **self.contexts,
+                "github": known,
+                "needs": {other: {"result": job.result, "outputs": job.outputs} for other, job in needed.items()},
+            }
             fine = all(job.result == "success" for job in needed.values())
             if not truth(one.get("if", ""), contexts, failed=any(job.result == "failure" for job in needed.values()), fine=fine):
                 jobs[name] = Job("skipped")
                 continue
-            jobs[name] = self.job(place, one, contexts, {"GITHUB_SHA": commit, "GITHUB_EVENT_NAME": event, "GITHUB_RUN_ID": str(self.runs)})
+            about = {"GITHUB_SHA": commit, "GITHUB_EVENT_NAME": event, "GITHUB_RUN_ID": str(self.runs)}
+            jobs[name] = self.job(place, one, contexts, about | (self.event(place) if event == "pull_request" else {}))
         return jobs
+
+    def event(self, place: Path) -> dict[str, str]:
+        """The repository, and the file that says of a pull request where it comes from."""
+        place.mkdir(parents=True, exist_ok=True)
+        path, head = place / "event.json", REPOSITORY if self.own else "stranger/shop"
+        path.write_text(json.dumps({"pull_request": {"head": {"repo": {"full_name": head}}}}))
+        return {"GITHUB_REPOSITORY": REPOSITORY, "GITHUB_EVENT_PATH": str(path)}
 
     def job(self, place: Path, one: Raw, contexts: dict[str, Raw], told: dict[str, str]) -> Job:
         """The steps of a job, up to the first that fails."""

@@ -13,12 +13,13 @@ from typing import Any
 
 from cluster.testbed.binaries import CannotBuild
 from cluster.testbed.binaries import build as build_plane
-from cluster.testbed.plane import ControlPlane, free_ports
+from cluster.testbed.plane import ControlPlane, PlaneError, free_ports
 from cluster.testbed.process import Process
 from pipeline.testbed.argocd_program import CRDS, build
 
 NAMESPACE = "argocd"
 START_LIMIT = 90.0
+KINDS = ("applications", "appprojects")
 OWN = {"app.kubernetes.io/part-of": "argocd"}
 Raw = dict[str, Any]
 
@@ -79,13 +80,22 @@ class ArgoCD:
             "ARGOCD_ASK_PASS_SOCK": str(self.folder / "tmp" / "ask.sock"), "GIT_CONFIG_NOSYSTEM": "1",
         }  # fmt: skip
 
+    def wait_until_served(self) -> None:
+        """Until the CRDs are established. One that was made just now has no conditions yet, which `kubectl wait` takes for an error."""
+        limit = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                self.plane.kubectl("wait", "--for=condition=Established", *(f"crd/{kind}.argoproj.io" for kind in KINDS), "--timeout=30s")
+                return
+            except PlaneError:
+                if time.monotonic() > limit:
+                    raise
+
     def objects(self, program: Path) -> None:
         """CRDs, settings, and a project that may do everything."""
         for name in CRDS:
             self.plane.kubectl("apply", "--server-side", "-f", str(program / name))
-        self.plane.kubectl(
-            "wait", "--for=condition=Established", "crd/applications.argoproj.io", "crd/appprojects.argoproj.io", "--timeout=30s"
-        )
+        self.wait_until_served()
         meta = {"namespace": NAMESPACE, "labels": OWN}
         everything = {
             "sourceRepos": ["*"],

@@ -53,6 +53,8 @@ class GitLabRunner:
     remote: str
     variables: Mapping[str, str]
     project: dict[str, str]
+    own: bool = True
+    """Do merge requests come from the project itself, and not from a fork?"""
     runs: int = 0
     cloned: list[Path] = field(default_factory=list)
 
@@ -76,8 +78,14 @@ class GitLabRunner:
         self.git(place, "update-ref", "refs/remotes/origin/before", before)
         self.git(place, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/before")
         self.cloned.append(place)
-        told = ["--variable", f"CI_PIPELINE_SOURCE={source}", "--variable", f"CI_MERGE_REQUEST_DIFF_BASE_SHA={before}"]
-        words = [str(build()), "--force-shell-executor", "--shell-isolation", "--no-color", *(told if source != "push" else ())]
+        told = {
+            "CI_PIPELINE_SOURCE": source, "CI_MERGE_REQUEST_DIFF_BASE_SHA": before, "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+            "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1" if self.own else "2",
+        }  # fmt: skip
+        message = {"CI_COMMIT_MESSAGE": self.git(place, "log", "-1", "--format=%B", after)}
+        given = message if source == "push" else told | message
+        options = [word for name, value in given.items() for word in ("--variable", f"{name}={value}")]
+        words = [str(build()), "--force-shell-executor", "--shell-isolation", "--no-color", *options]
         variables = {**self.variables, **self.project, "HOME": str(self.folder)}
         done = subprocess.run(
             words, cwd=place, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=RUN_LIMIT, check=False
@@ -90,6 +98,7 @@ class GitLabRunner:
             for name, word in found.items()
         }
 
-    def git(self, where: Path, *words: str) -> None:
+    def git(self, where: Path, *words: str) -> str:
         done = subprocess.run(["git", *words], cwd=where, env=dict(self.variables), capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
+        return done.stdout

@@ -28,6 +28,8 @@ def substitutes(answers: Answers, how: Deployment) -> dict[str, str]:
     return {
         **ACTIONS, "kubeconfig": KUBECONFIG,
         "canary_paths": watched(layout, layout.canary, "/**"), "stable_paths": watched(layout, layout.stable, "/**"),
+        # Only for the notice above the Application: the rollback itself is a commit.
+        "noticing": KUBECONFIG if answers.strategy == "argocd" else "",
         "lint": runs(how.lint), "deploy_canary": runs(how.canary), "deploy_stable": runs(how.stable),
         "restore": "\n".join([*again, KUBECONFIG, runs(how.restore)]) if how.restore else "",
         "together": job("shared", how.shared) if how.shared else "", "needs_together": "needs: shared" if how.shared else "",
