@@ -80,8 +80,10 @@ def test_a_file_that_differs_is_shown_and_stays(tmp_path: Path) -> None:
     done = init(tmp_path, "kustomize", "--yes", code=2)
     assert "-mine: 1\n" in done.stderr and "+kind: Pipeline\n" in done.stderr and "kept      trimtab.yaml" in done.stdout
     assert (tmp_path / "trimtab.yaml").read_text() == "mine: 1\n" and set(files(tmp_path)) == KUSTOMIZE
-    done = init(tmp_path, "kustomize", "--yes", "--force")
-    assert "-mine: 1\n" in done.stderr and "kind: Pipeline" in (tmp_path / "trimtab.yaml").read_text()
+    for words in ((), ("-o", "json")):
+        (tmp_path / "trimtab.yaml").write_text("mine: 1\n")
+        done = init(tmp_path, "kustomize", "--yes", "--force", *words)
+        assert "-mine: 1\n" in done.stderr and "kind: Pipeline" in (tmp_path / "trimtab.yaml").read_text()
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def init_command(
     if not person and not yes:
         raise InputError("there is no terminal to ask at. Give --yes to take the default of everything that no option says")
     answers = asked(Wish(app, namespace, image, port, branch, ci, promotion, prometheus, forge), strategy, around, Asking(person))
-    fates = write(around.root, proposals(around.root, files(answers)), deciding(person, force, output == "text"), dry=dry_run)
+    fates = write(around.root, proposals(around.root, files(answers)), deciding(person, force), dry=dry_run)
     end(answers, fates, () if dry_run else following(answers, git=around.git), output=output)
 
 
@@ -221,12 +221,11 @@ def safe(layout: Layout) -> None:
             raise InputError(f"workflows cannot name the path {path!r} safely. Rename it: letters, digits, dots, dashes and slashes")
 
 
-def deciding(person: bool, force: bool, shown: bool) -> Callable[[Proposal], bool]:
-    """Whether a file that differs is replaced; its difference is shown first."""
+def deciding(person: bool, force: bool) -> Callable[[Proposal], bool]:
+    """Whether a file that differs is replaced; its difference is shown first, beside JSON too."""
 
     def decide(proposal: Proposal) -> bool:
-        if shown:
-            click.echo(proposal.diff, err=True, nl=False)
+        click.echo(proposal.diff, err=True, nl=False)
         return force or (person and click.confirm(f"Replace {proposal.path}?", default=False, err=True))
 
     return decide
