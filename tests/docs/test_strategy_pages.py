@@ -120,6 +120,19 @@ def test_what_stands_for_the_documents_scripts_is_in_the_workflows(page: str, tm
     assert named and [words for words in named if not any(words in line for line in shown)] == []
 
 
+def test_the_readmes_lines_for_pipelines_are_run_by_the_workflows_or_typed_from_the_page(tmp_path: Path) -> None:
+    section = (PAGES.parents[1] / "README.md").read_text().split("\n## In pipelines\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^    \.venv/bin/(trimtab .+)$", section, re.MULTILINE)
+    made("kustomize", tmp_path)
+    run = [
+        line.strip(" -").removeprefix("run: ") for path in tmp_path.glob(".github/workflows/*") for line in path.read_text().splitlines()
+    ]
+    assert (
+        len(lines) >= 6
+        and [line for line in lines if not any(one.startswith(line) for one in [*run, *shown_everywhere("kustomize")])] == []
+    )
+
+
 def shown_everywhere(page: str) -> list[str]:
     return re.findall(r"^    (\S.*)$", text(page), re.MULTILINE)
 
