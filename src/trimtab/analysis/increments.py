@@ -47,7 +47,7 @@ class Series:
     created: Array | None = None
     """(T,): since when it counts; NaN where that is not said."""
     lasting: bool = False
-    """It counts for a service, whichever pods are behind it: what it counted for the canary before is in it."""
+    """It counts for a service, or for pods that are not known, whichever they are: what it counted for the canary before is in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

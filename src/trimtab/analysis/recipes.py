@@ -206,8 +206,17 @@ class Sorter:
         value = labels.get(self.recipe.arm_label, "")
         for arm, wanted in ((Arm.PRIMARY, self.recipe.primary), (Arm.CANARY, self.recipe.canary)):
             if matches(value, filled(wanted, self.whose)):
-                return arm
+                return None if self.gone(labels) else arm
         return None
+
+    def gone(self, labels: Mapping[str, str]) -> bool:
+        """Is it of a pod of this workload that the API does not know any more? What it counted last belongs to the canary before."""
+        pod = self.pod(labels)
+        return self.recipe.by_pod and bool(self._arms) and pod not in self._arms and named(pod, self.whose) is not None
+
+    def lasting(self, labels: Mapping[str, str]) -> bool:
+        """Does it go on counting when the canary's pods are others? So do services, and whoever counts for pods and is none of them."""
+        return not self.recipe.by_pod or (self.recipe.by is By.WORKLOAD and self.pod(labels) not in self._arms)
 
     def place(self, labels: Mapping[str, str]) -> tuple[str, str, Arm] | None:
         """Source, pod and arm."""
@@ -251,7 +260,9 @@ def counters(found: Iterable[Found], recipe: Recipe, whose: Whose) -> list[Serie
     for each in once(found):
         place = sorter.place(each.labels)
         if place is not None and each.labels.get("__name__", recipe.requests) in recipe.names(latency=False):
-            made.append(Series(*place, sorter.part(each.labels), each.times, each.values, created=each.created, lasting=not recipe.by_pod))
+            made.append(
+                Series(*place, sorter.part(each.labels), each.times, each.values, created=each.created, lasting=sorter.lasting(each.labels))
+            )
     return made
 
 
@@ -266,11 +277,12 @@ def histograms(found: Iterable[Found], recipe: Recipe, whose: Whose) -> list[Ser
     for labels, bounds in together.items():
         place = sorter.place(dict(labels))
         if place is not None:
-            made += layouts(place, bounds, recipe)
+            lasting = sorter.lasting(dict(labels))
+            made += [replace(each, lasting=lasting) for each in layouts(place, bounds, recipe.unit)]
     return made
 
 
-def layouts(place: tuple[str, str, Arm], buckets: list[Found], recipe: Recipe) -> Iterable[Series]:
+def layouts(place: tuple[str, str, Arm], buckets: list[Found], unit: float) -> Iterable[Series]:
     """One histogram, cut where its bounds change. Without a bucket for all requests nothing is known."""
     buckets = sorted(buckets, key=lambda each: float(each.labels[BOUND]))
     bounds = np.asarray([float(each.labels[BOUND]) for each in buckets])
@@ -286,8 +298,8 @@ def layouts(place: tuple[str, str, Arm], buckets: list[Found], recipe: Recipe) -
     for layout in np.unique(there, axis=0):
         rows = np.flatnonzero(np.all(there == layout, axis=1))
         if np.isinf(bounds[layout]).any():
-            upto = tuple(round(float(bound) * recipe.unit, 9) for bound in bounds[layout][:-1])
-            yield Series(*place, Part.BUCKETS, times[rows], values[rows][:, layout], upto, created[rows], not recipe.by_pod)
+            upto = tuple(round(float(bound) * unit, 9) for bound in bounds[layout][:-1])
+            yield Series(*place, Part.BUCKETS, times[rows], values[rows][:, layout], upto, created[rows])
 
 
 def matches(value: str, wanted: str) -> bool:

@@ -1,10 +1,12 @@
 """Which series each provider's requests are counted by, and how the arms are told apart."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
+from trimtab.analysis.feeding import Feed, fed
 from trimtab.analysis.increments import Part
 from trimtab.analysis.recipes import (
     CONTOUR,
@@ -15,16 +17,19 @@ from trimtab.analysis.recipes import (
     RECORDED,
     TRAEFIK,
     Found,
+    Recipe,
     Sorter,
     Whose,
     counters,
     histograms,
     recipe,
 )
+from trimtab.model.judging import MetricRule
 from trimtab.model.scrapes import Arm
 
 SHOP = Whose("test", "shop", "shop", "shop")
 TIMES = np.asarray([15.0, 30.0])
+START = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
 
 
 def found(name: str, **labels: str) -> Found:
@@ -87,6 +92,32 @@ def test_a_pod_that_the_api_knows_needs_no_usual_name() -> None:
     assert [each.arm for each in counters([found(HTTP.requests, pod="odd"), found(HTTP.requests, pod="shop-a1b2c")], HTTP, whose)] == [
         Arm.CANARY
     ]
+
+
+@pytest.mark.parametrize(("mesh", "label", "bad"), [(ISTIO, "destination_workload", "503"), (LINKERD, "deployment", "failure")])
+def test_what_a_mesh_counted_last_of_the_canary_before_is_not_blamed_on_this_one(mesh: Recipe, label: str, bad: str) -> None:
+    def read(pod: str, workload: str, *values: float) -> Found:
+        labels = {"__name__": mesh.requests, label: workload, "pod": pod, mesh.bad_label: bad}
+        return Found(labels, START + np.arange(len(values)) * 15.0, np.asarray(values))
+
+    old, new, primary = "shop-5f7b9c6d8d-old01", "shop-6f7b9c6d8d-new01", "shop-primary-5f7b9c6d8d-x2x4z"
+    began = datetime.fromtimestamp(START + 35.0, UTC)  # the pod before is scraped at 30 s and once more while it ends
+    answer = [read(old, "shop", 0, 50, 100, 150), read(new, "shop", *[np.nan] * 2, 0, 1, 1, 1), read(primary, "shop-primary", *range(6))]
+    answer[1] = replace(answer[1], times=answer[1].times[2:], values=answer[1].values[2:])
+
+    def failed(pods: tuple[tuple[str, Arm], ...]) -> list[int]:
+        series = counters(answer, mesh, replace(SHOP, pods=pods))
+        found = fed((MetricRule("errors"),), series, (), Feed(began + timedelta(minutes=5), began, since=began))
+        return [sum(pod.bad for pod in scrape.counts if pod.arm is Arm.CANARY) for scrape in found]
+
+    assert failed(((new, Arm.CANARY), (primary, Arm.PRIMARY))) == [1, 0, 0]
+    assert failed(()) == [0, 0], "where no names are known, what was read before the attempt began is nobody's business"
+
+
+def test_a_mesh_may_be_counted_by_others_than_the_pods_themselves() -> None:
+    whose = replace(SHOP, pods=(("shop-a1b2c", Arm.CANARY),))
+    (series,) = counters([found(ISTIO.requests, destination_workload="shop", pod="ingress-7d8f9c6d8d-abcde")], ISTIO, whose)
+    assert (series.arm, series.lasting) == (Arm.CANARY, True), "a gateway goes on counting from attempt to attempt"
 
 
 def test_gateways_say_nothing_of_pods() -> None:
