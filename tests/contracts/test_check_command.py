@@ -163,8 +163,8 @@ def test_folders_and_files_are_looked_at_without_a_trimtab_yaml(shop: Path) -> N
     assert ran(shop).stdout.endswith("in 3 targets with 6 objects\n")
     edited(shop, "web/canary/app.yaml", "image: x", "image: 1")
     assert found(shop, "web/canary/app.yaml", ends=2) == [
-        "web/canary/app.yaml:1 error reference/missing",
         "web/canary/app.yaml:11 error kubernetes/schema",
+        "web/canary/app.yaml:12 error reference/missing",
     ]
     assert found(shop, "web/stable") == []
 

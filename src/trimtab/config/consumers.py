@@ -10,12 +10,22 @@ TEMPLATED = frozenset({"Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "
 
 def pod_template(tree: Mapping[str, object]) -> Mapping[str, object] | None:
     """The template of a workload's pods, the pod itself for a Pod; None for what runs no pods."""
-    kind, spec = tree.get("kind"), mapping(tree.get("spec"))
+    path = template_path(tree)
+    if path is None:
+        return None
+    for step in path:
+        tree = mapping(tree.get(step))
+    return tree
+
+
+def template_path(tree: Mapping[str, object]) -> tuple[str, ...] | None:
+    """Where the template is; None for what runs no pods."""
+    kind = tree.get("kind")
     if kind == "Pod":
-        return tree
+        return ()
     if kind == "CronJob":
-        return mapping(mapping(mapping(spec.get("jobTemplate")).get("spec")).get("template"))
-    return mapping(spec.get("template")) if kind in TEMPLATED else None
+        return ("spec", "jobTemplate", "spec", "template")
+    return ("spec", "template") if kind in TEMPLATED else None
 
 
 def uses(objects: Sequence[RenderedObject]) -> tuple[Use, ...]:

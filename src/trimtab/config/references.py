@@ -19,6 +19,18 @@ BY_OBJECT = (("configMapRef", ConfigKind.CONFIG_MAP), ("secretRef", ConfigKind.S
 """How a variable names one key, and how a container names a whole object: the field, and the kind that it is about."""
 
 
+NAMING = {
+    "configMap": (ConfigKind.CONFIG_MAP, ("name",)),
+    "configMapKeyRef": (ConfigKind.CONFIG_MAP, ("name",)),
+    "configMapRef": (ConfigKind.CONFIG_MAP, ("name",)),
+    "secret": (ConfigKind.SECRET, ("secretName", "name")),
+    "secretKeyRef": (ConfigKind.SECRET, ("name",)),
+    "secretRef": (ConfigKind.SECRET, ("name",)),
+}
+"""The same fields, wherever they are: what kind they name, and by which field."""
+Path = tuple[str | int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A ConfigMap or Secret that a pod template reads. `places` are the fields that name it.
@@ -95,6 +107,30 @@ def of_container(container: Mapping[str, object], place: str) -> Iterator[Mentio
             source = mapping(entry.get(kind))
             if isinstance(name := source.get("name"), str) and name:
                 yield Mention(ConfigName(config_kind, name), source.get("optional") is True, f"{place}.envFrom")
+
+
+def named_at(node: object, name: ConfigName, key: str = "", above: Path = ()) -> Iterator[Path]:
+    """The fields of a pod template that name an object, or one key of it, so that a pod needs it; by their paths."""
+    if isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from named_at(item, name, key, (*above, index))
+    for field, value in node.items() if isinstance(node, Mapping) else ():
+        kind, fields = NAMING.get(field, (None, ()))
+        leaf = next((leaf for leaf in fields if kind is name.kind and mapping(value).get(leaf) == name.name), None)
+        if leaf is None:
+            yield from named_at(value, name, key, (*above, field))
+        elif mapping(value).get("optional") is not True:
+            yield from _leaves(mapping(value), leaf, key, (*above, field))
+
+
+def _leaves(source: Mapping[str, object], leaf: str, key: str, above: Path) -> Iterator[Path]:
+    if not key:
+        yield (*above, leaf)
+    elif source.get("key") == key:
+        yield (*above, "key")
+    for index, item in enumerate(items(source.get("items")) if key else ()):
+        if item.get("key") == key:
+            yield (*above, "items", index, "key")
 
 
 def tracked(content: Content) -> bool:

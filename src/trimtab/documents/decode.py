@@ -140,7 +140,8 @@ def flattened(document: Document) -> Iterator[Document]:
     for index, item in enumerate(items):
         prefix = ("items", index)
         lines = {path[2:]: line for path, line in document.lines.items() if path[:2] == prefix and len(path) > 2}
-        yield from flattened(Document(item, document.file, document.line_of(prefix), lines))
+        values = {path[2:]: line for path, line in document.values.items() if path[:2] == prefix}
+        yield from flattened(Document(item, document.file, document.line_of(prefix), lines, values))
 
 
 def _mapping(value: object) -> Mapping[str, object]:

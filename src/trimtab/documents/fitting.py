@@ -55,9 +55,15 @@ def convert(value: object, kind: type[T]) -> T | Misfit:
 def nearest(found: str, allowed: Iterable[str]) -> str:
     """What was probably meant, as the end of a sentence; else everything that is allowed."""
     names = list(allowed)
-    lowered = {name.lower(): name for name in names}
+    near = meant(found, names)
+    return f"did you mean {near}?" if near else f"allowed are {', '.join(name or '(empty)' for name in names)}"
+
+
+def meant(found: str, allowed: Iterable[str]) -> str:
+    """What was probably meant; empty where nothing is near."""
+    lowered = {name.lower(): name for name in allowed}
     close = difflib.get_close_matches(found.lower(), lowered, n=1)
-    return f"did you mean {lowered[close[0]]}?" if close else f"allowed are {', '.join(name or '(empty)' for name in names)}"
+    return lowered[close[0]] if close else ""
 
 
 def dotted(path: Path) -> str:

@@ -140,7 +140,7 @@ def content(document: Document, raw: Mapping[str, object]) -> Content:
     binary = {} if secret else _values(document, "binaryData", view.binary_data, encoded=True)
     for key in sorted(data.keys() & binary.keys()):
         raise _error(document, ("binaryData", key), "the key is in data too; a key may be in one of them only")
-    sections = ("data", "stringData") if secret else ("data",)
+    sections, plain = (("data", "stringData"), "stringData") if secret else (("data",), "data")
     return Content(
         name=ConfigName(kind, view.metadata.name),
         data=data,
@@ -151,6 +151,7 @@ def content(document: Document, raw: Mapping[str, object]) -> Content:
         file=document.file,
         line=document.line,
         key_lines={key: document.lines[section, key] for section in sections for key in data if (section, key) in document.lines},
+        value_lines={key: document.values[plain, key] for key in data if (plain, key) in document.values},
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import yaml
 
 from trimtab.documents.scalars import Scalar, as_json, as_key, plain, tagged
+from trimtab.documents.written import Span
 from trimtab.errors import DocumentError
 
 Path = tuple[str | int, ...]
@@ -24,6 +25,8 @@ class _Leaf:
     line: int
     value: Scalar
     merge: bool = False
+    span: Span | None = None
+    """Where it has several lines."""
 
 
 @dataclass(slots=True)
@@ -56,6 +59,8 @@ class Builder:
         self._taken = 0
         self._built = 0
         self._lines: dict[Path, int] = {}
+        self.spans: dict[Path, Span] = {}
+        """How values of several lines are written."""
 
     def take(self, event: yaml.Event) -> None:
         """The next event between the document's start and its end."""
@@ -81,10 +86,11 @@ class Builder:
     def _leaf(self, event: yaml.ScalarEvent, line: int) -> _Leaf:
         text: str = event.value
         tag: str | None = event.tag
+        span = _span(event) if "\n" in text else None
         if tag is None and event.implicit[0]:
-            return _Leaf(line, plain(text), merge=text == "<<")
+            return _Leaf(line, plain(text), text == "<<", span)
         try:
-            return _Leaf(line, text if tag is None else tagged(tag, text), merge=tag == _MERGE)
+            return _Leaf(line, text if tag is None else tagged(tag, text), tag == _MERGE, span)
         except ValueError as error:
             raise self._error(str(error), line) from None
 
@@ -133,6 +139,8 @@ class Builder:
 
     def _placed(self, node: _Node, line: int, path: Path) -> object:
         self._lines[path] = line
+        if isinstance(node, _Leaf) and node.span is not None:
+            self.spans[path] = node.span
         return self._value(node, path)
 
     def _entries(self, node: _Mapping, depth: int) -> _Entries:
@@ -179,3 +187,11 @@ class Builder:
 
     def _error(self, problem: str, line: int) -> DocumentError:
         return DocumentError(problem, file=self._file, line=line)
+
+
+def _span(event: yaml.ScalarEvent) -> Span | None:
+    begin, end = event.start_mark, event.end_mark
+    if begin is None or end is None:
+        return None
+    block = event.style in ("|", ">")
+    return Span(event.style or "", begin.line + 1, end.line + (not block))

@@ -5,12 +5,13 @@ Stricter than kubectl in one thing: a key that is written twice is an error, sin
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
 
 from trimtab.documents.nodes import Builder, Path
+from trimtab.documents.written import lines_of
 from trimtab.errors import DocumentError
 
 _ESCAPE = re.compile(r"\\(?:u(?P<high>[dD][89abAB][0-9a-fA-F]{2})\\u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})|.)")
@@ -26,6 +27,8 @@ class Document:
     """The line on which it begins, from 1."""
     lines: Mapping[Path, int]
     """The line of each path, such as `("spec", "metrics", 0)`: of its key, or of the item."""
+    values: Mapping[Path, Sequence[int]] = field(default_factory=dict, repr=False)
+    """Of each value that has several lines, the line on which each of these is written."""
 
     def line_of(self, path: Path) -> int:
         """The line of `path`, or of the nearest thing around it that has one."""
@@ -59,7 +62,9 @@ def _read_events(text: str, file: str) -> list[Document]:
             elif isinstance(event, yaml.DocumentEndEvent):
                 value, line, lines = builder.finished()
                 if value is not None:
-                    documents.append(Document(value, file, line, lines))
+                    rows = text.split("\n") if builder.spans else []
+                    values = {path: lines_of(span, rows) for path, span in builder.spans.items()}
+                    documents.append(Document(value, file, line, lines, values))
             else:
                 builder.take(event)
     except yaml.MarkedYAMLError as error:

@@ -28,11 +28,11 @@ def _content(one: RenderedObject) -> Content | None:
     name = _name(one)
     if one.content is None or name is None:
         return None
-    return replace(one.content, name=name, key_lines={key: line for key, (_, line) in one.key_places.items()})
+    lines = {key: line for key, (_, line) in one.key_places.items()}
+    return replace(one.content, name=name, key_lines=lines, value_lines=one.value_lines)
 
 
 def _placed(one: RenderedObject, finding: Finding) -> Finding:
-    """With the file that the key is written in. What begins on the first line of a file is the whole file, a generator's."""
-    file, start = one.key_places.get(finding.key, (one.file, 0))
-    line = max(1, finding.line - 1) if start == 1 and finding.line > 1 else finding.line
-    return replace(finding, name=str(one), file=file, line=line)
+    """With the file that the key is written in."""
+    file, _ = one.key_places.get(finding.key, (one.file, 0))
+    return replace(finding, name=str(one), file=file)

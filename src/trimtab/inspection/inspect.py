@@ -41,8 +41,7 @@ def inspected(case: Case, schemas: Schemas, lines: Lines, rules: ContentRules) -
     found += objects.overlapping(target, case.beside)
     found += ours.examined(target.objects, lines)
     if case.whole:
-        found += references.unmet(target, case.beside)
-        found += references.unread(target, case.beside)
+        found += references.needs(target, case.beside, lines)
         found += traffic.starved(target, case.following, case.beside) if case.following else ()
     found += reaching(case)
     return [*graded(found, rules), *of_content(case, rules)]

@@ -11,10 +11,11 @@ import jsonschema_rs
 
 from trimtab.config.references import mapping
 from trimtab.config.showing import cut, quoted, shown_value
-from trimtab.documents.fitting import nearest
+from trimtab.documents.fitting import meant, nearest
 from trimtab.documents.nodes import Path
 from trimtab.inspection.places import Lines, about, at
 from trimtab.model.content import Finding
+from trimtab.model.names import some
 from trimtab.model.rendered import RenderedObject
 
 MOST = 20
@@ -118,8 +119,10 @@ def _explained(error: jsonschema_rs.ValidationError, schemas: Schemas, *, secret
             )
             return path, f"expected {wanted}, found {_seen(error.instance, secret=secret)}", _quoting(wanted, error.instance)
         case "enum":
-            options = ", ".join(str(option) for option in _listed(details.get("options")) if option is not None)
-            return path, f"expected one of {options}, found {_seen(error.instance, secret=secret)}", ""
+            options = [str(option) for option in _listed(details.get("options")) if option]
+            near = "" if secret else meant(str(error.instance), options)
+            problem = f"expected one of {some(options, MOST)}, found {_seen(error.instance, secret=secret)}"
+            return path, problem, f"Did you mean {near}?" if near else ""
     return path, f"does not fit the schema ({error.kind.name})", ""
 
 

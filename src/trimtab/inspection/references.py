@@ -3,14 +3,17 @@
 A ConfigMap may come from another target of the same app; a Secret often comes from outside of git, so a missing one is a warning only.
 """
 
-import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 
+from trimtab.config.consumers import pod_template, template_path
+from trimtab.config.references import named_at
+from trimtab.documents.fitting import meant
 from trimtab.inspection.neighbours import Neighbours
-from trimtab.inspection.places import about
+from trimtab.inspection.places import Lines, about
 from trimtab.model.content import Finding
 from trimtab.model.names import ConfigKind
-from trimtab.model.rendered import Rendered, Use
+from trimtab.model.rendered import Rendered, RenderedObject, Use
 
 GIVEN = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that a cluster puts into every namespace."""
@@ -18,33 +21,30 @@ MAKERS = frozenset(
     {"ExternalSecret", "SealedSecret", "SopsSecret", "VaultStaticSecret", "VaultDynamicSecret", "Certificate", "SecretProviderClass"}
 )
 """Kinds that make a Secret: of their own name, or of the one that they name somewhere."""
+UNUSED = "Remove it, unless a program asks the API for it, or somebody meant to read it and names another one."
 
 
-def unmet(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
-    """Objects and keys that a pod of `target` needs and that neither it nor a target beside it makes."""
+def needs(target: Rendered, beside: Neighbours, lines: Lines) -> Iterator[Finding]:
+    """Objects and keys that a pod of `target` needs and that neither it nor a target beside it makes; and ConfigMaps that nobody reads.
+
+    One of these that was probably meant by a reference which leads nowhere is told with that alone.
+    """
+    suspected = set[int]()
     for use in target.uses:
         found = use.content or beside.made.get((use.reader.namespace, use.name))
-        if found is None:
-            if use.mandatory:
-                yield from _missing(use, target)
-        elif found.content is not None:
-            there = {*found.content.data, *found.content.binary}
-            for key in sorted(use.keys - there):
-                fix = f"Add it, or use one of: {', '.join(sorted(there)) or 'none, there is no key'}."
+        if found is None and use.mandatory:
+            near = _near(use, target, beside)
+            suspected |= {id(near)} if near is not None else set()
+            yield from _missing(use, target, near, lines)
+        elif found is not None and found.content is not None:
+            there = sorted({*found.content.data, *found.content.binary})
+            for key in sorted(use.keys - {*there}):
+                fix = _did_you_mean(meant(key, there)) or f"Add it, or use one of: {', '.join(there) or 'none, there is no key'}."
                 problem = f"needs the key {key} of {use.name}, which has none of that name; read by {', '.join(use.places)}"
-                yield about("reference/missing", use.reader, problem, fix)
-
-
-def unread(target: Rendered, beside: Neighbours) -> Iterator[Finding]:
-    """ConfigMaps that nobody reads."""
-    for one in target.objects:
-        if one.content is not None and one.kind == ConfigKind.CONFIG_MAP and (one.namespace, one.content.name) not in beside.read:
-            yield about(
-                "reference/unused",
-                one,
-                "is read by no workload of this app",
-                "Remove it, unless a program asks the API for it, or somebody meant to read it and names another one.",
-            )
+                yield _at("reference/missing", use, lines, problem, fix, key)
+    for one in target.configs():
+        if one.kind == ConfigKind.CONFIG_MAP and id(one) not in suspected and not _is_read(one, beside):
+            yield about("reference/unused", one, "is read by no workload of this app", UNUSED)
 
 
 def readers(target: Rendered) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -53,19 +53,41 @@ def readers(target: Rendered) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield str(one), tuple(dict.fromkeys(str(use.reader) for use in target.uses if use.content is one))
 
 
-def _missing(use: Use, target: Rendered) -> Iterator[Finding]:
-    places = ", ".join(use.places)
+def _missing(use: Use, target: Rendered, near: RenderedObject | None, lines: Lines) -> Iterator[Finding]:
+    places, instead = ", ".join(use.places), _did_you_mean(near.logical if near is not None else "")
     if use.name.kind is ConfigKind.SECRET:
         if not any(one.kind in MAKERS and _mentions(one.tree, use.name.name) for one in target.objects):
             problem = f"needs {use.name}, which is not rendered here; read by {places}"
-            yield about("reference/secret", use.reader, problem, "See to it that the cluster has it before the pods start.")
-        return
-    if use.name.name in GIVEN:
-        return
-    names = [name for one in target.configs() if one.kind == use.name.kind for name in (one.logical, one.name)]
-    near = difflib.get_close_matches(use.name.name, names, 1)
-    fix = f"Did you mean {near[0]}?" if near else "Add it, or mark the reference as optional."
-    yield about("reference/missing", use.reader, f"needs {use.name}, which nobody makes; read by {places}", fix)
+            yield _at("reference/secret", use, lines, problem, instead or "See to it that the cluster has it before the pods start.")
+    elif use.name.name not in GIVEN:
+        problem = f"needs {use.name}, which nobody makes; read by {places}"
+        yield _at("reference/missing", use, lines, problem, instead or "Add it, or mark the reference as optional.")
+
+
+def _near(use: Use, target: Rendered, beside: Neighbours) -> RenderedObject | None:
+    """What was probably meant by a name that leads nowhere; rather something that nobody reads."""
+    among = [one for one in target.configs() if one.kind == use.name.kind and one.namespace == use.reader.namespace]
+    for some in ([one for one in among if not _is_read(one, beside)], among):
+        names = {name: one for one in some for name in (one.name, one.logical)}
+        if near := meant(use.name.name, names):
+            return names[near]
+    return None
+
+
+def _is_read(one: RenderedObject, beside: Neighbours) -> bool:
+    return one.content is not None and (one.namespace, one.content.name) in beside.read
+
+
+def _did_you_mean(name: str) -> str:
+    return f"Did you mean {name}?" if name else ""
+
+
+def _at(check: str, use: Use, lines: Lines, problem: str, fix: str, key: str = "") -> Finding:
+    """A finding about a workload, at the line where it names the object or the key."""
+    above = template_path(use.reader.tree) or ()
+    path = next(named_at(pod_template(use.reader.tree), use.name, key), None)
+    file, line = lines.place(use.reader, (*above, *path)) if path is not None else (use.reader.file, use.reader.line)
+    return replace(about(check, use.reader, problem, fix), file=file, line=line)
 
 
 def _mentions(tree: object, name: str) -> bool:

@@ -1,6 +1,6 @@
 """What is inside a ConfigMap or Secret, and what validation found in it. Made by sources, read by `config` and `validation`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -30,6 +30,13 @@ class Content:
     """Of a Secret: one keyed fingerprint for each key of `data`, by which two values can be told apart."""
     key_lines: Mapping[str, int] = field(default_factory=dict)
     """The line of each key of `data` in `file`, where known."""
+    value_lines: Mapping[str, Sequence[int]] = field(default_factory=dict, repr=False)
+    """Of values that are written as they are and have several lines: the line of `file` on which each of these stands."""
+
+    def line_of(self, key: str, line: int = 0) -> int:
+        """Where a line of a value, from 1, stands in `file`; with 0, where the key does. 0 where neither is known."""
+        written = self.value_lines.get(key)
+        return written[min(line, len(written)) - 1] if line and written else self.key_lines.get(key, 0)
 
     @property
     def secret(self) -> bool:

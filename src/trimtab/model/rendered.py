@@ -3,7 +3,7 @@
 Read by `check`, `diff`, `render`, `promote`. Everything is a plain value; Secrets are decoded in here, so it never goes into a log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trimtab.model.content import Content
@@ -32,6 +32,8 @@ class RenderedObject:
     """Of a ConfigMap or Secret, under its rendered name."""
     key_places: Mapping[str, Place] = field(default_factory=dict)
     """Where the value of each key was written last, as far as known."""
+    value_lines: Mapping[str, Sequence[int]] = field(default_factory=dict, repr=False)
+    """Of such a value that has several lines: the lines of that file on which they stand."""
 
     @property
     def place(self) -> str:

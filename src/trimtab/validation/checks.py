@@ -133,12 +133,6 @@ def _parses(key: str, value: bytes | None) -> bool:
 
 
 def _located(content: Content, finding: Finding) -> Finding:
-    """The finding with object, file and the file's line; with the object's line where there is no better one.
-
-    A value of several lines is taken to begin below its key, as after `|`. A Secret's value may stand in the file as base64,
-    which has other lines, so there the key's line has to do.
-    """
-    start = content.key_lines.get(finding.key, 0)
-    below = start and not content.secret and b"\n" in content.data[finding.key].removesuffix(b"\n")
-    line = start + finding.line if below else start or content.line
+    """The finding with object, file and the file's line; with the object's line where there is no better one."""
+    line = content.line_of(finding.key, finding.line) or content.line
     return replace(finding, name=str(content.name), file=content.file, line=line)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from trimtab.adapters.checking.schemas import kubernetes_schemas
-from trimtab.adapters.rendering.objects import Written, apart, key_places, made, manifests
+from trimtab.adapters.rendering.objects import Written, apart, key_places, made, manifests, value_lines
 from trimtab.config.consumers import uses
 from trimtab.documents.nodes import Path
 from trimtab.documents.yaml import Document, read_yaml
@@ -19,7 +19,7 @@ def target(text: str, name: str = "web/canary", suffix: str = "") -> Rendered:
     """What a target renders to; `suffix` is what its names have and other targets' do not."""
     objects = []
     for document, _, called in manifests(read_yaml(text, FILE)):
-        written = Written(called.removesuffix(suffix), FILE, document.line, key_places(document))
+        written = Written(called.removesuffix(suffix), FILE, document.line, key_places(document), value_lines(document))
         objects.append(made(document, written, "shop"))
     kept = apart(objects)
     return Rendered(name, "plain", "plain files", "", kept, uses(kept), (FILE,))

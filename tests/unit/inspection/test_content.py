@@ -50,7 +50,7 @@ def test_schemas_go_by_the_name_that_an_object_has_in_all_targets() -> None:
 def test_a_value_that_is_a_whole_file_has_the_lines_of_that_file() -> None:
     rendered = target(CANARY.replace("name: a", "name: [a"), suffix="-canary")
     (config,) = rendered.objects
-    made = replace(config, key_places={"config.yaml": ("settings/config.yaml", 1)})
+    made = replace(config, key_places={"config.yaml": ("settings/config.yaml", 1)}, value_lines={"config.yaml": range(1, 9)})
     (only,) = told(replace(rendered, objects=(made,)), following()[0], ContentRules())
     assert (only.file, only.line) == ("settings/config.yaml", 2)
 

@@ -1,6 +1,6 @@
 """What pods need of ConfigMaps and Secrets, and who reads what there is."""
 
-from unit.inspection.cases import found, target
+from unit.inspection.cases import findings, found, target
 
 POD = """apiVersion: v1
 kind: Pod
@@ -30,14 +30,14 @@ def test_what_is_all_there_is_fine() -> None:
     assert found(whole, MISSING) == found(whole, "reference/secret") == found(whole, "reference/unused") == []
 
 
-def test_a_config_map_that_nobody_makes_is_an_error_at_who_needs_it() -> None:
+def test_a_config_map_that_nobody_makes_is_an_error_where_it_is_named() -> None:
     (only,) = found(all_of(POD, TOKEN), MISSING)
-    assert only == "error 1: needs configmap/settings, which nobody makes; read by containers[app].env[LOG], containers[app].envFrom"
+    assert only == "error 8: needs configmap/settings, which nobody makes; read by containers[app].env[LOG], containers[app].envFrom"
 
 
-def test_a_key_that_is_not_there_is_an_error() -> None:
+def test_a_key_that_is_not_there_is_an_error_where_it_is_named() -> None:
     (only,) = found(all_of(POD, SETTINGS.replace("LOG", "LEVEL"), TOKEN), MISSING)
-    assert only.startswith("error 1: needs the key LOG of configmap/settings, which has none of that name")
+    assert only.startswith("error 13: needs the key LOG of configmap/settings, which has none of that name")
 
 
 def test_what_is_optional_may_be_missing() -> None:
@@ -55,7 +55,7 @@ def test_config_maps_of_the_cluster_itself_are_there() -> None:
 
 def test_a_secret_may_come_from_elsewhere_so_it_is_a_warning_unless_something_rendered_makes_it() -> None:
     (only,) = found(all_of(POD, SETTINGS), "reference/secret")
-    assert only.startswith("warning 1: needs secret/token, which is not rendered here")
+    assert only.startswith("warning 11: needs secret/token, which is not rendered here")
     maker = "apiVersion: external-secrets.io/v1\nkind: ExternalSecret\nmetadata: {name: a}\nspec: {target: {name: token}}\n"
     assert found(all_of(POD, SETTINGS, maker), "reference/secret") == []
 
@@ -63,3 +63,21 @@ def test_a_secret_may_come_from_elsewhere_so_it_is_a_warning_unless_something_re
 def test_a_config_map_that_nobody_reads_is_a_note() -> None:
     other = SETTINGS.replace("settings", "left-over")
     assert found(all_of(POD, SETTINGS, other, TOKEN), "reference/unused") == ["info 20: is read by no workload of this app"]
+
+
+def test_a_misspelt_name_is_told_once_with_what_was_meant() -> None:
+    whole = all_of(POD.replace("name: settings", "name: setings"), SETTINGS.replace("info", "info, PIN: '1'"), TOKEN)
+    told = [one for one in findings(whole) if one.check.startswith("reference/")]
+    assert [(one.check, one.line, one.fix) for one in told] == [(MISSING, 8, "Did you mean settings?")]
+
+
+def test_a_misspelt_key_and_a_misspelt_secret_are_told_with_what_was_meant() -> None:
+    whole = all_of(POD.replace("key: LOG", "key: LGO"), SETTINGS, TOKEN.replace("token", "tokens"))
+    told = {one.check: one.fix for one in findings(whole) if one.check.startswith("reference/")}
+    assert told == {MISSING: "Did you mean LOG?", "reference/secret": "Did you mean tokens?"}
+
+
+def test_items_of_a_volume_that_need_a_key_are_where_it_is_told() -> None:
+    items = "      - {key: LOG, path: a}\n      - {key: NONE, path: b}\n"
+    volume = f"  volumes:\n  - name: v\n    configMap:\n      name: settings\n      items:\n{items}"
+    assert [one.line for one in findings(all_of(POD + volume, SETTINGS, TOKEN)) if one.check == MISSING] == [20]

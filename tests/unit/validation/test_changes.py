@@ -14,7 +14,7 @@ YAML = "config.yaml"
 
 
 def changed(before: str, after: str, key: str = YAML, rules: ContentRules | None = None) -> tuple[Finding, ...]:
-    old = Content(NAME, {key: before.encode()}, file="app.yaml", key_lines={key: 10})
+    old = Content(NAME, {key: before.encode()}, file="app.yaml", key_lines={key: 10}, value_lines={key: range(11, 99)})
     new = replace(old, data={key: after.encode()})
     return validate([new], [old], rules=rules or ContentRules())
 
@@ -47,7 +47,7 @@ def test_what_was_empty_may_stay_so() -> None:
     ("before", "after", "line"),
     [
         ("a:\n  b: 1\n", "a:\n  b: one\n", 12),
-        ("a: [1]\n", "a: {x: 1}\n", 10),
+        ("a: [1]\n", "a: {x: 1}\n", 11),
         ("a: 1\nb: true\n", "a: 1\nb: 'true'\n", 12),
         ("a: 1\nb: 2\n", "a: 1\nb:\n", 12),
     ],

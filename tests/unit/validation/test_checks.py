@@ -12,7 +12,7 @@ from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.validation.checks import validate
 
 NAME, SECRET = ConfigName(ConfigKind.CONFIG_MAP, "app"), ConfigName(ConfigKind.SECRET, "app")
-GOOD = Content(NAME, {"config.yaml": b"a: 1\n"}, file="app.yaml", key_lines={"config.yaml": 7})
+GOOD = Content(NAME, {"config.yaml": b"a: 1\n"}, file="app.yaml", key_lines={"config.yaml": 7}, value_lines={"config.yaml": range(8, 99)})
 BAD = replace(GOOD, data={"config.yaml": b"a: 1\nb: [1,\n"})
 
 
@@ -49,7 +49,7 @@ def test_c1_a_finding_about_a_secret_names_line_and_key_but_not_what_was_found()
 
 
 def test_the_line_is_the_keys_where_the_value_stands_beside_it() -> None:
-    bad = replace(GOOD, data={"config.yaml": b"[1,\n"})
+    bad = replace(GOOD, data={"config.yaml": b"[1,\n"}, value_lines={})
     (finding,) = validate([bad], [GOOD])
     assert (finding.line, "line 1 of the value" in finding.problem) == (7, True)
 

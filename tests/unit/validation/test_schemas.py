@@ -31,7 +31,13 @@ def rules(schema: object = POOL, name: str = "app", key: str = "config.yaml", ki
 
 
 def found(text: str, given: ContentRules | None = None, key: str = "config.yaml", name: str = "app") -> tuple[Finding, ...]:
-    content = Content(ConfigName(ConfigKind.CONFIG_MAP, name), {key: text.encode()}, file="app.yaml", key_lines={key: 10})
+    content = Content(
+        ConfigName(ConfigKind.CONFIG_MAP, name),
+        {key: text.encode()},
+        file="app.yaml",
+        key_lines={key: 10},
+        value_lines={key: range(11, 99)},
+    )
     return validate([content], [content], rules=given or rules(key=key))
 
 

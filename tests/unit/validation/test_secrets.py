@@ -129,7 +129,13 @@ def test_what_is_no_credential_is_left_alone(text: str) -> None:
 
 def test_a_finding_names_object_key_kind_and_line_and_never_the_value() -> None:
     token = TRUE["a GitHub token"]
-    content = Content(NAME, {"config.yaml": f"a: 1\ngithub: {token}\n".encode()}, file="app.yaml", key_lines={"config.yaml": 7})
+    content = Content(
+        NAME,
+        {"config.yaml": f"a: 1\ngithub: {token}\n".encode()},
+        file="app.yaml",
+        key_lines={"config.yaml": 7},
+        value_lines={"config.yaml": range(8, 99)},
+    )
     (finding,) = validate([content], [])
     assert (finding.check, finding.severity, finding.key, finding.line) == ("content/secret", Severity.WARNING, "config.yaml", 9)
     assert "a GitHub token" in finding.problem and token not in str(finding) and "Secret" in finding.fix

@@ -6,7 +6,7 @@ Post-renderers, plugins and DNS look-ups of templates stay off. Test hooks are l
 import asyncio
 import re
 import tempfile
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 
 from trimtab.adapters.rendering.blame import of_helm, source
@@ -23,6 +23,9 @@ MISSING = "there is no `helm` on PATH, and {label} is a Helm chart. Install helm
 RELEASE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?")
 SOURCE = re.compile(r"^# Source: (?P<file>.+)$", re.MULTILINE)
 KEY = re.compile(r"""\s*["']?(?P<key>[-._a-zA-Z0-9]+)["']?:""")
+BLOCK = re.compile(r":\s*\|[-+0-9]*\s*$")
+ACTION = re.compile(r"\{\{-?\s*(if|else|range|with|end|include|template|tpl|block|\.Files|toYaml)\b|\bindent\b")
+"""What may come to no line at all, or to several."""
 BREAK = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 CHANGING = re.compile(
     r"\b(rand(Alpha|AlphaNum|Ascii|Numeric|Bytes|Int)|now|uuidv4|gen(CA|SelfSignedCert|SignedCert|PrivateKey)|htpasswd|bcrypt)\b"
@@ -129,11 +132,19 @@ def _written(request: Request, chart: Chart, about: tuple[str, str], file: str, 
     kind, name = about
     line = _line(lines, rf"kind:\s*[\"']?{re.escape(kind)}\b")
     keys: dict[str, Place] = {}
-    if kind in CONFIGS:
-        for number, text in enumerate(lines, start=1):
-            if (found := KEY.match(text)) is not None:
-                keys.setdefault(found["key"], (file, number))
-    return Written(logical(name, request.release, chart.name), file or chart.file, line, keys)
+    values: dict[str, Sequence[int]] = {}
+    for number, text in enumerate(lines if kind in CONFIGS else (), start=1):
+        found = KEY.match(text)
+        if found is not None and found["key"] not in keys:
+            keys[found["key"]] = (file, number)
+            if BLOCK.search(text):
+                values[found["key"]] = range(number + 1, 2 + _plain_until(lines, number))
+    return Written(logical(name, request.release, chart.name), file or chart.file, line, keys, values)
+
+
+def _plain_until(lines: list[str], start: int) -> int:
+    """The last line from an index on that is below it and no action of the template comes before: from there on lines move."""
+    return next((number for number, text in enumerate(lines[start:], start) if ACTION.search(text)), len(lines) - 1)
 
 
 def logical(name: str, release: str, chart: str) -> str:

@@ -1,7 +1,7 @@
 """From documents to rendered objects: their places, logical names, and what ConfigMaps and Secrets hold. Called by each renderer."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trimtab.documents import kubernetes
@@ -29,6 +29,8 @@ class Written:
     file: str
     line: int
     keys: Mapping[str, Place] = field(default_factory=dict)
+    values: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Of keys with values of several lines, the lines of the same file on which they stand."""
 
 
 def manifests(documents: Iterable[Document]) -> Iterable[tuple[Document, str, str]]:
@@ -56,7 +58,9 @@ def made(document: Document, written: Written, namespace: str) -> RenderedObject
         keys = {key: place for key, place in keys.items() if key in content.data or key in content.binary}
     home = str(metadata.get("namespace") or ("" if kind in CLUSTER_WIDE else namespace))
     name = str(metadata.get("name") or metadata.get("generateName"))
-    return RenderedObject(str(tree["apiVersion"]), kind, home, name, written.logical, tree, written.file, written.line, content, keys)
+    values = {key: lines for key, lines in written.values.items() if key in keys}
+    version, place = str(tree["apiVersion"]), (written.file, written.line)
+    return RenderedObject(version, kind, home, name, written.logical, tree, *place, content, keys, values)
 
 
 def apart(objects: Iterable[RenderedObject]) -> tuple[RenderedObject, ...]:
@@ -73,6 +77,12 @@ def key_places(document: Document) -> dict[str, Place]:
         if len(path) == 2 and path[0] in ("data", "stringData", "binaryData"):
             found[str(path[1])] = (document.file, line)
     return found
+
+
+def value_lines(document: Document) -> dict[str, Sequence[int]]:
+    """The lines of values of several lines; not of what is base64."""
+    plain = "data" if isinstance(document.value, dict) and document.value.get("kind") == "ConfigMap" else "stringData"
+    return {str(path[1]): lines for path, lines in document.values.items() if len(path) == 2 and path[0] == plain}
 
 
 def _sections(tree: Mapping[str, object], key: str) -> list[str]:

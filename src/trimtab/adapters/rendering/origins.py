@@ -5,12 +5,12 @@ in the files that it read.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import Kustomization, Tree, numbered, strings
-from trimtab.adapters.rendering.objects import Written, key_places, manifests
+from trimtab.adapters.rendering.objects import Written, key_places, manifests, value_lines
 from trimtab.adapters.rendering.parts import documents as parsed
 from trimtab.adapters.rendering.request import read, relative
 from trimtab.documents.yaml import Document
@@ -18,6 +18,8 @@ from trimtab.errors import DocumentError
 from trimtab.model.rendered import Place
 
 HASH = re.compile(r"-[2456789bcdfghkmt]{10}$")
+ALL = range(1, 1 << 31)
+"""The lines of a value that is a whole file."""
 GENERATORS = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
 
 
@@ -28,6 +30,8 @@ class Mention:
     file: str
     line: int
     keys: Mapping[str, Place] = field(default_factory=dict)
+    values: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """The lines of values of several lines."""
 
 
 class Origins:
@@ -51,10 +55,12 @@ class Origins:
         logical = self._logical(kind, name)
         found = self._mentions.get((kind, logical), ())
         keys: dict[str, Place] = {}
+        values: dict[str, Sequence[int]] = {}
         for mention in found:
+            values = {**{key: lines for key, lines in mention.values.items() if key not in keys}, **values}
             keys = {**mention.keys, **keys}
         # The one that is laid over by all others is where the object was written first.
-        return Written(logical, found[-1].file, found[-1].line, keys) if found else Written(logical, self._first.file, 0)
+        return Written(logical, found[-1].file, found[-1].line, keys, values) if found else Written(logical, self._first.file, 0)
 
     def _logical(self, kind: str, name: str) -> str:
         bare = HASH.sub("", name)
@@ -83,7 +89,8 @@ class Origins:
             for index, item in numbered(here.value.get(section)):
                 if isinstance(name := item.get("name"), str):
                     keys = dict(self._generated_keys(here, (section, index), item))
-                    self._add(kind, name, Mention(here.file, here.document.line_of((section, index)), keys))
+                    values = dict(_generated_values(here, (section, index), item))
+                    self._add(kind, name, Mention(here.file, here.document.line_of((section, index)), keys, values))
 
     def _generated_keys(self, here: Kustomization, place: tuple[str, int], item: Mapping[str, object]) -> Iterable[tuple[str, Place]]:
         for index, text in enumerate(strings(item.get("literals"))):
@@ -114,30 +121,50 @@ class Origins:
         for index, item in enumerate(items if isinstance(items, list) else []):
             text = item.get("patch") if isinstance(item, dict) else item
             if isinstance(text, str) and "\n" in text:
-                line = here.document.line_of((section, index, "patch"))
-                self._documents(text, here.file, line)
+                place = (section, index, "patch") if isinstance(item, dict) else (section, index)
+                self._documents(text, here.file, here.document.values.get(place) or [here.document.line_of(place)])
 
     def _read(self, path: Path) -> None:
-        self._documents(read(self._root, path), relative(self._root, path), 0)
+        self._documents(read(self._root, path), relative(self._root, path), ())
 
-    def _documents(self, text: str, file: str, line: int) -> None:
-        """The objects of a text; of one that stands inside another file only the line of that is told."""
+    def _documents(self, text: str, file: str, written: Sequence[int]) -> None:
+        """The objects of a text; `written` are the lines of one that stands inside another file."""
         try:
             documents = [document for document in parsed(text, file) if isinstance(document.value, dict)]
         except DocumentError:
             return
         for document, kind, name in manifests(documents):
-            keys = key_places(document)
-            self._add(kind, name, _moved(document, keys, line))
+            self._add(kind, name, _mention(inside_of(document, written)))
 
     def _add(self, kind: str, name: str, mention: Mention) -> None:
         self._mentions.setdefault((kind, name), []).append(mention)
 
 
-def _moved(document: Document, keys: Mapping[str, Place], line: int) -> Mention:
-    if not line:
-        return Mention(document.file, document.line, keys)
-    return Mention(document.file, line, dict.fromkeys(keys, (document.file, line)))
+def inside_of(document: Document, written: Sequence[int]) -> Document:
+    """A document that stands inside of another file, with the lines of that; `written` are those of its text, empty for a whole file."""
+    if not written:
+        return document
+
+    def line(number: int) -> int:
+        return written[min(number, len(written)) - 1]
+
+    lines = {path: line(number) for path, number in document.lines.items()}
+    values = {path: [line(number) for number in numbers] for path, numbers in document.values.items()}
+    return replace(document, line=line(document.line), lines=lines, values=values)
+
+
+def _mention(document: Document) -> Mention:
+    return Mention(document.file, document.line, key_places(document), value_lines(document))
+
+
+def _generated_values(here: Kustomization, place: tuple[str, int], item: Mapping[str, object]) -> Iterable[tuple[str, Sequence[int]]]:
+    """The lines of values that generators take from files and literals."""
+    for index, text in enumerate(strings(item.get("literals"))):
+        if lines := here.document.values.get((*place, "literals", index)):
+            yield text.partition("=")[0], lines
+    for text in strings(item.get("files")):
+        key, _, path = text.rpartition("=")
+        yield key or path.rpartition("/")[2], ALL
 
 
 def _made_of(text: str, parts: Iterable[str]) -> bool:

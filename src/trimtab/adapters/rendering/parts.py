@@ -35,8 +35,12 @@ def _documents(text: str, file: str) -> Iterator[Document]:
     for start, end in pairwise(starts):
         part = text[start:end]
         for document in _read(part):
+            if not line:
+                yield replace(document, file=file)
+                continue
             lines = {path: number + line for path, number in document.lines.items()}
-            yield replace(document, file=file, line=document.line + line, lines=lines)
+            values = {path: [number + line for number in numbers] for path, numbers in document.values.items()}
+            yield replace(document, file=file, line=document.line + line, lines=lines, values=values)
         line += part.count("\n")
 
 

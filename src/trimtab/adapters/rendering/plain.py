@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from trimtab.adapters.rendering.objects import Written, apart, key_places, made, manifests
+from trimtab.adapters.rendering.objects import Written, apart, key_places, made, manifests, value_lines
 from trimtab.adapters.rendering.parts import documents
 from trimtab.adapters.rendering.request import Rendering, Request, inside, read, relative
 from trimtab.documents.kubernetes import KUSTOMIZATIONS, MANIFESTS
@@ -21,7 +21,7 @@ def render(request: Request) -> Rendering:
     for path in files:
         name, before = relative(root, path), len(objects)
         for document, _, called in manifests(documents(read(root, path), name)):
-            written = Written(_logical(called, request.target), name, document.line, key_places(document))
+            written = Written(_logical(called, request.target), name, document.line, key_places(document), value_lines(document))
             objects.append(made(document, written, request.namespace))
         if len(objects) == before:
             warnings.append(f"{name} holds no Kubernetes object")
