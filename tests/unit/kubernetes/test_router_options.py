@@ -140,6 +140,17 @@ def test_a_delegated_virtual_service_has_neither_hosts_nor_gateways_but_ports() 
     assert spec["http"][0]["route"][0] == {"destination": {"host": "app-primary", "port": {"number": 80}}, "weight": 80}
 
 
+def test_rt_i2_what_is_false_empty_or_0_is_left_away_but_for_no_retries() -> None:
+    said = "retries: {attempts: 0}, corsPolicy: {allowOrigin: ['*'], allowCredentials: false, allowMethods: []}"
+    match = "match: [{ignoreUriCase: false, uri: {prefix: /}}]"
+    [rule] = made(written("istio", f"{{port: 80, {said}, {match}}}"))["spec"]["http"]
+    assert {name: part for name, part in rule.items() if name != "route"} == {
+        "match": [{"uri": {"prefix": "/"}}],
+        "retries": {"attempts": 0},
+        "corsPolicy": {"allowOrigin": ["*"]},
+    }
+
+
 def test_rt_i2_of_a_tcp_service_only_ports_are_matched_as_flagger_does() -> None:
     spec = made(written("istio", "{port: 5432, appProtocol: TCP, match: [{port: 5432}, {uri: {prefix: /x}}]}"))["spec"]
     assert spec["http"] is None and spec["tcp"][0]["match"] == [{"port": 5432}, {}]

@@ -53,7 +53,7 @@ def read(live: Object, apex: str) -> Routes | None:
 def beside(routing: Routing) -> Sequence[tuple[Kind, Object]]:
     """One DestinationRule for each copy, with the traffic policy that is asked for."""
     written = routing.service.traffic_policy
-    policy = plain(written) if written is not None else None
+    policy = istio_rules.spoken(plain(written)) if written is not None else None
     names = (routing.primary_service, routing.canary_service)
     return [(DESTINATION_RULE, {"metadata": place(routing, name), "spec": {"host": name, "trafficPolicy": policy}}) for name in names]
 

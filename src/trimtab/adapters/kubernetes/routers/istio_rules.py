@@ -63,8 +63,14 @@ def rule(routing: Routing, match: Sequence[Object], route: list[Object]) -> Obje
     if service.timeout:
         found["timeout"] = service.timeout
     parts = {"retries": service.retries, "corsPolicy": service.cors_policy, "headers": service.headers}
-    found |= {name: plain(part) for name, part in parts.items() if part is not None}
+    found |= {name: spoken(plain(part)) for name, part in parts.items() if part is not None}
     return {**found, "route": route}
+
+
+def spoken(part: Mapping[str, object]) -> Object:
+    """A part without what is false, empty or 0, which Flagger leaves away, too; but no retries are no default of Istio's (recorded)."""
+    kept = {name: value for name, value in part.items() if value or (name == "attempts" and value is not None)}
+    return {name: spoken(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 def mirrored(routing: Routing, found: Object) -> Object:
@@ -98,7 +104,7 @@ def host(backend: Mapping[str, object]) -> str:
 
 def served(routing: Routing) -> list[Object]:
     """The requests that the Service is for; all where nothing is said."""
-    return [plain(match) for match in routing.service.match]
+    return [spoken(plain(match)) for match in routing.service.match]
 
 
 def tested(routing: Routing) -> list[Object]:
