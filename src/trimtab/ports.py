@@ -125,7 +125,8 @@ class Metrics(Protocol):
         """One line per metric provider that cannot be used; empty when all can."""
 
     async def measure(self, key: CanaryKey, policy: Policy, since: datetime) -> Samples:
-        """The answers to all metrics of the policy. Windows never reach back before `since` where the adapter chooses them (C6)."""
+        """The answers to all metrics of the policy. Windows never reach back before `since`, when another canary was there, where the
+        adapter chooses them (C6)."""
 
     async def count(self, key: CanaryKey, policy: Policy, since: datetime, counted: datetime) -> Samples:
         """What canary and primary counted: the complete scrapes that ended after `counted`, of a canary that was ready at `since`."""

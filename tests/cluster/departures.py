@@ -10,6 +10,12 @@ OF_THE_CLUSTER: tuple[Departure, ...] = (
         trimtab=r"^ histogram_quantile\( 0\.99, ",
     ),
     Departure(
+        ("retry-after-failure",),
+        "queries",
+        "C6: what was counted of the canary that failed is not asked for again",
+        trimtab=r"destination_workload=~\"app\".*\[\d+s\]",
+    ),
+    Departure(
         ("failed-promotion",),
         "pods",
         "R12, ADR 2: after a failed promotion the primary is put back to its last ready revision",

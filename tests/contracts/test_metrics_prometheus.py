@@ -56,7 +56,7 @@ class Desk:
 
     async def measure(self, *metrics: Metric, policy: Policy = POLICY) -> tuple[Sample, ...]:
         policy = replace(policy, analysis=Analysis(metrics))
-        return (await self.port().measure(KEY, policy, self.clock.now())).answers
+        return (await self.port().measure(KEY, policy, self.clock.now() - timedelta(hours=1))).answers
 
     async def one(self, metric: Metric, policy: Policy = POLICY) -> Sample:
         (sample,) = await self.measure(metric, policy=policy)
@@ -335,3 +335,15 @@ async def test_without_any_prometheus_it_is_said_where_to_name_one(desk: Desk) -
     port = replace(desk.port(), metrics_server="")
     (sample,) = (await port.measure(KEY, replace(POLICY, analysis=Analysis((SUCCESS,))), desk.clock.now())).answers
     assert "Name one in spec.metricsServer or with --metrics-server" in sample.problem
+
+
+async def test_c6_the_window_of_a_built_in_metric_never_reaches_back_to_the_canary_before(desk: Desk) -> None:
+    policy = replace(POLICY, analysis=Analysis((SUCCESS, desk.template("up[{{ interval }}]"))))
+    desk.says(vector("NaN"))
+    for ago, window, early in ((20, "[20s]", True), (61, "[1m]", False)):
+        rate, own = (await desk.port().measure(KEY, policy, desk.clock.now() - timedelta(seconds=ago))).answers
+        assert (rate.query.count(window), rate.early, rate.problem) == (2, early, "")
+        assert (own.query, own.early) == ("up[1m]", False), "what people write is theirs"
+    desk.says(vector("97.5"))
+    rate, _ = (await desk.port().measure(KEY, policy, desk.clock.now() - timedelta(seconds=20))).answers
+    assert (rate.value, rate.early) == (97.5, False)

@@ -11,9 +11,9 @@ from datetime import datetime
 from trimtab.analysis.comparison import compared, word
 from trimtab.analysis.replay import made_of
 from trimtab.model.policy import Analysis, Metric, MetricKind, WhenUnknown
-from trimtab.model.verdict import Evidence, Judgement, Reading, Result, Sample, Samples, Verdict
+from trimtab.model.verdict import Evidence, Judgement, Reading, Result, Sample, Samples, Verdict, worst
 
-UNKNOWN = frozenset({Reading.EMPTY, Reading.UNREACHABLE})
+UNKNOWN = frozenset({Reading.EMPTY, Reading.UNREACHABLE, Reading.EARLY})
 
 
 def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: datetime) -> Verdict | None:
@@ -44,7 +44,7 @@ def judge(analysis: Analysis, evidence: Evidence, samples: Samples | None, now: 
 def limits(analysis: Analysis, evidence: Evidence, samples: Samples) -> tuple[Judgement, tuple[Result, ...], Evidence]:
     """Every metric against its limits."""
     results = readings(analysis, samples)
-    bad = next((result for result in results if not result.good), None)
+    bad = worst(results)
     counted = bad is not None and not held(analysis, results)
     failed = evidence.failed_checks + counted
     carried = replace(evidence, failed_checks=failed, checks=evidence.checks + 1, results=results)
@@ -74,8 +74,8 @@ def judgement(analysis: Analysis, bad: Result | None, counted: bool, failed: int
 
 
 def held(analysis: Analysis, results: tuple[Result, ...]) -> bool:
-    """Is everything that is bad merely unknown, and does the policy want to wait for it?"""
-    wants = {Reading.EMPTY: analysis.no_data, Reading.UNREACHABLE: analysis.provider_down}
+    """Is everything that is bad merely unknown, and does the policy want to wait for it? Whatever is early is waited for."""
+    wants = {Reading.EMPTY: analysis.no_data, Reading.UNREACHABLE: analysis.provider_down, Reading.EARLY: WhenUnknown.HOLD}
     return all(result.good or wants.get(result.reading) is WhenUnknown.HOLD for result in results)
 
 
@@ -87,7 +87,8 @@ def read(metric: Metric, answer: Sample | None) -> Result:
     if answer is None:
         return made
     if answer.value is None or math.isnan(answer.value):
-        return replace(made, reading=Reading.UNREACHABLE if answer.problem else Reading.EMPTY, problem=answer.problem)
+        without = Reading.EARLY if answer.early else Reading.EMPTY
+        return replace(made, reading=Reading.UNREACHABLE if answer.problem else without, problem=answer.problem)
     value, least, most = comparable(metric, answer.value)
     reading = (
         Reading.BELOW if least is not None and value < least else Reading.ABOVE if most is not None and value > most else Reading.WITHIN

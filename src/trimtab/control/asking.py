@@ -1,7 +1,7 @@
 """Puts the question that is due to hooks, metrics or providers. Called by `observe`."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from trimtab.analysis.cautions import cautions
 from trimtab.analysis.judge import readings
@@ -19,6 +19,8 @@ from trimtab.rollout import watchwords
 from trimtab.rollout.questions import HOOKS_OF, hook_phase
 from trimtab.rollout.turn import run_id
 
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
+"""Since when a canary was the only one, where none was before it."""
 USUAL_WINDOW = "1m"
 """Of a metric that names no interval."""
 
@@ -87,7 +89,8 @@ async def ask(state: CanaryState, facts: Facts, question: Ask, outside: Outside)
     if question is Ask.METRICS:
         samples = Samples(facts.now)
         if policy.analysis.metrics:
-            samples = await outside.metrics.measure(state.key, policy, since)
+            own = state.running.cleared if state.running is not None else None
+            samples = await outside.metrics.measure(state.key, policy, own or ALWAYS)
         if policy.analysis.judge is not None and state.evidence.step is not None:
             counted = await count(state, policy, since, outside)
             samples = replace(samples, scrapes=counted.scrapes, missing=counted.missing)

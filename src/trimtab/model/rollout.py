@@ -156,6 +156,8 @@ class Rollout:
     """When the canary was first wanted; None before the confirm-rollout gate."""
     ready: datetime | None = None
     """When the canary was first seen ready in this run."""
+    cleared: datetime | None = None
+    """When the canary of the attempt before was gone: what was counted until then is not this one's (C6). None where there was none."""
     steps: tuple[Step, ...] = ()
     position: int = 0
     """How many steps were taken."""

@@ -1,5 +1,6 @@
 """What the judge looks at and what it says. Made by metrics adapters and `analysis`, read by `rollout` and the faces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +24,8 @@ class Sample:
     problem: str = ""
     """Why there is no value: what was asked, of whom, what came back."""
     query: str = ""
+    early: bool = False
+    """There is no value yet, for the window was cut so that it does not reach back to the canary before this one (C6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class Reading(StrEnum):
     EMPTY = "empty"
     UNREACHABLE = "unreachable"
     UNUSABLE = "unusable"
+    EARLY = "early"
+    """Nothing yet that is not of the canary before this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,12 @@ class Result:
     def good(self) -> bool:
         """True when the value was there and within its limits."""
         return self.reading is Reading.WITHIN
+
+
+def worst(results: Sequence[Result]) -> Result | None:
+    """The first that is not good; one that is only early comes last. None where all are good."""
+    bad = [result for result in results if not result.good]
+    return next((result for result in bad if result.reading is not Reading.EARLY), bad[0] if bad else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from trimtab.model.policy import GATES, HookType
 from trimtab.model.rollout import Ask, Gate, Outcome, Phase
 from trimtab.model.ruling import Ruling
-from trimtab.model.verdict import Judgement, Reading, Result, Verdict
+from trimtab.model.verdict import Judgement, Reading, Result, Verdict, worst
 from trimtab.rollout import reasons
 from trimtab.rollout.comparing import checked, passes, rolled_back, speaks
 from trimtab.rollout.copies import canary_ready
@@ -104,7 +104,7 @@ def metrics(turn: Turn) -> bool:
         if new:
             turn.note(passed(turn, verdict), results=verdict.results)
         return go_on(turn)
-    bad = next((result for result in verdict.results if not result.good), None)
+    bad = worst(verdict.results)
     if bad is None:
         return go_on(turn) if checked(turn) else False
     if new:

@@ -67,14 +67,16 @@ def set_back(turn: Turn) -> None:
         turn.change(evidence=replace(state.evidence, glanced=None))
     put_back(turn)
     run = state.running
-    if run is None or not any(moment is not None and moment > now for moment in (run.began, run.grown, run.passed, run.promoting)):
+    if run is None or not any(
+        moment is not None and moment > now for moment in (run.began, run.cleared, run.grown, run.passed, run.promoting)
+    ):
         return
     passed = run.passed if run.passed is not None and run.passed <= now else None
-    began, ready, grown, promoting = (
-        moment and min(moment, now) for moment in (run.began, run.ready, run.grown, run.promoting)
+    began, ready, cleared, grown, promoting = (
+        moment and min(moment, now) for moment in (run.began, run.ready, run.cleared, run.grown, run.promoting)
     )  # fmt: skip
     gate = run.gate and replace(run.gate, since=min(run.gate.since, now))
-    turn.alter(began=began, ready=ready, grown=grown, promoting=promoting, passed=passed, gate=gate)
+    turn.alter(began=began, ready=ready, cleared=cleared, grown=grown, promoting=promoting, passed=passed, gate=gate)
 
 
 def take_notice(turn: Turn) -> None:

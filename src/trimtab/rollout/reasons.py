@@ -324,6 +324,8 @@ def metric_failed(names: Names, result: Result, provider: str) -> Message:
             text = unreachable(result)
         case Reading.EMPTY:
             text = no_values(names, result, provider)
+        case Reading.EARLY:
+            return Message("CheckHeld", f"{halt} no values of {result.metric} yet but those of the canary before, which do not count")
         case Reading.ABOVE | Reading.BELOW:
             text = f"{halt} {out_of_limits(result)}"
         case Reading.WITHIN:

@@ -13,6 +13,7 @@ from trimtab.adapters.metrics.prometheus_scrapes import Collected, Counters, col
 from trimtab.analysis.feeding import Feed
 from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds, observed_by
 from trimtab.analysis.recipes import Whose
+from trimtab.documents.durations import parse_duration
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.judging import JudgeRules, Measured
@@ -139,7 +140,8 @@ class MetricSources:
         try:
             if direct and self.built_in is not None and not policy.metrics_server:
                 return await self.built_in(key, policy, metric, since, copy)
-            text = query_text(key, policy, metric, self.mesh, copy)
+            window = own_window(metric, since, self.at or self.clock.now()) if direct and copy is Arm.CANARY else metric.interval
+            text = query_text(key, policy, replace(metric, interval=window), self.mesh, copy)
             value = await query(self.session, await self.chosen(policy, metric), text, self.at)
         except (OutsideError, InputError) as problem:
             # An inline query that cannot be rendered counts as one without an answer (MET-2).
@@ -147,7 +149,7 @@ class MetricSources:
             return Sample(metric.name, metric.kind, None, "" if silent else str(problem), text)
         if value is not None and metric.kind is MetricKind.DURATION:
             value = in_seconds(value, observed_by(policy, self.mesh))
-        return Sample(metric.name, metric.kind, value, "", text)
+        return Sample(metric.name, metric.kind, value, "", text, value is None and window != metric.interval)
 
     async def chosen(self, policy: Policy, metric: Metric) -> Server:
         """Whom to ask."""
@@ -170,6 +172,17 @@ class MetricSources:
             return server
         values = await self.read_secret(provider.namespace, provider.secret)
         return with_credentials(server, values, f"secret {provider.secret}.{provider.namespace}")
+
+
+def own_window(metric: Metric, since: datetime, now: datetime) -> str:
+    """The interval of a built-in metric, or less where it would reach back before `since` (C6)."""
+    try:
+        whole = now - parse_duration(metric.interval) >= since
+    except InputError:
+        return metric.interval
+    if whole:
+        return metric.interval
+    return f"{max(1, int((now - since).total_seconds()))}s"
 
 
 def query_text(key: CanaryKey, policy: Policy, metric: Metric, mesh: str = "", copy: Arm = Arm.CANARY) -> str:
