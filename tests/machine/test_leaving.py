@@ -5,9 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from trimtab.control.reconcile import reconcile
 from trimtab.model.commands import Verb
+from trimtab.model.policy import Analysis
 from trimtab.model.rollout import CanaryState, Leaving, Outcome, Phase
 from trimtab.rollout.exposure import wanted
+from trimtab.testing.memory import run
+from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
 
 Tell = Callable[..., Story]
@@ -87,6 +91,23 @@ def test_a_canary_that_alone_serves_keeps_its_requests_until_they_are_given_back
     story.go_on(timedelta(minutes=5), gone)
     weights = story.weights()
     assert (weights[-1] == 0) if ready else (weights[-1] == 100), weights
+
+
+def test_a_canary_that_is_on_its_way_back_gets_no_requests_again_when_it_is_deleted(told: Tell) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 1))
+    world = story.memory.world
+    world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and wanted(state).weight == 20)
+    story.turn_bad()
+    while story.state.running is None or story.state.running.outcome is None:
+        world.now += timedelta(seconds=1)
+        run(reconcile(world.key, story.memory.outside))
+    world.stuck.add("primary")
+    world.kill("primary")
+    assert world.copy("canary").available and not world.copy("primary").available
+    leave(story)
+    assert story.weights()[-2:] == [20, 0]
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.ROLLED_BACK
 
 
 def test_a_suspended_canary_leaves_too(told: Tell) -> None:

@@ -37,7 +37,8 @@ def begin(turn: Turn) -> None:
         # The first primary was ready, and requests were on their way to it.
         turn.change(promoted=first.to)
     if turn.state.running is not None:
-        if serves_alone(turn):
+        # What is on its way back stays on it (S2).
+        if turn.run.outcome is None and serves_alone(turn):
             turn.change(fallback=turn.run.to)
         end(turn, turn.run.outcome or Outcome.ABORTED, Phase.TERMINATING, "the Canary is being deleted")
     moved = turn.state.policy is not None and turn.state.promoted is not None
