@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from trimtab.config.consumers import pod_template
 from trimtab.config.difference import Change, ChangeKind, difference, tree_difference
 from trimtab.config.digest import DigestKey, fingerprinted
+from trimtab.config.governing import governs
 from trimtab.config.references import mapping
 from trimtab.model.content import SECTIONS, Content
 from trimtab.model.names import ConfigKind, ConfigName
@@ -54,6 +55,8 @@ class Affected:
     """Do its pods start anew? None where that cannot be said, between two different workloads."""
     reads: tuple[str, ...] = ()
     """What of it differs, by logical names."""
+    canary: str = ""
+    """`canary/shop`, which starts new pods by itself; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ def _affected(before: Rendered | None, after: Rendered | None, objects: Sequence
             restarts = pod_template(old.tree) != pod_template(one.tree) if same and old is not None else None
             replicas = mapping(one.tree.get("spec")).get("replicas", None if one.kind in ("DaemonSet", "CronJob", "Job") else 1)
             number = replicas if isinstance(replicas, int) else None
-            yield Affected(f"{one.kind.lower()}/{one.name}", one.namespace, number, restarts, tuple(dict.fromkeys(reads)))
+            canary = next((f"canary/{other.name}" for other in _objects(there) if governs(other, one)), "")
+            yield Affected(f"{one.kind.lower()}/{one.name}", one.namespace, number, restarts, tuple(dict.fromkeys(reads)), canary)
 
 
 def _gone(name: ConfigName, objects: Sequence[Differing]) -> bool:

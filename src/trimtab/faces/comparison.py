@@ -43,13 +43,14 @@ class ObjectView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class AffectedView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A workload that notices. `restarts` is null between two different targets."""
+    """A workload that notices. `restarts` is null between two different targets; `canary` is what rolls it out by itself, or empty."""
 
     workload: str
     namespace: str
     replicas: int | None
     restarts: bool | None
     reads: tuple[str, ...]
+    canary: str
 
 
 class ComparisonView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -73,9 +74,11 @@ def change_view(namespace: str, change: Change) -> ChangeView:
 def view(found: Comparison) -> ComparisonView:
     """A comparison as JSON."""
     affected = [
-        AffectedView(workload=one.name, namespace=one.namespace, replicas=one.replicas, restarts=one.restarts, reads=one.reads)
+        AffectedView(
+            workload=one.name, namespace=one.namespace, replicas=one.replicas, restarts=one.restarts, reads=one.reads, canary=one.canary
+        )
         for one in found.affected
-    ]
+    ]  # fmt: skip
     objects = tuple(_object_view(one) for one in found.objects)
     return ComparisonView(title=found.title, tools=tools(found), objects=objects, affected=tuple(affected), warnings=warnings(found))
 
@@ -133,6 +136,8 @@ def change_lines(one: Differing) -> list[str]:
 def affected(one: Affected) -> str:
     """`deployment/web, 3 replicas, which restart`."""
     count = "" if one.replicas is None else ", 1 replica" if one.replicas == 1 else f", {one.replicas} replicas"
+    if one.canary:
+        return f"{one.name}{count}: rolled out by {one.canary}"
     if one.restarts is None:
         return one.name + count
     reads = f" although {' and '.join(one.reads)} changed" if one.reads else ""

@@ -57,13 +57,6 @@ def matched(workload: RenderedObject) -> Mapping[str, object]:
     return mapping(mapping(mapping(workload.tree.get("spec")).get("selector")).get("matchLabels"))
 
 
-def governs(canary: RenderedObject, workload: RenderedObject) -> bool:
-    """Is this a Canary about it, which restarts its pods and sends traffic to them by itself?"""
-    target = mapping(mapping(canary.tree.get("spec")).get("targetRef"))
-    about = target.get("kind"), target.get("name"), canary.namespace
-    return canary.kind == "Canary" and about == (workload.kind, workload.name, workload.namespace)
-
-
 def labels(workload: RenderedObject) -> Mapping[str, object]:
     """The labels of a workload's pods."""
     return mapping(mapping((pod_template(workload.tree) or {}).get("metadata")).get("labels"))

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from trimtab.config.consumers import pod_template
+from trimtab.config.governing import governs
 from trimtab.config.pairs import base_name
 from trimtab.config.references import items, mapping
-from trimtab.inspection.neighbours import governs
 from trimtab.inspection.objects import annotations
 from trimtab.inspection.places import about
 from trimtab.model.content import Finding, Severity

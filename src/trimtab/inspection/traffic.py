@@ -7,8 +7,9 @@ Canary. What gets no requests teaches nothing.
 from collections.abc import Iterator, Sequence
 
 from trimtab.config.consumers import pod_template
+from trimtab.config.governing import governs
 from trimtab.config.references import items, mapping
-from trimtab.inspection.neighbours import Neighbours, governs, labels
+from trimtab.inspection.neighbours import Neighbours, labels
 from trimtab.inspection.objects import annotations
 from trimtab.inspection.places import about
 from trimtab.inspection.reach import RUNNING

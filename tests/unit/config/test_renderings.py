@@ -9,6 +9,7 @@ from trimtab.config.consumers import uses
 from trimtab.config.difference import ChangeKind, line
 from trimtab.config.digest import DigestKey
 from trimtab.config.renderings import Comparison, compared
+from trimtab.faces.comparison import affected
 from trimtab.model.content import Content
 from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.model.rendered import Rendered, RenderedObject
@@ -54,6 +55,18 @@ def test_a_config_that_keeps_its_name_restarts_nobody() -> None:
     new = side(config("app", {"LOG": "debug"}), deployment("web", "app", replicas=None))
     (web,) = compared(old, new).affected
     assert (web.replicas, web.restarts) == (1, False)
+
+
+def test_a_workload_that_a_canary_is_about_is_rolled_out_by_it() -> None:
+    about = {"spec": {"targetRef": {"kind": "Deployment", "name": "web"}}}
+    canary = RenderedObject("flagger.app/v1beta1", "Canary", "prod", "shop", "shop", about, "canary.yaml", 1)
+    old, new = (
+        side(config("app", {"LOG": level}), deployment("web", "app"), deployment("cart", "app"), canary) for level in ("info", "debug")
+    )
+    found = {one.name: one for one in compared(old, new).affected}
+    assert {name: one.canary for name, one in found.items()} == {"deployment/web": "canary/shop", "deployment/cart": ""}
+    assert affected(found["deployment/web"]) == "deployment/web, 3 replicas: rolled out by canary/shop"
+    assert affected(found["deployment/cart"]) == "deployment/cart, 3 replicas: does not restart although configmap/app changed"
 
 
 def test_two_targets_differ_in_content_not_in_their_own_names() -> None:
