@@ -22,11 +22,12 @@ def programs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", f"{linked(tmp_path_factory.mktemp('bin'), 'kubectl', 'helm')}:/usr/bin:/bin")
 
 
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_nothing_is_found_right_after_it(strategy: str, tmp_path: Path, programs: None) -> None:
+def test_nothing_is_found_right_after_it(strategy: str, ci: str, tmp_path: Path, programs: None) -> None:
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "remote", "add", "origin", "https://github.com/acme/shop.git")
-    for words in (("init", strategy, "--yes"), ("check",)):
+    for words in (("init", strategy, "--yes", "--ci", ci), ("check",)):
         done = CliRunner().invoke(cli, [*words, "--repo", str(tmp_path)])
         assert done.exit_code == 0, done.output
     assert done.stdout.startswith("nothing found in "), done.stdout
