@@ -36,9 +36,11 @@ class Outlook:
     problem: str = ""
     suspended: bool = False
     skip: bool = False
+    leaving: bool = False
     primary: str = "ready"
     """`ready`, `down`, `gone`, `stalled` or `other`: it runs another revision than is wanted."""
     canary: str = "ready"
+    """As `primary`, or `still there`: ready, whether it is wanted any more or not."""
     routes: str = "wanted"
     """`wanted`, `drifted`, `full` or `none`."""
     metrics: float | None = 100.0
@@ -61,6 +63,13 @@ def copy_like(kind: str, revision: Revision | None, since: datetime) -> Copy:
     return Copy(revision.id, 1, 1, 1, up, stalled=kind == "stalled", since=since)
 
 
+def canary_like(kind: str, state: CanaryState, since: datetime) -> Copy:
+    """The canary as `kind` says."""
+    if kind == "still there" and state.rollout is not None:
+        return copy_like("ready", state.rollout.to, since)
+    return copy_like(kind, wanted(state).canary, since)
+
+
 def routes_like(kind: str, state: CanaryState) -> Routes | None:
     """Where traffic goes."""
     exposure = wanted(state)
@@ -78,11 +87,12 @@ def facts_of(state: CanaryState, outlook: Outlook, now: datetime) -> Facts:
     exposure = wanted(state)
     source = Source(
         None if outlook.problem else outlook.revision, outlook.problem, outlook.policy, "", outlook.suspended, outlook.skip,
+        leaving=outlook.leaving,
     )  # fmt: skip
     told = {} if outlook.away else {telling.id: "" for telling in state.to_tell}
     since = state.phase_since or now
     facts = Facts(
-        now, source, copy_like(outlook.primary, exposure.primary, since), copy_like(outlook.canary, exposure.canary, since),
+        now, source, copy_like(outlook.primary, exposure.primary, since), canary_like(outlook.canary, state, since),
         routes_like(outlook.routes, state), capabilities=outlook.able, commands=outlook.commands, told=told,
     )  # fmt: skip
     return answered(state, facts, due_question(state, facts) if state.rules is not None else Ask.NOTHING, outlook)

@@ -126,6 +126,8 @@ def interrupts(state: CanaryState, now: datetime) -> dict[str, Outlook]:
         "no routes": replace(base, routes="none"),
         "a router without weights": replace(base, able=Capabilities(weights=False, match=False, mirror=False)),
         "nobody can be told": replace(base, away=True),
+        "deleted": replace(base, leaving=True),
+        "deleted while only the canary serves": replace(base, leaving=True, primary="down", canary="still there"),
     }
     wishes = {verb.value: replace(base, commands=(wish(state, verb, 1, now),)) for verb in Verb}
     skipped = replace(base, commands=(wish(state, Verb.APPROVE, 1, now, skip=True),))
@@ -166,7 +168,7 @@ def test_whatever_interrupts_whatever_phase_the_next_phase_is_in_the_table(lives
     assert count > 1000
 
 
-PAIRS = list(product(("suspended", "metrics fail"), ("newer", "abort", "primary down", "canary gone")))
+PAIRS = list(product(("suspended", "metrics fail", "deleted"), ("newer", "abort", "primary down", "canary gone")))
 
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)

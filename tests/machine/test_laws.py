@@ -290,6 +290,44 @@ def test_what_was_rejected_is_not_started_when_the_attempt_before_it_ends_badly(
     assert story.state.held is not None and story.state.held.revision == world.revision().id
 
 
+@pytest.mark.parametrize("again", ["good", "rolled back"])
+def test_r7_an_undo_that_fails_while_the_source_cannot_be_read_does_not_let_go_of_what_was_held(told: Tell, again: str) -> None:
+    story = told()
+    world = story.memory.world
+    first = world.revision()
+    world.edit(color="green")
+    story.until_phase(Phase.SUCCEEDED)
+    if again == "rolled back":
+        world.edit(color="blue")
+        story.turn_bad()
+        story.until_phase(Phase.FAILED)
+    world.stuck.add(f"primary/{first.id}")
+    assert story.say(Verb.UNDO) == "going back"
+    world.problem = "the remote is away"
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTION_FAILED
+    world.problem, number = "", story.state.rollout.number
+    story.go_on(SOME)
+    assert story.state.rollout.number == number and story.state.held is not None
+    assert story.state.held.revision == world.revision().id
+
+
+def test_r7_what_was_rejected_stays_so_when_the_attempt_before_it_fails_while_the_source_cannot_be_read(told: Tell) -> None:
+    story = told(on_newer=OnNewer.REJECT)
+    world = story.memory.world
+    world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: world.routes == Routes(20))
+    world.edit(color="green")
+    story.look()
+    story.turn_bad()
+    world.problem = "the remote is away"
+    story.until_phase(Phase.FAILED)
+    world.problem = ""
+    story.go_on(SOME)
+    assert story.state.rollout is not None and story.state.rollout.number == 2
+    assert story.state.held is not None and story.state.held.revision == world.revision().id
+
+
 def test_s5_requests_that_somebody_sends_to_the_canary_start_no_pod_of_refused_content(told: Tell) -> None:
     story = told()
     world = story.memory.world

@@ -95,10 +95,11 @@ def roll_back(turn: Turn, outcome: Outcome, why: str) -> None:
 def hold(turn: Turn, revision: Revision, why: str) -> None:
     """Keeps a revision of the source from being started until the source differs or someone says retry.
 
-    Where the source has moved on to something that is held itself, that stays held.
+    Where the source has moved on to something that is held itself, that stays held; while it cannot be read, it is taken to hold
+    what it did.
     """
     held, source = turn.state.held, turn.facts.source.revision
-    if held is not None and source is not None and held.revision == source.id != revision.id:
+    if held is not None and held.revision != revision.id and (source is None or source.id == held.revision):
         return
     turn.change(held=Held(revision.id, why, turn.now))
 
