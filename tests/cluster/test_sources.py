@@ -11,7 +11,7 @@ from cluster.opened import canary, config_map, deployment, opened, secret, until
 from cluster.testbed.api import Api, ApiError
 from cluster.testbed.plane import ControlPlane
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.kubernetes.companions import address_of, companions_of
+from trimtab.adapters.kubernetes.companions import alert_now, companions_of
 from trimtab.adapters.kubernetes.configs import Configs, digest_key
 from trimtab.adapters.kubernetes.copies import Copies
 from trimtab.adapters.kubernetes.settings import Settings
@@ -285,7 +285,7 @@ async def test_the_address_of_a_chat_is_not_in_the_policy_which_everybody_who_re
     assert policy is not None and "T0KEN" not in str(policy)
     (alert,) = policy.alerts
     assert (alert.provider, alert.problem) == ("chat", "")
-    assert address_of(companions_of(empty.cluster), alert) == "http://chat.example/services/T0KEN"
+    assert alert_now(companions_of(empty.cluster), alert).address == "http://chat.example/services/T0KEN"
 
 
 async def test_of_two_canaries_with_one_target_the_older_counts(watching: Watching, namespace: str) -> None:

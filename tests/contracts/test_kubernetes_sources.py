@@ -1,20 +1,29 @@
 """Content and policies out of mirrors that are filled by hand, without an API server."""
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
+
+import pytest
 
 from cluster.opened import canary, deployment
 from trimtab.adapters.clock import SystemClock
 from trimtab.adapters.kubernetes.client import Client
 from trimtab.adapters.kubernetes.cluster import Cluster
+from trimtab.adapters.kubernetes.companions import alert_now, companions_of, provider_now
 from trimtab.adapters.kubernetes.configs import Configs
 from trimtab.adapters.kubernetes.copies import Copies
-from trimtab.adapters.kubernetes.kinds import CANARY, DEPLOYMENT, METRIC_TEMPLATE, ROLLOUT_POLICY, Kind
+from trimtab.adapters.kubernetes.kinds import ALERT_PROVIDER, CANARY, DEPLOYMENT, METRIC_TEMPLATE, ROLLOUT_POLICY, Kind
 from trimtab.adapters.kubernetes.mirror import Mirror
+from trimtab.adapters.kubernetes.rollouts import rollout_object
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.adapters.kubernetes.sources import ClusterSources
 from trimtab.config.digest import DigestKey
+from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
+from trimtab.model.policy import AlertTarget, Provider
+from trimtab.model.rollout import CanaryState, Rollout, RolloutKind
 from trimtab.wiring.cluster import MIRRORED
 
 KEY = CanaryKey("shop", "app")
@@ -31,7 +40,7 @@ class Silent:
 
 def put(mirrors: dict[Kind, Mirror], kind: Kind, found: Raw, namespace: str = "shop", version: str = "1") -> None:
     """As the watch brings it."""
-    head = {**found["metadata"], "namespace": namespace, "uid": f"{kind.kind}-1", "resourceVersion": f"{kind.kind}-{version}"}
+    head = {**found["metadata"], "namespace": namespace, "uid": f"{kind.kind}-uid", "resourceVersion": f"{kind.kind}-{version}"}
     mirrors[kind].put({**found, "metadata": head})
 
 
@@ -42,6 +51,12 @@ def template(query: str) -> Raw:
 
 def sources(settings: Settings) -> tuple[ClusterSources, dict[Kind, Mirror]]:
     """Over a Canary whose RolloutPolicy names a template of another namespace."""
+    made, cluster = over(settings)
+    return made, dict(cluster.mirrors)
+
+
+def over(settings: Settings) -> tuple[ClusterSources, Cluster]:
+    """The same with the cluster itself."""
     client = cast(Client, Silent())
     mirrors = {kind: Mirror(client, kind, ()) for kind in MIRRORED}
     cluster = Cluster(client, mirrors, settings)
@@ -52,7 +67,7 @@ def sources(settings: Settings) -> tuple[ClusterSources, dict[Kind, Mirror]]:
     put(mirrors, ROLLOUT_POLICY, {"metadata": {"name": "extra"}, "spec": {"analysis": {"metrics": [metric]}}})
     put(mirrors, METRIC_TEMPLATE, template("one"), "tools")
     put(mirrors, CANARY, canary(annotations={"trimtab.dev/policy": "extra"}))
-    return made, mirrors
+    return made, cluster
 
 
 async def test_a_rollout_policy_names_nothing_of_other_namespaces_where_that_is_not_allowed() -> None:
@@ -72,3 +87,58 @@ async def test_a_canary_is_woken_by_the_template_of_its_rollout_policy() -> None
     assert await anext(changes) == KEY
     policy = (await made.read(KEY)).policy
     assert policy is not None and policy.analysis.metrics[0].query == "two"
+
+
+def named(address: str = "http://metrics:9090") -> tuple[ClusterSources, Cluster, dict[Kind, Raw]]:
+    """A Canary that names a template and a chat of another namespace, with credentials, and these two."""
+    made, cluster = over(Settings())
+    measured: Raw = template("one")
+    measured["spec"]["provider"] |= {"address": address, "headers": {"Authorization": ["Bearer IN-A-HEADER"]}}
+    chat: Raw = {"metadata": {"name": "chat"}, "spec": {"type": "slack", "address": "http://chat/IN-AN-ADDRESS"}}
+    chat["spec"]["proxy"] = "http://user:IN-A-PROXY@proxy:3128"
+    metric = {"name": "errors", "templateRef": {"name": "errors", "namespace": "tools"}, "thresholdRange": {"max": 1}}
+    alert = {"name": "chat", "providerRef": {"name": "chat", "namespace": "tools"}}
+    analysis = {"interval": "10s", "threshold": 2, "iterations": 3, "metrics": [metric], "alerts": [alert]}
+    companions = {METRIC_TEMPLATE: measured, ALERT_PROVIDER: chat}
+    for kind, found in companions.items():
+        put(dict(cluster.mirrors), kind, found, "tools", "2")
+    put(dict(cluster.mirrors), CANARY, canary(analysis=analysis), version="2")
+    return made, cluster, companions
+
+
+async def recorded(made: ClusterSources) -> tuple[str, Provider, AlertTarget]:
+    """The ConfigRollout of an attempt by these rules, and whom they name."""
+    source = await made.read(KEY)
+    assert source.policy is not None and source.revision is not None
+    run = Rollout(1, RolloutKind.CHANGE, None, source.revision, source.policy, datetime(2026, 1, 1, tzinfo=UTC))
+    (metric,), (alert,) = source.policy.analysis.metrics, source.policy.alerts
+    assert metric.provider is not None
+    return json.dumps(rollout_object(CanaryState(KEY, policy=source.policy, rollout=run), (), {}, {})), metric.provider, alert
+
+
+@pytest.mark.parametrize("address", ["http://metrics:9090", "http://reader:IN-USERINFO@metrics:9090"])
+async def test_no_credential_of_a_metric_server_or_a_chat_is_in_a_record_and_all_are_looked_up_when_they_are_needed(address: str) -> None:
+    made, cluster, companions = named(address)
+    text, provider, alert = await recorded(made)
+    assert '"errors.tools"' in text and [word for word in ("HEADER", "ADDRESS", "PROXY", "USERINFO") if f"IN-A-{word}" in text] == []
+    assert "IN-AN-ADDRESS" not in text and "IN-USERINFO" not in text
+
+    known = companions_of(cluster)
+    now, asked = alert_now(known, alert), provider_now(known, provider)
+    assert (now.address, now.proxy) == ("http://chat/IN-AN-ADDRESS", "http://user:IN-A-PROXY@proxy:3128")
+    assert (asked.address, asked.headers, asked.document) == (address, (("Authorization", ("Bearer IN-A-HEADER",)),), "")
+    companions[METRIC_TEMPLATE]["spec"]["provider"]["headers"] = {"Authorization": ["Bearer NEWER"]}
+    put(dict(cluster.mirrors), METRIC_TEMPLATE, companions[METRIC_TEMPLATE], "tools", "3")
+    assert provider_now(known, provider).headers == (("Authorization", ("Bearer NEWER",)),), "a token that was replaced"
+
+    provider = replace(provider, namespace="elsewhere")
+    with pytest.raises(InputError, match="MetricTemplate errors in namespace elsewhere is gone"):
+        provider_now(known, provider)
+
+
+async def test_a_metric_server_without_credentials_is_pinned_whole() -> None:
+    made, cluster, companions = named()
+    companions[METRIC_TEMPLATE]["spec"]["provider"] = {"type": "prometheus", "address": "http://metrics:9090"}
+    put(dict(cluster.mirrors), METRIC_TEMPLATE, companions[METRIC_TEMPLATE], "tools", "3")
+    _, provider, _ = await recorded(made)
+    assert (provider.address, provider.document) == ("http://metrics:9090", "")

@@ -253,6 +253,16 @@ async def test_credentials_are_a_token_or_username_and_password_and_headers_are_
     assert "X-Scope-OrgID" in desk.there.seen[0].headers
 
 
+async def test_a_server_whose_headers_the_policy_does_not_hold_is_asked_with_those_of_its_template_as_it_is_now(desk: Desk) -> None:
+    desk.says(vector("1"))
+    server = desk.template().provider
+    assert server is not None
+    port = replace(desk.port(), look_up=lambda one: replace(server, headers=(("Authorization", (f"Bearer of {one.document}",)),)))
+    metric = replace(desk.template(), provider=replace(server, address="", document="errors"))
+    assert await port.probe(KEY, replace(POLICY, analysis=Analysis((metric,)))) == ()
+    assert [seen.headers["Authorization"] for seen in desk.there.seen] == ["Bearer of errors"]
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [

@@ -422,7 +422,7 @@ async def test_an_event_that_cannot_be_kept_is_tried_again_until_it_is(desk: Des
 
 async def test_an_address_that_the_policy_does_not_hold_is_looked_up_and_so_the_newest_counts(desk: Desk) -> None:
     addresses = {"chat": f"{desk.there.address}/found"}
-    desk.everywhere = Everywhere(desk.record, address_of=lambda target: addresses.get(target.provider, ""))
+    desk.everywhere = Everywhere(desk.record, look_up=lambda target: replace(target, address=addresses.get(target.provider, "")))
     policy = replace(POLICY, alerts=(desk.chat("slack", address="", provider="chat"), desk.chat("slack", "own")))
     found = await told(desk, policy, desk.alert())
     assert set(found.values()) == {""} and sorted(seen.path for seen in desk.there.seen) == ["/found", "/own"]

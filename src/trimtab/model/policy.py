@@ -58,7 +58,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A metric server as a MetricTemplate names it. Credentials are read when it is asked and kept nowhere."""
+    """A metric server as a MetricTemplate names it. Credentials are read when it is asked."""
 
     type: str
     address: str = ""
@@ -66,6 +66,8 @@ class Provider:
     secret: str = ""
     namespace: str = ""
     insecure_skip_verify: bool = False
+    document: str = ""
+    """The MetricTemplate in `namespace` where address and headers are looked up when they are needed; empty where they stand here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class AlertTarget:
     """`info`, `warn` or `error`: the least that is sent."""
     type: str = ""
     address: str = ""
-    """May hold a token; empty where it is looked up when it is needed, in `provider` or `secret`."""
+    """May hold a token; empty where it is looked up when it is needed, with `proxy` in `provider`, or in `secret`."""
     channel: str = ""
     username: str = ""
     proxy: str = ""

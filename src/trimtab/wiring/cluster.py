@@ -16,7 +16,7 @@ from trimtab.adapters.kubernetes.adoption import Adoption
 from trimtab.adapters.kubernetes.arms import ArmPods
 from trimtab.adapters.kubernetes.client import Client, Object, connected
 from trimtab.adapters.kubernetes.cluster import Cluster
-from trimtab.adapters.kubernetes.companions import address_of, companions_of
+from trimtab.adapters.kubernetes.companions import alert_now, companions_of, provider_now
 from trimtab.adapters.kubernetes.configs import Configs, content_of, digest_key
 from trimtab.adapters.kubernetes.connection import connection
 from trimtab.adapters.kubernetes.copies import Copies
@@ -180,18 +180,22 @@ def ports(
     follower = RouteFollower(cluster, workloads.wake)
     router = ClusterRouter(cluster, follower)
     read_secret = partial(secret_of, cluster.client)
+    companions = companions_of(cluster)
     alerts = tuple(
         AlertTarget(f"global {chat.type}", "info", chat.type, chat.address, chat.channel, chat.username, chat.proxy)
         for chat in options.chats
     )
     everywhere = Everywhere(
         Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name,
-        partial(address_of, companions_of(cluster)),
+        partial(alert_now, companions),
         {target: {"token": chat.token.encode()} for target, chat in zip(alerts, options.chats, strict=True) if chat.token},
     )  # fmt: skip
     teller = HttpTeller(session, clock, read_secret, everywhere)
     cluster.forgetters.append(teller.forget)
-    metrics = MetricSources(session, clock, read_secret, options.metrics_server, mesh=settings.provider, pods=ArmPods(workloads.upkeep).of)
+    metrics = MetricSources(
+        session, clock, read_secret, options.metrics_server, mesh=settings.provider, pods=ArmPods(workloads.upkeep).of,
+        look_up=partial(provider_now, companions),
+    )  # fmt: skip
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock, router.routed)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock, Vouching(cluster.client))
     outside = Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock)

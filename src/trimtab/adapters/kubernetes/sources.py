@@ -15,7 +15,7 @@ import msgspec
 
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, Read, annotations_of, key_of, metadata_of
-from trimtab.adapters.kubernetes.companions import companions_of
+from trimtab.adapters.kubernetes.companions import companions_of, recordable
 from trimtab.adapters.kubernetes.configs import KINDS, Configs, latest, origin_of, version_of
 from trimtab.adapters.kubernetes.copies import Copies
 from trimtab.adapters.kubernetes.finalizer import leaving
@@ -186,9 +186,7 @@ class ClusterSources:
                 f"RolloutPolicy {name}: spec.onNewerChange is {policy.on_newer}, which works on one machine only: in a cluster "
                 "the target has the new content already. Write supersede, or leave it out."
             )
-        # Addresses of chats may hold tokens, and a policy is on record for all who may read ConfigRollouts.
-        alerts = tuple(replace(alert, address="") for alert in policy.alerts)
-        return replace(policy, provider=policy.provider or self._settings.provider, alerts=alerts), ""
+        return replace(recordable(policy), provider=policy.provider or self._settings.provider), ""
 
     def _template(self, key: CanaryKey, canary: Canary, kind: Kind) -> Template:
         """What the target runs. Unknown where there is none, or where it belongs to another Canary."""

@@ -26,6 +26,7 @@ from trimtab.ports import Clock
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
 BuiltIn = Callable[[CanaryKey, Policy, Metric, datetime, Arm], Awaitable[Sample]]
 PodsOf = Callable[[CanaryKey, Policy], Awaitable[tuple[tuple[str, Arm], ...]]]
+LookUp = Callable[[Provider], Provider]
 PROBE = "vector(1)"
 HISTORY_DEADLINE = 30.0
 """Seconds for a page of the past."""
@@ -50,6 +51,8 @@ class MetricSources:
     """As of when numbers are asked from a Prometheus; None: now."""
     envoy: EnvoyScrapes | None = None
     """Who counts for the judge where no Prometheus is named."""
+    look_up: LookUp | None = None
+    """Adds address and headers of a server whose policy does not hold them."""
 
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
         """Asks every template's provider for a number that is always there; a missing template is a problem, too (MET-2)."""
@@ -162,6 +165,8 @@ class MetricSources:
 
     async def server(self, provider: Provider) -> Server:
         """A template's provider, with its credentials."""
+        if provider.document and self.look_up is not None:
+            provider = self.look_up(provider)
         if provider.type != "prometheus":
             raise InputError(f"metrics from {provider.type} are not supported yet; prometheus is")
         if not provider.address:

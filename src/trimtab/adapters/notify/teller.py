@@ -73,14 +73,15 @@ class Everywhere:
     """Who is told about every Canary."""
 
     record: RecordEvent | None = None
+    """Where events are kept."""
     event_webhook: str = ""
     """Where events of Canaries go that name no event webhook (HOOK-4)."""
     alerts: tuple[AlertTarget, ...] = ()
     """Where alerts of Canaries go that name no AlertProvider (AL-2)."""
     cluster: str = ""
     """Shown in detailed alerts (AL-3)."""
-    address_of: Callable[[AlertTarget], str] | None = None
-    """Looks up the address of a chat whose policy does not hold it."""
+    look_up: Callable[[AlertTarget], AlertTarget] | None = None
+    """Adds address and proxy of a chat whose policy does not hold them."""
     secrets: Mapping[AlertTarget, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
     """Of those of `alerts` that need one: what a Secret would hold."""
 
@@ -233,8 +234,8 @@ class HttpTeller:
         try:
             own = self.everywhere.secrets.get(target, {})
             secret = await self.read_secret(target.namespace, target.secret) if target.secret else own
-            if not target.address and self.everywhere.address_of is not None:
-                target = replace(target, address=self.everywhere.address_of(target))
+            if not target.address and self.everywhere.look_up is not None:
+                target = self.everywhere.look_up(target)
             url, headers = alerts.address(target, secret)
         except InputError as problem:
             return Reply(False, str(problem))
