@@ -146,3 +146,131 @@ async def test_for_strangers_nothing_of_the_network_is_asked_for_and_what_reache
         report = await checked(Asked(folder, base="HEAD", untrusted=True, rules=replace(rendering, network=False)))
         (error,) = [one.finding for one in report.found if one.finding.check == "render/fails"]
         assert (error.file, error.line) == ("apps/myapp/overlays/canary/kustomization.yaml", 8)
+
+
+BASE = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: side
+        image: side
+      - name: app
+        image: app
+        envFrom:
+        - configMapRef:
+            name: settings
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {LOG: info}
+"""
+STRATEGIC = """apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        imagePullPolicy: Alway
+        env:
+        - name: LOG
+          valueFrom:
+            configMapKeyRef:
+              name: settings
+              key: LGO
+"""
+SINGLE = "- op: replace\n  path: /spec/template/spec/containers/1/envFrom/0/configMapRef/name\n  value: setings\n"
+
+
+async def overlay(tmp_path: Path, rendering: Rules, files: dict[str, str]) -> list[str]:
+    written(tmp_path, {"base/kustomization.yaml": "resources: [all.yaml]\n", "base/all.yaml": BASE, **files})
+    report = await checked(Asked(tmp_path, ("over",), rules=rendering))
+    return [f"{line} {one.finding.fix}" for line, one in zip(told(report), report.found, strict=True) if line.startswith("error")]
+
+
+def indented(text: str) -> str:
+    return "".join(f"    {line}\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize("inline", [False, True])
+async def test_what_a_patch_gets_wrong_is_told_at_its_line_in_the_patch(tmp_path: Path, rendering: Rules, inline: bool) -> None:
+    patch = f"- patch: |\n{indented(STRATEGIC)}" if inline else "- path: patch.yaml\n"
+    files = {"over/kustomization.yaml": f"resources: [../base]\nnamePrefix: a-\npatches:\n{patch}", "over/patch.yaml": STRATEGIC}
+    file, above = ("over/kustomization.yaml", 4) if inline else ("over/patch.yaml", 0)
+    assert await overlay(tmp_path, rendering, {name: files[name] for name in files if not inline or "patch.yaml" not in name}) == [
+        f"error {file}:{9 + above} kubernetes/schema Did you mean Always?",
+        f"error {file}:{15 + above} reference/missing Did you mean LOG?",
+    ]
+
+
+@pytest.mark.parametrize("inline", [False, True])
+async def test_what_a_patch_of_a_single_field_gets_wrong_is_told_at_its_line(tmp_path: Path, rendering: Rules, inline: bool) -> None:
+    patch = f"patch: |-\n{indented(SINGLE)}" if inline else "path: patch.yaml\n"
+    kustomization = f"resources: [../base]\npatches:\n- target: {{kind: Deployment, name: web}}\n  {patch}"
+    files = {"over/kustomization.yaml": kustomization, **({} if inline else {"over/patch.yaml": SINGLE})}
+    place = "over/kustomization.yaml:6" if inline else "over/patch.yaml:2"
+    assert await overlay(tmp_path, rendering, files) == [f"error {place} reference/missing Did you mean settings?"]
+
+
+async def test_what_a_base_gets_wrong_is_told_at_its_line_whatever_is_laid_over_it(tmp_path: Path, rendering: Rules) -> None:
+    files = {
+        "over/kustomization.yaml": "resources: [../base]\npatches: [{path: patch.yaml}]\n",
+        "over/patch.yaml": STRATEGIC.partition("        imagePull")[0],
+    }
+    files["base/all.yaml"] = BASE.replace("            name: settings", "            name: setings")
+    assert await overlay(tmp_path, rendering, files) == ["error base/all.yaml:16 reference/missing Did you mean settings?"]
+
+
+CHART = """apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: app
+        image: app
+        imagePullPolicy: {{ .Values.image.pullPolicy }}
+        envFrom:
+        - configMapRef:
+            name: {{ .Release.Name }}-setings
+        env:
+        - name: LOG
+          valueFrom: {configMapKeyRef: {name: {{ .Release.Name }}-settings, key: LGO}}
+"""
+CHART_CONFIG = """apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-settings
+data:
+  LOG: info
+  config.json: |
+    {
+      "a": 1,
+      "b" 2
+    }
+"""
+
+
+async def test_what_a_chart_gets_wrong_is_told_at_the_line_of_its_template_or_values(tmp_path: Path, rendering: Rules) -> None:
+    chart = {"Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n", "values.yaml": "image:\n  pullPolicy: Always\n"}
+    chart |= {"templates/deployment.yaml": CHART, "templates/config.yaml": CHART_CONFIG}
+    written(tmp_path, {f"chart/{name}": text for name, text in chart.items()})
+    written(tmp_path, {"prod.yaml": "replicas: 1\nimage:\n  pullPolicy: Alway\n"})
+    report = await checked(Asked(tmp_path, ("chart",), values=("prod.yaml",), rules=rendering))
+    assert [line for line in told(report, without=("rollout/unseen",)) if line.startswith(("error", "warning"))] == [
+        "error chart/templates/deployment.yaml:16 reference/missing",
+        "error chart/templates/deployment.yaml:19 reference/missing",
+        "error prod.yaml:3 kubernetes/schema",
+        "warning chart/templates/config.yaml:10 content/parses",
+    ]

@@ -3,7 +3,7 @@
 import pytest
 
 from trimtab.adapters.checking.schemas import kubernetes_schemas
-from unit.inspection.cases import found, target
+from unit.inspection.cases import findings, found, target
 
 APP = """apiVersion: apps/v1
 kind: Deployment
@@ -38,6 +38,21 @@ def test_an_object_that_fits_its_schema_is_fine() -> None:
 def test_a_misfit_is_told_with_its_line_and_in_words(old: str, new: str, said: str) -> None:
     (only,) = found(APP.replace(old, new), SCHEMA)
     assert only.startswith(said)
+
+
+def test_words_of_a_field_are_checked_and_the_nearest_is_named() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  type: WORD\n  ports: [{port: 80, protocol: TCP}]\n"
+    (only,) = [one for one in findings(service.replace("WORD", "Clusterip")) if one.check == SCHEMA]
+    problem = 'spec.type: expected one of ClusterIP, ExternalName, LoadBalancer, NodePort, found "Clusterip"'
+    assert (only.line, only.problem, only.fix) == (5, problem, "Did you mean ClusterIP?")
+    for word in ("NodePort", '""', "", "~"):
+        assert found(service.replace("WORD", word), SCHEMA) == []
+    assert found(service.replace("WORD", "NodePort").replace("TCP", "tcp"), SCHEMA) != []
+
+
+def test_a_field_that_is_not_there_names_the_nearest() -> None:
+    (only,) = [one for one in findings(APP.replace("replicas: 2", "replica: 2")) if one.check == SCHEMA]
+    assert only.fix == "Did you mean replicas?"
 
 
 def test_numbers_and_names_are_both_good_for_a_port() -> None:

@@ -6,12 +6,13 @@ in the files that it read.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import Kustomization, Tree, numbered, strings
 from trimtab.adapters.rendering.objects import Written, key_places, manifests, value_lines
 from trimtab.adapters.rendering.parts import documents as parsed
+from trimtab.adapters.rendering.patches import merged
 from trimtab.adapters.rendering.request import read, relative
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError
@@ -45,8 +46,8 @@ class Origins:
         self._first = tree.kustomizations[0]
         for one in tree.kustomizations:
             self._generated(one)
-            for name in ("patches", "patchesStrategicMerge"):
-                self._in_place(one, name)
+            for document, kind, name in merged(one.document):
+                self._add(kind, name, _mention(document))
         for path in dict.fromkeys(tree.resources):
             self._read(path)
 
@@ -115,42 +116,18 @@ class Origins:
         path = (here.folder / text).resolve()
         return relative(self._root, path) if self._root in path.parents else here.file
 
-    def _in_place(self, here: Kustomization, section: str) -> None:
-        """Patches that are written in the kustomization itself."""
-        items = here.value.get(section)
-        for index, item in enumerate(items if isinstance(items, list) else []):
-            text = item.get("patch") if isinstance(item, dict) else item
-            if isinstance(text, str) and "\n" in text:
-                place = (section, index, "patch") if isinstance(item, dict) else (section, index)
-                self._documents(text, here.file, here.document.values.get(place) or [here.document.line_of(place)])
-
     def _read(self, path: Path) -> None:
-        self._documents(read(self._root, path), relative(self._root, path), ())
-
-    def _documents(self, text: str, file: str, written: Sequence[int]) -> None:
-        """The objects of a text; `written` are the lines of one that stands inside another file."""
         try:
-            documents = [document for document in parsed(text, file) if isinstance(document.value, dict)]
+            found = [
+                document for document in parsed(read(self._root, path), relative(self._root, path)) if isinstance(document.value, dict)
+            ]
         except DocumentError:
             return
-        for document, kind, name in manifests(documents):
-            self._add(kind, name, _mention(inside_of(document, written)))
+        for document, kind, name in manifests(found):
+            self._add(kind, name, _mention(document))
 
     def _add(self, kind: str, name: str, mention: Mention) -> None:
         self._mentions.setdefault((kind, name), []).append(mention)
-
-
-def inside_of(document: Document, written: Sequence[int]) -> Document:
-    """A document that stands inside of another file, with the lines of that; `written` are those of its text, empty for a whole file."""
-    if not written:
-        return document
-
-    def line(number: int) -> int:
-        return written[min(number, len(written)) - 1]
-
-    lines = {path: line(number) for path, number in document.lines.items()}
-    values = {path: [line(number) for number in numbers] for path, numbers in document.values.items()}
-    return replace(document, line=line(document.line), lines=lines, values=values)
 
 
 def _mention(document: Document) -> Mention:
