@@ -1,12 +1,16 @@
 """Strategy 2 of the founding document for real: its files, host names and interval, a real Prometheus and Flagger's real load tester.
 
 `founding/` has the files as they are printed; docs/strategies/flagger.md has them with their defects put right, and those are applied.
+Every line that the page shows below the heading of that strategy is typed into a shell.
 """
 
 import asyncio
 import difflib
+import os
 import re
+import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,13 +33,17 @@ from cluster.testbed.process import Process
 Raw = dict[str, Any]
 PRINTED = Path(__file__).parent / "founding"
 PAGE = Path(__file__).parents[2] / "docs" / "strategies" / "flagger.md"
+SECTIONS = {
+    part.partition("\n")[0]: re.findall(r"^    (\S.*)$", re.sub(r"^```.*?^```", "", part, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    for part in PAGE.read_text().split("\n## ")[1:]
+}
+"""The lines that the page shows, by its headings."""
 FILES = dict(re.findall(r"^`(\S+\.yaml)`[^\n]*\n\n```yaml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL))
 LOAD_TESTER = ("github.com/fluxcd/flagger/cmd/loadtester", "v1.44.0")
 PROMETHEUS, HOOKED, CHAT = "prometheus.monitoring", "load-tester.production", "slack-bot.production"
 SPACE = "production"
 PORT = 18090
 """Of the operator; each story has a network of its own."""
-INTERVAL = '{"spec": {"analysis": {"interval": "10s"}}}'
 ONE_RUN = 150.0
 """Seconds in which a run with an interval of 10 s ends: five steps, five failed checks, and some room."""
 
@@ -52,17 +60,41 @@ class Founding:
     operator: Process
     folder: Path
 
+    def type(self, script: str, within: float = ONE_RUN) -> "subprocess.CompletedProcess[str]":
+        """Runs what stands on the page in a shell: its exit code, and what it said."""
+        return typed(self.plane, self.folder, script, within)
+
     async def kubectl(self, *words: str, given: str = "") -> str:
         """What a person does."""
         return await asyncio.to_thread(self.plane.kubectl, *words, given=given)
 
     async def edit(self, version: str, **changes: str) -> None:
         """Applies the document's ConfigMap with another `config.version`, and other values in its config.yaml."""
+        await self.kubectl("apply", "-f", "-", given=self.edited(version, **changes))
+
+    async def followed(self, version: str, **changes: str) -> int:
+        """The same as the page says to do it in a workflow, which waits; how that ends."""
+        file = self.folder / "k8s/configmaps/app-config.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(self.edited(version, **changes))
+        done = await asyncio.to_thread(self.type, "\n".join(SECTIONS["How to look"][4:]))
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        return done.returncode
+
+    async def looked(self) -> str:
+        """What the page's lines show of the run, told by those that say what happened. A watch that goes on is ended."""
+        lines = SECTIONS["How to look"][:4]
+        said = [await asyncio.to_thread(self.type, f"timeout 2 {line} || test $? = 124" if "--watch" in line else line) for line in lines]
+        assert not [one.stderr for one in said if one.returncode], said
+        return "".join(one.stdout for one in said)
+
+    def edited(self, version: str, **changes: str) -> str:
+        """The ConfigMap."""
         text = FILES["configmap.yaml"].replace('config.version: "v2"', f'config.version: "{version}"')
         for key, value in changes.items():
             text, count = re.subn(rf"{key}: \S+", f"{key}: {value}", text)
             assert count == 1
-        await self.kubectl("apply", "-f", "-", given=text)
+        return text
 
     async def reached(self, what: str, claim: Callable[[Raw], Any], within: float = ONE_RUN) -> Raw:
         """Waits until the Canary's status is as claimed."""
@@ -105,6 +137,14 @@ class Founding:
         assert len(calls[CHAT]) == len(calls[HOOKED])
 
 
+def typed(plane: ControlPlane, folder: Path, script: str, within: float) -> "subprocess.CompletedProcess[str]":
+    """A shell of somebody who has kubectl and trimtab on PATH, and the cluster's kubeconfig."""
+    path = f"{plane.folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    variables = {**os.environ, "PATH": path, "KUBECONFIG": str(plane.kubeconfig)}
+    words = ["bash", "-e", "-o", "pipefail", "-c", script]
+    return subprocess.run(words, cwd=folder, env=variables, capture_output=True, text=True, timeout=within, check=False)
+
+
 def content(log_level: str = "debug", pool_size: int = 20) -> str:
     """The config.yaml of the document's ConfigMap."""
     return f"log_level: {log_level}\ndatabase:\n  pool_size: {pool_size}\n"
@@ -133,20 +173,30 @@ async def founding(folder: Path, load_tester: Path) -> AsyncIterator[Founding]:
         await stack.enter_async_context(world.serving(receiver.answer, 80))
         await stack.enter_async_context(world.load_tester(folder, load_tester))
         await stack.enter_async_context(world.prometheus(folder, f"{PROMETHEUS}:9090", counted))
-        flags = [f"-kubeconfig={plane.kubeconfig}", "-mesh-provider=linkerd", f"-metrics-server=http://{PROMETHEUS}:9090", f"-port={PORT}"]
-        operator = Process([sys.executable, "-m", "trimtab", "operator", *flags], folder / "operator.log")
+        install, *spaces = SECTIONS["The founding document's second strategy"]
+        for line in (install, *spaces):
+            done = await asyncio.to_thread(typed, plane, folder, line, 60.0)
+            assert done.returncode == 0, done.stderr
+        # Nobody runs containers here, so the operator that the page installs runs beside the cluster, with the flags of the page's line.
+        flags = shlex.split(install.partition(" --print-manifests")[0])[2:]
+        own = [f"-kubeconfig={plane.kubeconfig}", f"-port={PORT}"]
+        operator = Process([sys.executable, "-m", "trimtab", "operator", *flags, *own], folder / "operator.log")
         stack.callback(operator.stop, signal.SIGTERM)
         made = Founding(plane, api, node, traffic, receiver, operator, folder)
-        for name in (SPACE, "flagger-system"):
-            await made.kubectl("create", "namespace", name)
         # Right after its CRDs were made, an API server refuses watches for a moment; what is missed then is pinned into the first run.
         await until(follows, "the operator follows the cluster", 60.0)
         for text in FILES.values():
             await made.kubectl("apply", "-f", "-", given=text)
         await made.reached("initialised", lambda status: status.get("phase") == "Initialized")
-        await made.kubectl("patch", "canary", "myapp", f"--namespace={SPACE}", "--type=merge", f"--patch={INTERVAL}")
+        (shorter,) = SECTIONS["What happens when"]
+        assert (await asyncio.to_thread(made.type, shorter)).returncode == 0
         yield made
         assert not traffic.lost, "requests went where no pod was"
+
+
+def test_every_line_of_the_page_below_its_beginning_is_typed_in_a_story() -> None:
+    shown = {heading: len(lines) for heading, lines in SECTIONS.items() if lines}
+    assert shown == {"Begin": 7, "The founding document's second strategy": 3, "What happens when": 1, "How to look": 7}
 
 
 def play(folder: Path, story: Callable[[Founding], Awaitable[None]]) -> None:
@@ -191,8 +241,10 @@ def test_of_the_printed_files_the_deployment_alone_is_refused(plane: ControlPlan
 def test_a_good_edit_is_promoted_after_five_checks_with_more_and_more_requests(tmp_path: Path, built: None) -> None:
     async def story(here: Founding) -> None:
         await here.edit("v3")
-        await here.edit("v3", pool_size="25")
+        assert await here.followed("v3", pool_size="25") == 0
         status = await here.reached("the edit is promoted or not", ended)
+        told = await here.looked()
+        assert "pool_size: 20 -> 25" in told and "Advance myapp.production canary weight 50" in told and "Promoted" in told, told
         run = await here.run(2)
         assert (status["phase"], run["outcome"], run["checks"], run["failedChecks"]) == ("Succeeded", "Promoted", 5, 0)
         assert run["changedKeys"] == ["config.yaml: database.pool_size: 20 -> 25 (x1.25)"], "a new config.version alone is no change"
@@ -209,7 +261,7 @@ def test_a_good_edit_is_promoted_after_five_checks_with_more_and_more_requests(t
 @pytest.mark.slow
 def test_a_bad_edit_is_rolled_back_because_of_the_error_rate_that_was_measured(tmp_path: Path, built: None) -> None:
     async def story(here: Founding) -> None:
-        await here.edit("v3", log_level="trace")
+        assert await here.followed("v3", log_level="trace") == 1
         status = await here.reached("the edit is rolled back or not", ended)
         run = await here.run(2)
         assert (status["phase"], run["outcome"], run["checks"], run["failedChecks"]) == ("Failed", "RolledBack", 5, 5)
