@@ -8,7 +8,7 @@ import numpy as np
 
 from trimtab.analysis import counts, forecast
 from trimtab.analysis.ledger import Array
-from trimtab.faces.plots import BOTTOM, COLOURS, DASHES, HEIGHT, LEFT, RIGHT, TOP, WIDTH, across, down, drawn, frame, gridline, legend, text
+from trimtab.faces.plots import BOTTOM, COLOURS, DASHES, HEIGHT, RIGHT, WIDTH, across, down, drawn, frame, gridline, legend, text
 from trimtab.model.judging import JudgeRules
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "judge"
@@ -65,7 +65,7 @@ def looking() -> tuple[str, str]:
     pictures = []
     for ratio, title in (
         (1.0, "Equal canaries rolled back so far, a look every 15 s"),
-        (3.0, "The same of canaries that fail 3 times as often"),
+        (3.0, "Canaries that fail 3 times as often, rolled back so far"),
     ):
         found = scrapes(ratio, 240, 400, np.random.default_rng(7))
         named = [(name, shares(rule(found))) for name, rule in rules.items()]
@@ -123,7 +123,7 @@ def chart(
     """Lines over minutes; `places` says where a value, and a minute, lies between 0 and 1. `notes` stand beside values."""
     up, along = places
     last = max(points[-1][0] for _, points in named)
-    parts = [frame(title), text(LEFT, TOP - 2, title, "start")]
+    parts = [frame(title)]
     for value, words in levels:
         parts += gridline(up(value), words)
     parts += [text(WIDTH - RIGHT + 6, down(up(value)) + 4, words, "start") for value, words in notes]

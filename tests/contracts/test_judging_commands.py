@@ -104,8 +104,9 @@ def test_a_plan_warns_where_users_stay_with_one_copy_and_where_there_is_no_histo
 
 
 def test_knobs_of_the_judge_can_be_turned() -> None:
-    usual, wide = (said(plan("--rps", 500, "--baseline", "0.1%", "-o", "json", *knobs)) for knobs in ((), ("--set", "growth=3")))
-    assert usual["steps"][-1]["mustRefute"] == 2 and wide["steps"][-1]["mustRefute"] == 4
+    turned = ((), ("--set", "growth=3"), ("--set", "growth=300%"))
+    usual, wide, same = (said(plan("--rps", 500, "--baseline", "0.1%", "-o", "json", *knobs)) for knobs in turned)
+    assert usual["steps"][-1]["mustRefute"] == 2 and wide["steps"][-1]["mustRefute"] == same["steps"][-1]["mustRefute"] == 4
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_knobs_of_the_judge_can_be_turned() -> None:
     [
         ((), "--rps and --baseline, or --csv, or --prometheus"),
         (("--rps", 5, "--baseline", "much"), "--baseline is 'much'; it must be like 0.1% or 0.001"),
-        (("--rps", 5, "--baseline", "100%"), "--baseline is '100%'; it must lie between 0 and 100 %"),
+        (("--rps", 5, "--baseline", "100%"), "--baseline is '100%'; it must be more than 0 % and less than 100 %"),
         (("--rps", 5, "--baseline", "1%", "--weights", "5,1"), "weights are '5,1'; they must rise"),
         (("--rps", 5, "--baseline", "1%", "--weights", "few"), "weights are 'few'; they must be percentages like 1,5,10,25,50"),
         (("--rps", 5, "--baseline", "1%", "--set", "gorwth=1"), "there is no knob 'gorwth'; there are: "),
@@ -178,6 +179,16 @@ def test_without_a_history_no_noise_is_assumed_and_that_is_said(recording: Path)
     assert found["noise"] == [[1, 1]] and any("The history before each window is 0 s;" in warning for warning in found["warnings"])
 
 
+def test_a_backtest_that_decides_nothing_or_adds_nothing_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "spotless.csv"
+    rows = [f"{1767312004 + 15 * row},web-{pod},{counter},{value}" for row in range(300) for pod in range(4)
+            for counter, value in (("requests", 750 * row), ("errors", 0))]  # fmt: skip
+    file.write_text("\n".join(("time,pod,counter,value", *rows)))
+    where = ("--csv", file, "--length", "5m", "--history", "30m", "--rollouts", 20, "--canary-pods", 2, "--policy", "trimtab", "-o", "json")
+    told = " ".join(said(backtest(*where, "--regression", "5x", "--regression", "1%"))["warnings"])
+    assert "Nothing was decided in 5 min by trimtab" in told and "5x adds next to nothing" in told and "1% adds" not in told
+
+
 def test_a_bar_shows_progress_on_a_terminal_and_nowhere_else(recording: Path) -> None:
     words = (sys.executable, "-m", "trimtab", "backtest", "--csv", str(recording), *SHORT)
     quiet = subprocess.run(words, capture_output=True, check=True, timeout=60)
@@ -219,7 +230,7 @@ def test_readings_that_lie_years_apart_are_taken_for_a_mistake(tmp_path: Path) -
 
 def test_a_page_that_cannot_be_written_is_named(recording: Path, tmp_path: Path) -> None:
     result = backtest("--csv", recording, *SHORT, "--html", tmp_path / "none" / "report.html")
-    assert getattr(result.exception, "exit_code", None) == 2 and "it cannot be written: No such file" in str(result.exception)
+    assert getattr(result.exception, "exit_code", None) == 2 and "that can be written to" in str(result.exception)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +248,11 @@ def test_a_page_that_cannot_be_written_is_named(recording: Path, tmp_path: Path)
         (("--policy", "a", "--policy", "a"), "--policy: names must differ; there are: a, a"),
         (("--policy", "flagger:growth=1"), "a policy of thresholds has interval, failures and limit, not growth"),
         (("--policy", "a:wieghts=1"), "there is no knob 'wieghts'"),
+        (("--policy", "a:growth=lots"), "growth=lots: a number, as 0.5 or 50%, is needed"),
+        (("--policy", "a:growth=-1"), "growth=-1: it must be 0 or more"),
+        (("--policy", "a:hold-odds=nan"), "hold-odds=nan: it must be 1 or more"),
+        (("--policy", "a:least-scrapes=1.5"), "least-scrapes=1.5: a whole number is needed"),
+        (("--policy", "a:clumps=x"), "clumps=x: it must be pods or time"),
         (("--requests", "hits"), "there is no counter hits; there are: duration, errors, requests. Name the right one"),
         (("--slo", "2s"), "no bucket of the histogram ends at 2 s or above; its bounds in seconds are: 0.5"),
     ],
@@ -320,7 +336,7 @@ async def test_an_address_where_no_prometheus_is_answers_and_is_named() -> None:
     async with receiver() as there:
         there.says("/api/v1/query", (404, "404 page not found"))
         code, _, err = await command("plan", "--prometheus", there.address, "--target", "web")
-    assert code == 6 and f"{there.address}: running query failed" in err and "Is this the address of a Prometheus?" in err
+    assert code == 6 and f"{there.address}: error response" in err and "Is this the address of a Prometheus?" in err
 
 
 async def test_a_prometheus_that_is_not_there_is_the_outside() -> None:

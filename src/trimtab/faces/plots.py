@@ -53,8 +53,11 @@ def drawn(parts: Sequence[str], title: str) -> str:
 
 
 def frame(title: str) -> str:
-    """The title and the axes."""
-    return f"<title>{escape(title)}</title>" + f'<path d="M{LEFT} {TOP}V{down(0):.1f}H{WIDTH - RIGHT}" stroke="#888" fill="none"/>'
+    """The title, above the axes and for those who hear pages, and the axes."""
+    return (
+        f"<title>{escape(title)}</title>{text(LEFT, TOP - 2, title, 'start')}"
+        + f'<path d="M{LEFT} {TOP}V{down(0):.1f}H{WIDTH - RIGHT}" stroke="#888" fill="none"/>'
+    )
 
 
 def share_marks() -> list[str]:

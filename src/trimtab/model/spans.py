@@ -5,7 +5,7 @@ from math import isfinite
 
 
 def spoken(time: float | timedelta) -> str:
-    """`0.4 s`, `45 s`, `4 min 30 s`, `25 min`, `2 h 5 min`, `30 h`; of an infinite time that there is not as much. `time` is in seconds."""
+    """`0.4 s`, `45 s`, `4 min 30 s`, `25 min`, `2 h 5 min`, `30 h`, `5 days`; of an infinite time that there is not as much. `time` is in seconds."""
     seconds = time.total_seconds() if isinstance(time, timedelta) else time
     if not isfinite(seconds):
         return "more time than there is"
@@ -21,4 +21,6 @@ def spoken(time: float | timedelta) -> str:
     if minutes < 120:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
-    return f"{hours} h" + (f" {rest} min" if rest else "") if hours < 24 else f"{round(minutes / 60)} h"
+    if hours < 24:
+        return f"{hours} h" + (f" {rest} min" if rest else "")
+    return f"{round(minutes / 60)} h" if hours < 72 else f"{round(minutes / 1440)} days"

@@ -231,6 +231,8 @@ def warnings(found: Report, plan: Plan) -> Iterator[str]:
             f"Only {used} window{'s are' if used != 1 else ' is'} independent. Without a single false rollback that shows no more than a "
             f"rate below {100 * upper(0, used):.2g} %; for 1 % {ENOUGH_WINDOWS} windows are needed."
         )
+    yield from undecided(found)
+    yield from of_nothing(found, plan)
     for candidate in plan.candidates:
         first = candidate.weights[0]
         for metric, base in zip(found.metrics, found.base, strict=True):
@@ -238,5 +240,28 @@ def warnings(found: Report, plan: Plan) -> Iterator[str]:
             if errors < FEW_ERRORS:
                 yield (
                     f"{metric} can hardly support {candidate.name}: at {100 * first:.3g} % of the requests a canary as good as the primary "
-                    f"fails only {errors:.1g} times in {found.length / 60:.0f} min."
+                    f"fails only {errors:.1g} times in {spoken(found.length)}."
                 )
+
+
+def undecided(found: Report) -> Iterator[str]:
+    """Policies that came to nothing in the time that they were followed."""
+    late = [cell.policy for cell in found.cells if cell.placebo and cell.undecided == 1]
+    if late:
+        yield (
+            f"Nothing was decided in {spoken(found.length)} by {', '.join(late)}, though nothing was wrong. "
+            "`trimtab plan` says how long a rollout takes; follow it as long (--length)."
+        )
+
+
+def of_nothing(found: Report, plan: Plan) -> Iterator[str]:
+    """Regressions that are so many times next to nothing."""
+    canary = found.rate * max(weight for each in plan.candidates for weight in each.weights) * found.length
+    base = dict(zip(found.metrics, found.base, strict=True))
+    for each in plan.regressions:
+        metric = each.metric or found.metrics[0]
+        if each.ratio > 1 and base.get(metric, 0.0) * each.ratio * canary < 1:
+            yield (
+                f"{each.name} adds next to nothing: in this recording hardly a request is bad by {metric}. Add a share of the requests "
+                "instead, as --regression 1%."
+            )

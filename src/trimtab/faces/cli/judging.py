@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -168,6 +169,8 @@ def backtest_command(
     wanted = asked(options)
     if wanted is None:
         raise InputError("there is nothing to replay: name --csv, or --prometheus")
+    if html is not None and not os.access(html.parent, os.W_OK | os.X_OK):
+        raise InputError(f"--html {html}: there is no folder {html.parent} that can be written to")
     recorded = recording_of(wanted)
     by_pod = wanted.recipe.by_pod and len(recorded.pods) > 1
     names = frozenset(metric.name for metric in recorded.metrics)

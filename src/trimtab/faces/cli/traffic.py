@@ -1,5 +1,6 @@
 """Options that say whose requests are meant, where they were counted, and by which rules. Shared by `plan` and `backtest`."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +25,9 @@ def traffic_options(command: Command) -> Command:
     """Where the counters are."""
     for option in reversed(
         (
-            click.option("--csv", "files", multiple=True, type=click.Path(path_type=Path), help="Recorded counters; docs/backtest.md."),
+            click.option(
+                "--csv", "files", multiple=True, type=click.Path(path_type=Path), help="Recorded counters: time,pod,counter,le,value."
+            ),
             click.option("--prometheus", default="", help=f"Or the address of a Prometheus. A token may be in {TOKEN}."),
             click.option("--provider", type=click.Choice(PROVIDERS), default="http", show_default=True, help="Who counts the requests."),
             click.option("-n", "--namespace", default="default", show_default=True, help="Of the workload."),
@@ -94,7 +97,7 @@ def share(text: str, what: str) -> float:
     except ValueError:
         raise InputError(f"{what} is {text!r}; it must be like 0.1% or 0.001") from None
     if not 0 < found < 1:
-        raise InputError(f"{what} is {text!r}; it must lie between 0 and 100 %")
+        raise InputError(f"{what} is {text!r}; it must be more than 0 % and less than 100 %")
     return found
 
 
@@ -134,10 +137,24 @@ def turned(name: str, text: str, before: object) -> object:
         if isinstance(before, timedelta):
             return parse_duration(text)
         if isinstance(before, Clumps):
+            if text not in tuple(Clumps):
+                raise ValueError(f"it must be {' or '.join(Clumps)}")
             return Clumps(text)
-        return type(before)(text) if not text.endswith("%") else share(text, name)  # type: ignore[call-arg]
+        return number(name, text, isinstance(before, int))
     except (ValueError, InputError) as error:
         raise InputError(f"{name}={text}: {error}") from None
+
+
+def number(name: str, text: str, whole: bool) -> float:
+    """`2`, `0.5` or `50%`. ValueError where it is none, or where the judge could not work by it."""
+    percent, least = text.endswith("%") and not whole, 1.0 if name.endswith("odds") or name.startswith(("cap", "least")) else 0.0
+    try:
+        found = int(text) if whole else float(text.removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        raise ValueError(f"{'a whole number' if whole else 'a number, as 0.5 or 50%,'} is needed") from None
+    if not least <= found < math.inf:
+        raise ValueError(f"it must be {least:g} or more")
+    return found
 
 
 def pairs_of(text: str, what: str) -> dict[str, str]:
