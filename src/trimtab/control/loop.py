@@ -1,7 +1,8 @@
 """Watches, queue and workers in one task group: the asyncio shell around `reconcile`. Run by the faces.
 
 When a watcher dies the process dies, loudly; the store has everything. A pass that is under way is cancelled by a command
-or a change of the source (P5), so a slow hook never delays an abort.
+or a change of the source (P5), so a slow hook never delays an abort; but not again and again, for a pass that never comes to its
+decision keeps a canary from being rolled back.
 """
 
 import asyncio
@@ -25,6 +26,9 @@ HELD = timedelta(seconds=30)
 """How soon to look again at what needs a person."""
 NAP = 60.0
 """Seconds after which the clock is looked at again at the latest: it may have been set forward, or the machine have slept."""
+
+CHANGES_IN_A_ROW, COMMANDS_IN_A_ROW = 1, 3
+"""How many passes over a key a change of its source, and a command, may cut off until one comes to its decision."""
 
 WHAT_NOW = "which is a bug in Trimtab: please report it. This Canary stays as it is and is looked at again every 30 s"
 
@@ -50,6 +54,10 @@ class Loop:
     begun: set[CanaryKey] = field(default_factory=set)
     """Keys whose pass has come to run: a task that is cancelled before that never ends as a pass."""
     interrupted: set[CanaryKey] = field(default_factory=set)
+    cut: dict[CanaryKey, int] = field(default_factory=dict)
+    """How many passes in a row were cut off."""
+    missed: set[CanaryKey] = field(default_factory=set)
+    """Keys of which something was heard during a pass that was not cut off for it."""
     refused: dict[CanaryKey, str] = field(default_factory=dict)
     """Why the last pass over a key needs somebody to change something: the next one tells people."""
 
@@ -61,19 +69,26 @@ class Loop:
         for key in await self.outside.sources.keys():
             self.queue.add(key, self.outside.clock.now())
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.watch(self.outside.sources.changes(), interrupts=True))
-            group.create_task(self.watch(self.outside.store.changes(), interrupts=True))
-            group.create_task(self.watch(self.outside.workloads.changes(), interrupts=False))
+            group.create_task(self.watch(self.outside.sources.changes(), CHANGES_IN_A_ROW))
+            group.create_task(self.watch(self.outside.store.changes(), COMMANDS_IN_A_ROW))
+            group.create_task(self.watch(self.outside.workloads.changes(), 0))
             await self.dispatch(group)
 
-    async def watch(self, changes: AsyncIterator[CanaryKey], *, interrupts: bool) -> None:
-        """Wakes a key at each change; where others may fight with us over what changed, not faster than is good."""
+    async def watch(self, changes: AsyncIterator[CanaryKey], interrupts: int) -> None:
+        """Wakes a key at each change; where others may fight with us over what changed, not faster than is good.
+
+        A pass under way is cut off, unless so many in a row were already: `interrupts`.
+        """
         async for key in changes:
             now = self.outside.clock.now()
             self.wake(key, now if interrupts else self.calm.moment(key, now))
-            if interrupts and key in self.begun:
+            if not interrupts or key not in self.begun or key in self.interrupted:
+                continue
+            if self.cut.get(key, 0) < interrupts:
                 self.interrupted.add(key)
                 self.passes[key].cancel()
+            else:
+                self.missed.add(key)
 
     def wake(self, key: CanaryKey, moment: datetime) -> None:
         """Looks at a key at that moment."""
@@ -117,6 +132,7 @@ class Loop:
         except asyncio.CancelledError:
             if key not in self.interrupted:
                 raise
+            self.cut[key] = self.cut.get(key, 0) + 1
             self.queue.done(key, self.outside.clock.now())
         except TrimtabError as problem:
             self.failed(key, problem)
@@ -124,6 +140,7 @@ class Loop:
             # One poisoned Canary must not keep all others from rolling back. Its message may hold anything, so it is not shown.
             self.failed(key, SafetyError(f"a pass over {key} ended with {type(bug).__name__} at {place_of(bug)}, {WHAT_NOW}"))
         else:
+            self.cut.pop(key, None)
             self.refused.pop(key, None)
             self.report(key, None)
             took = self.outside.clock.now() - begin
@@ -136,9 +153,13 @@ class Loop:
             self.begun.discard(key)
             self.passes.pop(key, None)
             self.woken.set()
+            if key in self.missed:
+                self.missed.discard(key)
+                self.queue.add(key, self.outside.clock.now())
 
     def failed(self, key: CanaryKey, problem: TrimtabError) -> None:
         """The class of the error says what happens next (DESIGN §7)."""
+        self.cut.pop(key, None)
         now = self.outside.clock.now()
         if isinstance(problem, Conflict):
             # At once, but not for ever: somebody may write whenever we do, and then that is said.

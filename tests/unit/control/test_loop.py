@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trimtab.adapters.clock import SystemClock
-from trimtab.control.loop import Loop
+from trimtab.control.loop import CHANGES_IN_A_ROW, COMMANDS_IN_A_ROW, Loop
 from trimtab.control.pace import APART, EASE, Pace
 from trimtab.control.queue import Queue
 from trimtab.errors import Denied, InputError, SafetyError, TrimtabError, Unavailable, Vanished
@@ -54,6 +54,64 @@ async def test_a_change_that_comes_before_a_pass_has_begun_does_not_lose_the_key
     try:
         async with asyncio.timeout(5):
             await store.looked.wait()
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+class Restless(Outdoors):
+    """A Canary about which something is heard again and again while a pass is under way. `begun` and `ended` count passes."""
+
+    def __init__(self) -> None:
+        super().__init__(changes=0)
+        self.rings, self.begun, self.ended = asyncio.Event(), 0, asyncio.Event()
+
+    async def changes(self) -> AsyncIterator[CanaryKey]:
+        while True:
+            await self.rings.wait()
+            self.rings.clear()
+            yield KEY
+
+    async def load(self, key: CanaryKey) -> Any:
+        self.begun += 1
+        for _ in range(20):
+            self.rings.set()
+            await asyncio.sleep(0)
+        self.ended.set()
+        raise Unavailable("a pass came to its end, which is all that is asked here")
+
+
+@pytest.mark.parametrize(("where", "cut"), [("sources", CHANGES_IN_A_ROW), ("store", COMMANDS_IN_A_ROW), ("workloads", 0)])
+async def test_whatever_keeps_waking_a_canary_a_pass_over_it_comes_to_its_end(where: str, cut: int) -> None:
+    restless, none, ports = Restless(), Any, {}
+    for name in ("sources", "workloads", "store"):
+        ports[name] = restless if name == where else Outdoors(changes=0)
+    ports["store"].load = restless.load  # type: ignore[method-assign]
+    outside = Outside(**ports, router=none, metrics=none, hooks=none, teller=none, clock=SystemClock())  # type: ignore[arg-type]
+    running = asyncio.create_task(Loop(outside, lambda key, problem: None, lambda key, decision, took: None).run())
+    try:
+        async with asyncio.timeout(5):
+            await restless.ended.wait()
+        assert restless.begun == 1 + cut
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_what_is_heard_during_a_pass_that_is_not_cut_off_is_looked_at_as_soon_as_that_has_failed() -> None:
+    restless, none = Restless(), Any
+    quiet, store = Outdoors(changes=0), Outdoors(changes=0)
+    store.load = restless.load  # type: ignore[method-assign]
+    outside = Outside(restless, quiet, none, none, none, none, store, SystemClock())  # type: ignore[arg-type]
+    loop = Loop(outside, lambda key, problem: None, lambda key, decision, took: None)
+    running = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(5):
+            await restless.ended.wait()
+            while loop.passes:
+                await asyncio.sleep(0)
+        due = loop.queue.next()
+        assert due is not None and due <= SystemClock().now()
     finally:
         running.cancel()
         await asyncio.wait([running])
