@@ -12,6 +12,7 @@ from trimtab.adapters.forges.api import MOST_PAGES, Api, Token
 from trimtab.adapters.forges.gitea import Gitea
 from trimtab.adapters.forges.github import GitHub
 from trimtab.adapters.forges.gitlab import GitLab
+from trimtab.adapters.forges.place import RIGHTS
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.errors import Conflict, Denied, InputError, OutsideError, Throttled, Unavailable, Vanished
 from trimtab.model.forge import CommitStatus, NewPullRequest, PullRequest, RequestState, StatusState
@@ -33,7 +34,7 @@ async def asked_over(there: Receiver) -> AsyncIterator[tuple[Api, JumpingClock]]
                 session,
                 clock,
                 there.address,
-                Token(SECRET, "GITHUB_TOKEN"),
+                Token(SECRET, "GITHUB_TOKEN", RIGHTS["github"]),
                 {"Authorization": f"Bearer {SECRET}"},
                 "acme/shop on github.com",
             ),
@@ -111,7 +112,7 @@ async def test_an_endless_wish_for_short_rests_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "text"),
     [
-        (401, '{"message": "Bad credentials"}', Denied, "Bad credentials.*GITHUB_TOKEN.*docs/forges.md"),
+        (401, '{"message": "Bad credentials"}', Denied, "Bad credentials.*GITHUB_TOKEN, which needs contents: write"),
         (403, '{"message": "Resource not accessible by integration"}', Denied, "not accessible by integration"),
         (404, '{"message": "Not Found"}', Vanished, "GITHUB_TOKEN may not see it"),
         (410, '{"message": "Issues are disabled for this repo"}', Vanished, "Issues are disabled"),

@@ -1,9 +1,14 @@
 """What `trimtab check` found, as text and as JSON. Called by the command."""
 
 from collections.abc import Iterator, Mapping
+from textwrap import fill
 
 import msgspec
 
+from trimtab.documents.fitting import nearest
+from trimtab.errors import InputError
+from trimtab.inspection.catalogue import BY_ID
+from trimtab.inspection.explanations import WHY
 from trimtab.inspection.report import Found, Report, counted
 from trimtab.promotion.text import one_line
 
@@ -102,3 +107,21 @@ def shared(one: Found) -> Iterator[str]:
     if len(one.targets) > 1:
         rest = len(one.targets) - MOST_TARGETS
         yield "in " + " ".join(one.targets[:MOST_TARGETS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def explained(check: str) -> str:
+    """What one check is about, for people. InputError that names the nearest where there is none of that id."""
+    found = BY_ID.get(check)
+    if found is None:
+        raise InputError(f"there is no check {check!r}; {nearest(check, BY_ID)}")
+    return f"""{found.id}, usually {found.severity.value}: {found.says}
+
+{fill(WHY[check], 100)}
+
+In trimtab.yaml, another severity, or an exception until a day:
+
+  spec:
+    check:
+      severities: {{{found.id}: warning}}     # error, warning, info or "off"
+      waivers:
+      - {{check: {found.id}, path: "overlays/*", reason: why, expires: 2030-01-31}}"""

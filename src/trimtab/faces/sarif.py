@@ -7,6 +7,7 @@ from urllib.parse import quote
 from trimtab import __version__
 from trimtab.faces.findings import whole
 from trimtab.inspection.catalogue import EVERY
+from trimtab.inspection.explanations import WHY
 from trimtab.inspection.report import Found, Report
 from trimtab.model.content import Severity
 
@@ -29,7 +30,10 @@ def _rules() -> Iterator[Raw]:
     for check in EVERY:
         name = "".join(part.capitalize() for part in re.split(r"[/-]", check.id))
         level = LEVELS[check.severity]
-        yield {"id": check.id, "name": name, "shortDescription": {"text": check.says}, "defaultConfiguration": {"level": level}}
+        yield {
+            "id": check.id, "name": name, "shortDescription": {"text": check.says}, "fullDescription": {"text": WHY[check.id]},
+            "defaultConfiguration": {"level": level},
+        }  # fmt: skip
 
 
 def _result(one: Found, report: Report) -> Raw:

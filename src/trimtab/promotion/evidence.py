@@ -118,7 +118,7 @@ def decode(text: bytes, file: str = "the evidence") -> Evidence:
     value = _value(text, file)
     version = value.get("version") if isinstance(value, dict) else None
     if version != 1:
-        raise InputError(f"{file} is not evidence of version 1. docs/promotion.md says what that holds")
+        raise InputError(f"{file} is not evidence of version 1. `trimtab monitor --evidence FILE` writes it")
     try:
         return msgspec.convert(value, Evidence)
     except msgspec.ValidationError as error:
@@ -129,5 +129,5 @@ def _value(text: bytes, file: str) -> object:
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
-        raise InputError(f"{file} is not JSON. Give a file of evidence; docs/promotion.md says what it holds") from None
+        raise InputError(f"{file} is not JSON. Give a file of evidence, as `trimtab monitor --evidence FILE` writes it") from None
     return found

@@ -49,6 +49,8 @@ class Token:
     value: str = field(repr=False)
     name: str
     """The variable that holds it."""
+    rights: str = "the right to do that"
+    """What it must be allowed to do, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Api:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unavailable(
                 f"{self.where}: {answer.place} gave an answer that is not as its documentation says: {self.clean(str(error))}. "
-                "See whether this is the address of the right kind of forge, and of a version that Trimtab knows (docs/forges.md)"
+                "See whether this is the address of the right kind of forge"
             ) from None
 
     def unanswered(self, place: str, error: Exception) -> InputError | OutsideError:
@@ -178,7 +180,7 @@ class Api:
         if after is not None:
             return Throttled(f"{text}. It asks to be left alone for {after:g} s", after=after)
         if status in (401, 403):
-            return Denied(f"{text}. It was asked with {self.token.name}; docs/forges.md says what that token must be allowed to do")
+            return Denied(f"{text}. It was asked with {self.token.name}, which needs {self.token.rights}")
         if status in (404, 410):
             return Vanished(f"{text}. It is not there, or {self.token.name} may not see it")
         if status == 409 or (status in (400, 422) and THERE_ALREADY.search(said)):

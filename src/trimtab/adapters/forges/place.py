@@ -25,6 +25,12 @@ TOKENS: dict[Kind, tuple[str, ...]] = {
     "gitlab": ("TRIMTAB_FORGE_TOKEN", "GITLAB_TOKEN", "CI_JOB_TOKEN"),
     "gitea": ("TRIMTAB_FORGE_TOKEN", "GITEA_TOKEN"),
 }
+RIGHTS: dict[Kind, str] = {
+    "github": "contents: write, pull-requests: write, statuses: write; with `by: issue` also issues: write",
+    "gitlab": "the role Developer and the scope api",
+    "gitea": "the scopes write:repository, write:issue, read:user; in an organisation read:organization",
+}
+"""What a token must be allowed to do."""
 OF_CI = ("GITHUB_TOKEN", "CI_JOB_TOKEN")
 """Tokens that a CI hands to its jobs for its own forge."""
 SSH = re.compile(r"^(?:[^@/:\s]+@)?(?P<host>[^@/:\s]+):(?!/)(?P<path>\S+)$")
@@ -176,6 +182,6 @@ def find_token(place: Place, environment: Mapping[str, str]) -> Token:
         if value and not foreign:
             if not value.isascii() or not value.isprintable() or " " in value:
                 raise InputError(f"{name} is not a token: it holds characters that no token has")
-            return Token(value, name)
+            return Token(value, name, RIGHTS[place.kind])
     names = ", ".join(TOKENS[place.kind])
-    raise Denied(f"there is no token for {place}. Set one of {names}; docs/forges.md says what it must be allowed to do")
+    raise Denied(f"there is no token for {place}. Set one of {names}; it needs {RIGHTS[place.kind]}")

@@ -36,6 +36,7 @@ from trimtab.wiring.pipeline import Rules
     "--cache", type=click.Path(path_type=Path), help="Where findings of unchanged apps are kept.  [default: ~/.cache/trimtab/check]"
 )
 @click.option("--no-cache", is_flag=True, help="Look at everything anew.")
+@click.option("--explain", default="", metavar="CHECK", help="Say what one check is about, and what to do; nothing is looked at.")
 @click.option(
     "-o",
     "--output",
@@ -53,12 +54,13 @@ def check_command(
     untrusted: bool,
     cache: Path | None,
     no_cache: bool,
+    explain: str,
     output: str,
 ) -> None:
     """Is what the targets of trimtab.yaml render to fit to be shown to anyone?
 
     Looked at are YAML, the schemas of Kubernetes, Canaries and their queries, what pods need of ConfigMaps and Secrets, what is inside of
-    these, whether a change of them reaches running pods, and whether a canary gets traffic. docs/checks.md lists every check.
+    these, whether a change of them reaches running pods, and whether a canary gets traffic. --explain CHECK says more about a check.
 
     With --base what changed is judged, too: emptied and deleted keys, other types, amounts many times as large.
 
@@ -71,10 +73,14 @@ def check_command(
       trimtab check --base origin/main
       trimtab check overlays/canary deploy/app.yaml -o json
       trimtab check --base origin/main -o sarif > check.sarif
+      trimtab check --explain rollout/unseen
 
     \b
     It ends with 0 if nothing is an error, 2 if something is, 6 if a tool did not do its part.
     """
+    if explain:
+        click.echo(findings.explained(explain))
+        return
     memory = None if no_cache else cache or usual_cache(os.environ)
     asked = Asked(repo or Path.cwd(), what, values, base, untrusted, Rules(network=network), os.environ, memory)
     report = asyncio.run(checked(asked))
@@ -104,6 +110,8 @@ def show(report: Report, output: str, environment: Mapping[str, str]) -> None:
         # What is asked for in another form may go into a file, where annotations would not belong.
         for line in annotations(report):
             click.echo(line, err=output != "text")
+    if output == "text" and report.found:
+        click.echo(f"more about a check: trimtab check --explain {report.found[0].finding.check}", err=True)
     write_summary(summary(report), environment)
     counts = {
         f"{word}s": str(len(report.having(severity))) for word, severity in (("error", Severity.ERROR), ("warning", Severity.WARNING))

@@ -101,7 +101,8 @@ def meaningless(command: F) -> F:
 def operator_command(*, print_manifests: bool, **given: object) -> None:
     """Roll out every change of a target, a ConfigMap or a Secret in a cluster, for the Canaries that Flagger reads.
 
-    It takes Flagger's flags and objects. Stop Flagger before it starts: docs/from-flagger.md says how.
+    It takes Flagger's flags and objects. Stop Flagger before it starts (scale its Deployment to 0); what differs is in docs/from-flagger.md
+    of Trimtab's repository.
 
     \b
     Example:

@@ -169,7 +169,7 @@ def read(file: Path | None) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{file} cannot be read: {error.strerror}. Give a file of evidence; docs/promotion.md says what it holds"
+            f"{file} cannot be read: {error.strerror}. Give a file of evidence, as `trimtab monitor --evidence FILE` writes it"
         ) from error
 
 
