@@ -142,7 +142,7 @@ def known_labels() -> dict[str, set[str]]:
     for collector in Exposition("istio").registry._collector_to_names:
         for family in collector.describe():
             suffix = {"counter": "_total", "histogram": "_bucket"}.get(family.type, "")
-            found[f"{family.name}{suffix}"] = set(vars(collector)["_labelnames"])
+            found[f"{family.name}{suffix}"] = set(vars(collector).get("_labelnames") or vars(family).get("_labelnames", ()))
     return found
 
 

@@ -1,14 +1,17 @@
 """What a Prometheus scrapes follows from decisions alone, under Flagger's names."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import aiohttp
 import pytest
+from prometheus_client import generate_latest
 
 from trimtab.errors import InputError
 from trimtab.faces.exposition import Exposition
 from trimtab.model.decision import Decision
+from trimtab.model.names import CanaryKey
 from trimtab.testing.story import Story
 
 CANARY = {"name": "app", "namespace": "test"}
@@ -62,6 +65,17 @@ def test_a_promotion_is_one_success_and_the_weights_follow_the_record(told: Call
     assert value(exposition, "flagger_canary_status", **CANARY) == 1
     assert value(exposition, "flagger_canary_duration_seconds_count", **CANARY) == 2
     assert value(exposition, "flagger_canary_duration_seconds_sum", **CANARY) == 0.5
+
+
+def test_two_canaries_of_one_target_have_one_line_and_initialisation_is_no_rollout_that_lasted(told: Callable[..., Story]) -> None:
+    story = told()
+    exposition = watched(story)
+    twin = replace(story.state, key=CanaryKey("test", "twin"))
+    exposition.decided(Decision(twin, (), None), timedelta(), story.memory.world.now)
+    lines = generate_latest(exposition.registry).decode().splitlines()
+    assert len(lines) == len(set(lines)) and len([line for line in lines if line.startswith("flagger_canary_weight{")]) == 2
+    assert value(exposition, "flagger_canary_total", namespace="test") == 2
+    assert not [line for line in lines if line.startswith("trimtab_rollout_duration_seconds_count{")]
 
 
 def test_a_rollback_is_one_failure_with_the_value_that_led_to_it(told: Callable[..., Story]) -> None:

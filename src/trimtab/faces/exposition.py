@@ -1,8 +1,8 @@
 """What a Prometheus scrapes: Flagger's metrics, with their names and labels (flagger.md 7.1), and our own. Fed by `up` and `operator`."""
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from aiohttp import web
@@ -11,14 +11,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from trimtab import __version__
 from trimtab.errors import InputError
+from trimtab.faces.standing import Standing
 from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Policy
-from trimtab.model.rollout import CanaryState, Outcome, Phase, Rollout, RolloutKind
-from trimtab.rollout.exposure import wanted
+from trimtab.model.rollout import CanaryState, Outcome, Rollout, RolloutKind
 
-STATUS = {Phase.PROGRESSING: 0, Phase.FAILED: 2}
-"""`flagger_canary_status`; 1 for everything else."""
 SUCCESSES = {Outcome.PROMOTED: "completed", Outcome.SKIPPED: "skipped"}
 FAILURES = frozenset({Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.PROMOTION_FAILED, Outcome.INCONCLUSIVE})
 LAST_PORT = 65535
@@ -33,43 +31,35 @@ class Exposition:
     def __init__(self, provider: str) -> None:
         self.registry = one = CollectorRegistry()
         canary = ("name", "namespace")
-        self.total = Gauge("flagger_canary_total", "Canaries in a namespace.", ["namespace"], registry=one)
-        self.status = Gauge("flagger_canary_status", "0 progressing, 1 succeeded or at rest, 2 failed.", canary, registry=one)
-        self.weight = Gauge("flagger_canary_weight", "Share of the requests, in percent.", ["workload", "namespace"], registry=one)
-        self.value = Gauge("flagger_canary_metric_analysis", "Newest value of a metric.", [*canary, "metric"], registry=one)
+        self.standing = Standing()
+        one.register(self.standing)
         self.duration = Histogram("flagger_canary_duration_seconds", "Seconds that a check took.", canary, registry=one)
         self.successes = Counter("flagger_canary_successes", "Attempts that were promoted.", ENDINGS, registry=one)
         self.failures = Counter("flagger_canary_failures", "Attempts that went back.", ENDINGS, registry=one)
         self.ended = Counter("trimtab_rollouts", "Attempts that ended.", [*canary, "outcome"], registry=one)
-        self.lasted = Histogram("trimtab_rollout_duration_seconds", "From detection to the end.", canary, registry=one, buckets=LASTING)
+        self.lasted = Histogram(
+            "trimtab_rollout_duration_seconds", "From detection to the end, initialisation apart.", canary, registry=one, buckets=LASTING
+        )
         self.checks = Counter("trimtab_checks", "Checks by what the judge said.", [*canary, "verdict"], registry=one)
         self.passes = Histogram("trimtab_pass_duration_seconds", "Looking at one Canary.", registry=one)
-        self.looked = Gauge("trimtab_last_pass_timestamp_seconds", "When a Canary was last looked at.", canary, registry=one)
-        self.held = Gauge("trimtab_held", "1 while the source holds a revision that is not started by itself.", canary, registry=one)
         self.queue = Gauge("trimtab_queue_length", "Canaries that a look is planned for.", registry=one)
         self.behind = Gauge("trimtab_status_behind", "Canaries whose status or answers could not be written.", registry=one)
         Gauge("flagger_info", "Version and mesh provider.", ["version", "mesh_provider"], registry=one).labels(__version__, provider).set(1)
-        self.states: dict[CanaryKey, CanaryState] = {}
+
+    @property
+    def states(self) -> Mapping[CanaryKey, CanaryState]:
+        """The newest record of each Canary."""
+        return self.standing.states
 
     def decided(self, decision: Decision, took: timedelta, now: datetime) -> None:
         """Takes notice of a decision; `took` is how long its pass lasted, which ended `now`."""
         state = decision.state
         self.passes.observe(took.total_seconds())
-        self.looked.labels(state.key.name, state.key.namespace).set(now.timestamp())
-        before, self.states[state.key] = self.states.get(state.key), state
-        policy = state.rules
+        before, policy = self.states.get(state.key), state.rules
+        self.standing.take(state, now.timestamp())
         if policy is None:
             return
         target, namespace = policy.target.name, state.key.namespace
-        self.total.labels(namespace).set(sum(key.namespace == namespace for key in self.states))
-        self.status.labels(target, namespace).set(STATUS.get(state.phase, 1))
-        weight = wanted(state).weight
-        self.weight.labels(target, namespace).set(weight)
-        self.weight.labels(f"{target}-primary", namespace).set(100 - weight)
-        for result in state.evidence.results:
-            if result.value is not None:
-                self.value.labels(target, namespace, result.metric).set(result.value)
-        self.held.labels(state.key.name, namespace).set(state.held is not None)
         if before is not None and state.evidence.checks > before.evidence.checks:
             verdict = "fail" if state.evidence.failed_checks > before.evidence.failed_checks else "pass"
             self.checks.labels(state.key.name, namespace, verdict).inc()
@@ -77,28 +67,16 @@ class Exposition:
         self.count_ending(before, state)
 
     def forget(self, key: CanaryKey) -> None:
-        """The Canary is gone: what it was at last is no longer so. Counters stay."""
-        state, namespace = self.states.pop(key, None), key.namespace
-        policy = state.rules if state is not None else None
-        if state is None or policy is None:
-            return
-        target = policy.target.name
-        self.total.labels(namespace).set(sum(known.namespace == namespace for known in self.states))
-        gone: list[tuple[Gauge, tuple[str, ...]]] = [
-            (self.status, (target, namespace)), (self.held, (key.name, namespace)), (self.looked, (key.name, namespace)),
-            (self.weight, (target, namespace)), (self.weight, (f"{target}-primary", namespace)),
-            *((self.value, (target, namespace, result.metric)) for result in state.evidence.results),
-        ]  # fmt: skip
-        for gauge, labels in gone:
-            with suppress(KeyError):
-                gauge.remove(*labels)
+        """The Canary is gone. Counters stay."""
+        self.standing.forget(key)
 
     def count_ending(self, before: CanaryState | None, state: CanaryState) -> None:
         """Counts an attempt when it ends, once; what had ended before this process started is not counted again."""
         run = state.rollout
         if before is not None and run is not None and run.ended is not None and run != before.rollout:
             self.ended.labels(state.key.name, state.key.namespace, run.outcome or "").inc()
-            self.lasted.labels(state.key.name, state.key.namespace).observe((run.ended - run.detected).total_seconds())
+            if run.kind is not RolloutKind.INITIALISATION:
+                self.lasted.labels(state.key.name, state.key.namespace).observe((run.ended - run.detected).total_seconds())
             self.count(run, state.key.namespace)
 
     def count(self, run: Rollout, namespace: str) -> None:

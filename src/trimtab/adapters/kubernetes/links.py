@@ -10,22 +10,24 @@ Other = TypeVar("Other", bound=Hashable)
 
 @dataclass
 class Links(Generic[One, Other]):
-    """Each of the ones has links to any number of others."""
+    """Each of the ones has links to any number of others. Tuples, which for a few take a fifth of the memory of sets."""
 
-    forth: dict[One, frozenset[Other]] = field(default_factory=dict)
-    back: dict[Other, set[One]] = field(default_factory=dict)
+    forth: dict[One, tuple[Other, ...]] = field(default_factory=dict)
+    back: dict[Other, tuple[One, ...]] = field(default_factory=dict)
 
     def set(self, one: One, others: Iterable[Other]) -> None:
         """Replaces the links of one."""
-        before, after = self.forth.get(one, frozenset()), frozenset(others)
+        before, after = frozenset(self.forth.get(one, ())), frozenset(others)
+        if before == after:
+            return
         for other in before - after:
-            self.back[other].discard(one)
+            self.back[other] = tuple(known for known in self.back[other] if known != one)
             if not self.back[other]:
                 del self.back[other]
         for other in after - before:
-            self.back.setdefault(other, set()).add(one)
+            self.back[other] = (*self.back.get(other, ()), one)
         if after:
-            self.forth[one] = after
+            self.forth[one] = tuple(after)
         else:
             self.forth.pop(one, None)
 

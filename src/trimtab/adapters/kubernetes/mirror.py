@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
-
-import msgspec
+from sys import intern
 
 from trimtab.adapters.kubernetes.client import Client, place_of
 from trimtab.adapters.kubernetes.errors import Gone, NotServed
 from trimtab.adapters.kubernetes.kinds import Kind
+from trimtab.adapters.kubernetes.packing import Packing
 from trimtab.adapters.kubernetes.watching import Change, Object
 from trimtab.config.references import mapping
 from trimtab.errors import Denied, InputError, OutsideError, Throttled, TrimtabError
@@ -29,20 +29,6 @@ REMEMBERED = 4096
 
 Place = tuple[str, str]
 """Namespace and name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """An object as it is kept: as text, of which an operator of a thousand Canaries holds a quarter of what dictionaries take."""
-
-    version: str
-    uid: str
-    text: bytes
-
-    @property
-    def object(self) -> Object:
-        """The object, new each time."""
-        return msgspec.json.decode(self.text, type=dict[str, object])
 
 
 @dataclass(slots=True)
@@ -86,7 +72,8 @@ class Mirror:
         self._client, self._kind, self._metadata_only = client, kind, metadata_only
         self._trim, self._chance = trim, chance or Random()
         self._scopes = [Scope(name) for name in (("",) if "" in namespaces or not namespaces else dict.fromkeys(namespaces))]
-        self._found: dict[Place, Packed] = {}
+        self._found: dict[Place, bytes] = {}
+        self._packing = Packing()
         self._awaited: dict[Place, str] = {}
         """Of objects that we wrote the version, until the watch brings it: what comes before it is older."""
         self._past: deque[str] = deque(maxlen=REMEMBERED)
@@ -116,11 +103,11 @@ class Mirror:
     def get(self, namespace: str, name: str) -> Object | None:
         """One object; None where there is none."""
         kept = self._found.get((namespace, name))
-        return kept.object if kept is not None else None
+        return self._packing.unpacked(kept) if kept is not None else None
 
     def all(self) -> Iterable[Object]:
         """All objects that there are when it is asked, one after the other."""
-        return (kept.object for kept in tuple(self._found.values()))
+        return (self._packing.unpacked(kept) for kept in tuple(self._found.values()))
 
     def places(self) -> tuple[Place, ...]:
         """Where there are objects: namespaces and names, without unpacking anything."""
@@ -136,8 +123,8 @@ class Mirror:
         What lies outside the namespaces is not kept: nobody would say when it goes.
         """
         place, version = place_of(made), version_of(made)
-        before = self._found.get(place)
-        if version in self._past or uid_of(made) in self._past or (before is not None and before.version == version):
+        before = self.get(*place)
+        if version in self._past or uid_of(made) in self._past or (before is not None and version_of(before) == version):
             return
         scopes = [scope for scope in self._scopes if holds(scope, place)]
         if not scopes:
@@ -215,10 +202,10 @@ class Mirror:
         """What the watch brings, unless it is older than what we wrote."""
         found, place = change.object, place_of(change.object)
         version, deleted = version_of(found), change.type == "DELETED"
-        awaited, before = self._awaited.get(place), self._found.get(place)
+        awaited, before = self._awaited.get(place), self.get(*place)
         if uid_of(found) in self._past:
             return
-        if awaited not in (None, version) and not (deleted and before is not None and before.uid == uid_of(found)):
+        if awaited not in (None, version) and not (deleted and before is not None and uid_of(before) == uid_of(found)):
             self._past.append(version)
             return
         self._awaited.pop(place, None)
@@ -230,24 +217,25 @@ class Mirror:
 
     def _keep(self, place: Place, found: Object) -> None:
         """Puts an object in its place, and tells it if it is another than before."""
-        before = self._found.get(place)
+        before = self.get(*place)
         if before is not None:
-            if before.version == version_of(found):
+            if version_of(before) == version_of(found):
                 return
-            self._past.append(before.version)
+            self._past.append(version_of(before))
         kept = slim(found, metadata_only=self._metadata_only)
         if self._trim:
             kept = self._trim(kept)
-        self._found[place] = Packed(version_of(found), uid_of(found), msgspec.json.encode(kept))
+        self._found[intern(place[0]), place[1]] = self._packing.packed(kept)
         self._tell(kept)
 
     def _drop(self, place: Place) -> None:
         """Forgets an object that is gone for good."""
-        before = self._found.pop(place, None)
+        kept = self._found.pop(place, None)
         self._awaited.pop(place, None)
-        if before is not None:
-            self._past.extend((before.version, before.uid))
-            self._tell(before.object)
+        if kept is not None:
+            before = self._packing.unpacked(kept)
+            self._past.extend((version_of(before), uid_of(before)))
+            self._tell(before)
 
     def _tell(self, found: Object) -> None:
         for heard in self._heard:

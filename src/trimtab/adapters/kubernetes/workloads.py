@@ -6,7 +6,6 @@ What a primary looks like is said in `primary`; which bytes the canary's pods ru
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from trimtab.adapters.kubernetes.autoscaling import Autoscaling
 from trimtab.adapters.kubernetes.canary_pods import CanaryPods
@@ -41,7 +40,8 @@ class ClusterWorkloads:
     autoscaling: Autoscaling = field(init=False)
     canaries: CanaryPods = field(init=False)
     services: ServiceTargets = field(init=False)
-    _watched: Links[CanaryKey, tuple[Kind, str, str]] = field(default_factory=Links)
+    _watched: Links[CanaryKey, tuple[str, str]] = field(default_factory=Links)
+    """By namespace and name of the target and of the Service; what is called after them is watched with them."""
     _autoscalers: dict[CanaryKey, AutoscalerRef | None] = field(default_factory=dict)
     _woken: dict[CanaryKey, None] = field(default_factory=dict)
     _rings: asyncio.Event = field(default_factory=asyncio.Event)
@@ -53,15 +53,13 @@ class ClusterWorkloads:
         self.services = ServiceTargets(self.upkeep)
         self.cluster.forgetters.append(self._forget)
         for kind in (*TARGETS.values(), SERVICE):
-            self.cluster.mirrors[kind].listen(partial(self._heard, kind))
+            self.cluster.mirrors[kind].listen(self._heard)
 
     async def look(self, key: CanaryKey, policy: Policy) -> tuple[Copy, Copy]:
         """Both copies, from what the mirrors hold; while the canary has pods, also from a list of these."""
         name = policy.target.name
         kind = SERVICE if policy.target.kind == SERVICE.kind else kind_of(policy)
-        copies = ("", "-primary", "-canary")
-        both = ((kind, name), (SERVICE, policy.service.name))
-        self._watched.set(key, {(watched, key.namespace, f"{called}{copy}") for watched, called in both for copy in copies})
+        self._watched.set(key, {(key.namespace, name), (key.namespace, policy.service.name)})
         if leaving(self.cluster.raw(key)):
             return self._left(kind, key, name)
         if kind is SERVICE:
@@ -86,9 +84,11 @@ class ClusterWorkloads:
             await self.services.set(key, wanted)
             return
         document = self.cluster.canary(key)
+        # While a Canary cannot be read its autoscaler goes on saying how many pods there are (QUIRK-20).
+        if document is None and key not in self._autoscalers:
+            document = next(iter(self.cluster.once_valid(key)), None)
         if document is not None:
             self._autoscalers[key] = document.spec.autoscaler_ref
-        # While a Canary cannot be read its autoscaler goes on saying how many pods there are (QUIRK-20).
         uid = str(self.cluster.user(key)["uid"])
         order = Order(key, wanted, kind_of(wanted.policy), self._autoscalers.get(key), uid)
         target = self.upkeep.seen(order.kind, order.namespace, order.target)
@@ -161,8 +161,9 @@ class ClusterWorkloads:
         self._woken.pop(key, None)
         self.canaries.forget(key)
 
-    def _heard(self, kind: Kind, found: Object) -> None:
+    def _heard(self, found: Object) -> None:
         """An object was added, changed or deleted."""
         place = key_of(found)
-        for key in self._watched.of((kind, place.namespace, place.name)):
-            self.wake(key)
+        for name in {place.name, place.name.removesuffix("-primary"), place.name.removesuffix("-canary")}:
+            for key in self._watched.of((place.namespace, name)):
+                self.wake(key)
