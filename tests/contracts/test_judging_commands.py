@@ -179,6 +179,14 @@ def test_without_a_history_no_noise_is_assumed_and_that_is_said(recording: Path)
     assert found["noise"] == [[1, 1]] and any("The history before each window is 0 s;" in warning for warning in found["warnings"])
 
 
+def test_a_recording_without_a_counter_of_errors_is_not_taken_for_one_without_errors(tmp_path: Path) -> None:
+    file = tmp_path / "requests.csv"
+    file.write_text("\n".join(("time,pod,counter,value", *(f"{1767312004 + 15 * row},a,requests,{750 * row}" for row in range(9)))))
+    result = plan("--csv", file)
+    assert getattr(result.exception, "exit_code", None) == 2
+    assert "there is no counter errors; there are: requests. Name the right one, or say by which label" in str(result.exception)
+
+
 def test_a_backtest_that_decides_nothing_or_adds_nothing_says_so(tmp_path: Path) -> None:
     file = tmp_path / "spotless.csv"
     rows = [f"{1767312004 + 15 * row},web-{pod},{counter},{value}" for row in range(300) for pod in range(4)
@@ -319,7 +327,7 @@ async def test_a_gateway_says_nothing_of_pods_and_so_bursts_are_looked_for_in_ti
     assert code == 0, err
     found = json.loads(out)
     assert found["requestsPerSecond"] == pytest.approx(753 / 15) and found["baseline"] == pytest.approx(3 / 753, rel=0.01)
-    assert any("pods cannot be told apart" in warning for warning in found["warnings"])
+    assert any("pods cannot be told apart" in warning for warning in found["warnings"]) and found["noiseMeasured"] is True
     assert not any("set `clumps: time`" in warning for warning in found["warnings"])
 
 

@@ -180,7 +180,7 @@ async def test_a_range_is_a_problem_in_flaggers_words(desk: Desk) -> None:
 
 async def test_an_answer_of_500_is_a_problem_in_flaggers_words_with_what_came_back(desk: Desk) -> None:
     desk.says((500, '{"status": "error", "error": "lab"}'))
-    expected = 'running query failed: error response: Status 500 Internal Server Error: {"status": "error", "error": "lab"}'
+    expected = 'error response: Status 500 Internal Server Error: {"status": "error", "error": "lab"}'
     assert await desk.problem() == expected
 
 
@@ -302,7 +302,7 @@ async def test_no_message_shows_credentials_though_the_server_says_them(desk: De
 
 async def test_who_is_denied_without_credentials_is_told_so(desk: Desk) -> None:
     desk.says((401, "who are you"))
-    expected = "running query failed: error response: Status 401 Unauthorized: who are you"
+    expected = "error response: Status 401 Unauthorized: who are you"
     assert await desk.problem() == f"{expected}. {desk.there.address} was asked with no credentials, which must be allowed to query"
 
 
@@ -333,7 +333,12 @@ async def test_met_2_each_template_is_probed_at_its_own_provider_with_a_number_t
     assert found[0] == "metric template gone.shop error: not found"
     assert found[1].startswith("metric template errors.shop provider prometheus error: cannot connect to http://127.0.0.1:1: ")
     assert len(found) == 2
-    assert [seen.query for seen in desk.there.seen] == [{"query": "vector(1)"}]
+    assert [seen.query for seen in desk.there.seen] == [{"query": "vector(1)"}] * 2
+
+
+async def test_met_2_the_server_of_built_in_metrics_is_probed_in_flaggers_words(desk: Desk) -> None:
+    (found,) = await replace(desk.port(), metrics_server="http://127.0.0.1:1").probe(KEY, replace(POLICY, analysis=Analysis((SUCCESS,))))
+    assert found.startswith("prometheus not avaiable: running query failed: cannot connect to http://127.0.0.1:1: ")
 
 
 async def test_a_provider_that_is_not_supported_and_a_missing_address_are_problems(desk: Desk) -> None:

@@ -77,7 +77,7 @@ class LabMetrics(MemoryMetrics):
         if "status" in rule:
             status = HTTPStatus(rule["status"])
             body = '{"status": "error", "error": "lab"}'
-            problem = f"running query failed: error response: Status {status.value} {status.phrase}: {body}"
+            problem = f"error response: Status {status.value} {status.phrase}: {body}"
             return Sample(metric.name, metric.kind, None, problem)
         if rule.get("delay", 0) > METRICS_DEADLINE:
             return Sample(metric.name, metric.kind, None, f"the metric server did not answer within {METRICS_DEADLINE} s")

@@ -159,6 +159,16 @@ def test_quirk_16_a_change_during_promotion_waits_its_turn_and_is_judged_itself(
     assert story.state.rollout is not None and story.state.rollout.number == 3
 
 
+@pytest.mark.parametrize(("provider", "before"), [("kubernetes", ""), ("gatewayapi:v1", ""), ("istio", "running query failed: ")])
+def test_met8_what_flagger_says_of_no_values_depends_on_the_provider(told: Tell, provider: str, before: str) -> None:
+    story = told(provider=provider)
+    story.turn_bad(None)
+    story.memory.world.edit(color="bad")
+    story.until_settled()
+    expected = f"Halt advancement no values found for {provider} metric request-success-rate probably app.test is not receiving traffic"
+    assert f"{expected}: {before}no values found" in story.said()
+
+
 def test_ev1_event_hooks_are_told_that_what_is_rolled_back_has_failed(told: Tell) -> None:
     story = told()
     story.turn_bad()

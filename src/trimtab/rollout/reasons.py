@@ -321,7 +321,7 @@ def metric_failed(names: Names, result: Result, provider: str) -> Message:
         case Reading.UNUSABLE:
             text = result.problem or "Metric query failed for no usable metrics template and query were configured"
         case Reading.UNREACHABLE:
-            text = unreachable(result)
+            text = unreachable(result, provider)
         case Reading.EMPTY:
             text = no_values(names, result, provider)
         case Reading.EARLY:
@@ -333,13 +333,18 @@ def metric_failed(names: Names, result: Result, provider: str) -> Message:
     return Message("CheckFailed", text, "warn")
 
 
-def unreachable(result: Result) -> str:
+def asking(provider: str) -> str:
+    """What Flagger puts before the problem of a built-in query, as recorded: nothing where the workload's own metrics are asked."""
+    return "" if provider in ("", "kubernetes") or provider.startswith("gatewayapi") else "running query failed: "
+
+
+def unreachable(result: Result, provider: str) -> str:
     """A metric server that did not do its part."""
     if result.kind is MetricKind.TEMPLATE:
         return f"Metric query failed for {result.metric}: {result.problem}"
     if result.kind is MetricKind.INLINE:
         return f"Prometheus query failed for {result.metric}: {result.problem}"
-    return f"Prometheus query failed: {result.problem}"
+    return f"Prometheus query failed: {asking(provider)}{result.problem}"
 
 
 def no_values(names: Names, result: Result, provider: str) -> str:
@@ -348,7 +353,7 @@ def no_values(names: Names, result: Result, provider: str) -> str:
         return f"Halt advancement no values found for metric: {result.metric}"
     if result.kind is MetricKind.TEMPLATE:
         return f"Halt advancement no values found for custom metric: {result.metric}: {result.problem or 'no values found'}"
-    suffix = f": {result.problem or 'no values found'}" if result.kind is MetricKind.SUCCESS_RATE else ""
+    suffix = f": {asking(provider)}{result.problem or 'no values found'}" if result.kind is MetricKind.SUCCESS_RATE else ""
     words = f"Halt advancement no values found for {provider or 'default'} metric {result.metric} probably {names.target}"
     return f"{words} is not receiving traffic{suffix}"
 

@@ -55,19 +55,25 @@ class MetricSources:
     """Adds address and headers of a server whose policy does not hold them."""
 
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
-        """Asks every template's provider for a number that is always there; a missing template is a problem, too (MET-2)."""
-        found = await asyncio.gather(*(self.probe_one(metric) for metric in policy.analysis.metrics))
+        """Asks whoever is asked for a metric for a number that is always there; a missing template is a problem, too (MET-2)."""
+        found = await asyncio.gather(*(self.probe_one(policy, metric) for metric in policy.analysis.metrics))
         return tuple(problem for problem in found if problem)
 
-    async def probe_one(self, metric: Metric) -> str:
-        """What is wrong with one metric's provider; empty where nothing is."""
-        if metric.problem or metric.provider is None:
+    async def probe_one(self, policy: Policy, metric: Metric) -> str:
+        """What is wrong with who is asked for one metric; empty where nothing is, or where this machine's Envoy counts."""
+        if metric.problem or metric.kind is MetricKind.INLINE or (metric.provider is None and not self.asks_prometheus(policy)):
             return metric.problem
         try:
-            await query(self.session, await self.server(metric.provider), PROBE)
+            await query(self.session, await self.chosen(policy, metric), PROBE)
         except (OutsideError, InputError) as problem:
+            if metric.provider is None:
+                return f"prometheus not avaiable: running query failed: {problem}"
             return f"metric template {metric.template} provider {metric.provider.type} error: {problem}"
         return ""
+
+    def asks_prometheus(self, policy: Policy) -> bool:
+        """Do built-in metrics come from a Prometheus?"""
+        return self.built_in is None or bool(policy.metrics_server)
 
     async def measure(self, key: CanaryKey, policy: Policy, since: datetime) -> Samples:
         """All metrics together (P1); one that cannot be measured says why."""
@@ -141,7 +147,7 @@ class MetricSources:
         direct = metric.kind in (MetricKind.SUCCESS_RATE, MetricKind.DURATION)
         text = ""
         try:
-            if direct and self.built_in is not None and not policy.metrics_server:
+            if direct and self.built_in is not None and not self.asks_prometheus(policy):
                 return await self.built_in(key, policy, metric, since, copy)
             window = own_window(metric, since, self.at or self.clock.now()) if direct and copy is Arm.CANARY else metric.interval
             text = query_text(key, policy, replace(metric, interval=window), self.mesh, copy)

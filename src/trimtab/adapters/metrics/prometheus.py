@@ -157,7 +157,7 @@ def unanswered(server: Server, error: Exception) -> InputError | OutsideError:
 def refused(server: Server, status: int, reason: str, body: bytes) -> OutsideError:
     """An answer that is none, in Flagger's words."""
     said = server.clean(body[: 4 * SHOWN].decode(errors="replace"))
-    text = f"running query failed: error response: Status {status} {reason}: {said}"
+    text = f"error response: Status {status} {reason}: {said}"
     if status in (401, 403):
         return Denied(f"{text}. {server} was asked with {server.asked_with}, which must be allowed to query")
     return Throttled(text, after=REST) if status == 429 else Unavailable(text)
