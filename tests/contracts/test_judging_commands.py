@@ -230,7 +230,8 @@ def test_the_page_of_a_backtest_holds_its_plots_and_loads_nothing(recording: Pat
 
 def test_readings_that_lie_years_apart_are_taken_for_a_mistake(tmp_path: Path) -> None:
     file = tmp_path / "odd.csv"
-    rows = [f"{at},a,requests,{number}" for number, at in enumerate((0, *(1_700_000_000 + 15 * row for row in range(100))))]
+    times = (0, *(1_700_000_000 + 15 * row for row in range(100)))
+    rows = [f"{at},a,{counter},{number}" for number, at in enumerate(times) for counter in ("requests", "errors")]
     file.write_text("\n".join(("time,pod,counter,value", *rows)))
     result = plan("--csv", file)
     assert getattr(result.exception, "exit_code", None) == 2 and "lie 19676 days apart, with one every 15 s" in str(result.exception)

@@ -57,6 +57,7 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The fraction of requests that fail."""
     noise: tuple[float, float]
     """How many times as unevenly as independent requests the pods fail: within a scrape, and lasting."""
+    noise_measured: bool
     interval_seconds: float
     canary_pods: int
     steps: list[StepView]
@@ -74,6 +75,7 @@ def plan_view(traffic: Traffic, plan: RolloutPlan, rules: JudgeRules, warnings: 
         requests_per_second=traffic.rate,
         baseline=traffic.base,
         noise=(traffic.noise.single, traffic.noise.lasting),
+        noise_measured=traffic.noise.total > 0,
         interval_seconds=traffic.interval,
         canary_pods=traffic.canary_pods,
         steps=[step_view(step) for step in plan.steps],
@@ -125,10 +127,14 @@ def finite(value: float) -> float | None:
 def plan_text(view: PlanView) -> str:
     """The plan as a table, with what it means."""
     single, lasting = view.noise
-    noise = f"pods fail {single:.3g} to {lasting:.3g} times as unevenly as by chance" if lasting > 1 else "no noise is known"
+    uneven = (
+        f"pods fail {single:.3g} to {lasting:.3g} times as unevenly as by chance" if lasting > 1 else "pods fail as evenly as by chance"
+    )
+    noise = uneven if view.noise_measured else "no noise is known"
     pods = f"{view.canary_pods} canary pod{'s' * (view.canary_pods > 1)}"
+    usual = f"{percent(view.baseline)} fail" if view.steps[0].must_refute_rate is None else f"hardly any fail ({percent(view.baseline)})"
     lines = [
-        f"{digits(view.requests_per_second, 4)} requests a second, of which {percent(view.baseline)} fail; a scrape every "
+        f"{digits(view.requests_per_second, 4)} requests a second, of which {usual}; a scrape every "
         f"{view.interval_seconds:.3g} s; {pods}; {noise}",
         "",
         aligned(rows(view)),

@@ -51,11 +51,13 @@ async def recording(asked: Asked, tell: Tell | None = None) -> Recording:
     failures = as_primary(counters(found, asked.recipe, asked.whose))
     if all(each.part is Part.BAD for each in failures):
         raise InputError(nothing(asked, found, asked.recipe.requests))
+    if asked.files and asked.recipe.errors and all(each.part is not Part.BAD for each in failures):
+        raise InputError(nothing(asked, found, asked.recipe.errors) + ", or say by which label a request failed (--bad)")
     metrics = {ERRORS: differenced(failures, asked)}
     if asked.objective is not None:
         durations = as_primary(histograms(found, asked.recipe, asked.whose))
         if not durations:
-            raise InputError(nothing(asked, found, f"{asked.recipe.names(latency=True)[0]} with the label le"))
+            raise InputError(nothing(asked, found, asked.recipe.names(latency=True)[0], latency=True))
         metrics[LATENCY] = differenced(durations, asked)
     return recorded(metrics, asked.objective)
 
@@ -110,12 +112,13 @@ def as_primary(series: list[Series]) -> list[Series]:
     return [replace(each, arm=Arm.PRIMARY) for each in series]
 
 
-def nothing(asked: Asked, found: Sequence[Found], wanted: str) -> str:
-    """Why there is nothing, and what there is."""
+def nothing(asked: Asked, found: Sequence[Found], name: str, *, latency: bool = False) -> str:
+    """Why there is nothing under this name, and what there is."""
+    wanted = f"{name} with the label le" if latency else name
     if asked.files:
         there = ", ".join(sorted({each.labels["__name__"] for each in found}))
         return f"{', '.join(str(file) for file in asked.files)}: there is no counter {wanted}; there are: {there}. Name the right one"
-    queries = " or ".join(query for name in asked.recipe.names(latency=False) for query in asked.recipe.queries(name, asked.whose))
+    queries = " or ".join(query for name in asked.recipe.names(latency) for query in asked.recipe.queries(name, asked.whose))
     return (
         f"{Server(asked.prometheus)} has nothing for {wanted} of the last {spoken(asked.last.total_seconds())}. Asked was {queries}. "
         "Correct --target, --namespace, --provider, or the names of counters (--requests, --errors, --durations)"
