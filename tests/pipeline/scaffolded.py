@@ -43,9 +43,10 @@ class Scaffold:
     def clone(self) -> Path:
         return self.hosted.folder
 
-    def begin(self, strategy: str, ci: str = "github") -> dict[str, dict[str, Job]]:
+    def begin(self, strategy: str, ci: str = "github", promotion: str = "") -> dict[str, dict[str, Job]]:
         """Somebody does what the strategy's page says to begin with, and makes times shorter; what their push starts."""
         asked = f" --yes --app shop --namespace {self.namespace} --forge gitea --ci {ci}"
+        asked += f" --promotion {promotion}" if promotion else ""
         for line in shown(strategy, "Begin"):
             if line == f"trimtab init {strategy}":
                 self.type(line + asked)
@@ -106,6 +107,14 @@ class Scaffold:
         """The only pull request is merged; what that starts."""
         (request,) = self.hosted.ask("GET", "/pulls?state=open", REVIEWER)
         self.hosted.merge(request["number"], request["head"]["sha"])
+        return self.started()
+
+    def approve(self) -> dict[str, dict[str, Job]]:
+        """Somebody approves the only issue that asks for it, and what looks for that promotes; what its push starts."""
+        (issue,) = self.hosted.ask("GET", "/issues?state=open&type=issues", REVIEWER)
+        self.hosted.ask("POST", f"/issues/{issue['number']}/comments", REVIEWER, {"body": "Fine.\n\n/approve"})
+        jobs = self.runner.approved(self.head)
+        assert set(results(jobs).values()) == {"success"} and len(jobs) == 1, "\n".join(job.text for job in jobs.values())
         return self.started()
 
     def check(self, path: str, old: str, new: str) -> dict[str, Job]:

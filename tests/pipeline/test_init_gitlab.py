@@ -8,9 +8,9 @@ from pipeline.testbed.gitlab_ci import GitLabRunner
 pytestmark = pytest.mark.pipeline
 
 
-def test_kustomize_from_init_to_promoted_and_to_rolled_back(scaffold: Scaffold, gitlab: GitLabRunner) -> None:
+def test_kustomize_from_init_to_promoted_by_push_and_to_rolled_back(scaffold: Scaffold, gitlab: GitLabRunner) -> None:
     scaffold.runner = gitlab
-    jobs = scaffold.begin("kustomize", "gitlab")["pipeline"]
+    jobs = scaffold.begin("kustomize", "gitlab", "push")["pipeline"]
     assert results(jobs) == {"shared": "success", "canary": "success", "promote": "success", "stable": "success"}, jobs["canary"].text
 
     canary = "k8s/overlays/production-canary/config.yaml"
@@ -22,7 +22,7 @@ def test_kustomize_from_init_to_promoted_and_to_rolled_back(scaffold: Scaffold, 
     jobs = scaffold.push("A larger pool")["pipeline"]
     assert results(jobs) == {"canary": "success", "promote": "success"}, jobs["canary"].text
     assert "pool_size: 20" in scaffold.configuration("shop-canary") and "pool_size: 10" in scaffold.configuration("shop-stable")
-    jobs = scaffold.merge()["pipeline"]
+    jobs = scaffold.started()["pipeline"]
     assert results(jobs) == {"shared": "success", "stable": "success"}, jobs["stable"].text
     assert "pool_size: 20" in scaffold.configuration("shop-stable")
 

@@ -57,8 +57,8 @@ def test_kustomize_from_init_to_promoted_and_to_rolled_back(scaffold: Scaffold) 
     assert results(ran["Canary"]) == {"canary": "failure", "promote": "skipped", "rollback": "skipped"}, ran["Canary"]["canary"].text
 
 
-def test_helm_from_init_to_promoted_and_to_rolled_back(scaffold: Scaffold) -> None:
-    ran = scaffold.begin("helm")
+def test_helm_from_init_to_promoted_by_an_approved_issue_and_to_rolled_back(scaffold: Scaffold) -> None:
+    ran = scaffold.begin("helm", promotion="issue")
     assert results(ran["Canary"]) == {"canary": "success", "promote": "success", "rollback": "skipped"}, ran["Canary"]["canary"].text
     assert results(ran["Stable"]) == {"stable": "success", "remove-canary": "success"}, ran["Stable"]["stable"].text
 
@@ -69,7 +69,7 @@ def test_helm_from_init_to_promoted_and_to_rolled_back(scaffold: Scaffold) -> No
     ran = scaffold.push("A larger pool")
     assert set(ran) == {"Canary"} and ran["Canary"]["promote"].result == "success", ran["Canary"]["promote"].text
     assert "poolSize: 20" in scaffold.configuration("shop-canary") and "poolSize: 10" in scaffold.configuration("shop")
-    ran = scaffold.merge()
+    ran = scaffold.approve()
     assert results(ran["Stable"]) == {"stable": "success", "remove-canary": "success"}, ran["Stable"]["stable"].text
     assert "poolSize: 20" in scaffold.configuration("shop") and scaffold.workloads() == ["shop"]
 
@@ -81,10 +81,10 @@ def test_helm_from_init_to_promoted_and_to_rolled_back(scaffold: Scaffold) -> No
     looked(scaffold, "helm")
 
 
-def test_argocd_from_init_to_promoted_and_to_rolled_back_by_gitlab_and_by_github(
+def test_argocd_from_init_to_promoted_by_gitlab_after_an_approved_issue_and_to_rolled_back_by_github(
     argocd: ArgoCD, scaffold: Scaffold, gitlab: GitLabRunner
 ) -> None:
-    scaffold.begin("argocd", "both")
+    scaffold.begin("argocd", "both", "issue")
     github, scaffold.runner = scaffold.runner, gitlab
     try:
         canary = "apps/shop/overlays/canary/config.yaml"
@@ -92,7 +92,7 @@ def test_argocd_from_init_to_promoted_and_to_rolled_back_by_gitlab_and_by_github
         jobs = scaffold.push("A larger pool")["pipeline"]
         assert results(jobs) == {"canary": "success", "promote": "success"}, jobs["canary"].text
         assert "pool_size: 20" in scaffold.configuration("shop-canary") and "pool_size: 10" in scaffold.configuration("shop-stable")
-        jobs = scaffold.merge()["pipeline"]
+        jobs = scaffold.approve()["pipeline"]
         assert results(jobs) == {"stable": "success"}, jobs["stable"].text
         assert "pool_size: 20" in scaffold.configuration("shop-stable")
 

@@ -81,6 +81,11 @@ class Runner:
         (found,) = (one for one in self.workflows(commit).values() if "pull_request" in one["on"])
         return self.run(found, commit, "pull_request")
 
+    def approved(self, commit: str) -> dict[str, Job]:
+        """The workflow that somebody's comment on an issue starts."""
+        (found,) = (one for one in self.workflows(commit).values() if "issue_comment" in one["on"])
+        return self.run(found, commit, "issue_comment")
+
     def git(self, *words: str) -> str:
         mirror = self.folder / "mirror"
         if not mirror.exists():

@@ -67,12 +67,16 @@ class GitLabRunner:
         """The pipeline of a merge request."""
         return self.run(base, commit, "merge_request_event")
 
+    def approved(self, commit: str) -> dict[str, Job]:
+        """The pipeline of a schedule, after somebody's comment on an issue."""
+        return self.run(f"{commit}~1", commit, "schedule")
+
     def run(self, before: str, after: str, source: str) -> dict[str, Job]:
         """A pipeline for the changes between two commits; jobs that no rule lets run are left out."""
         self.runs += 1
         place = self.folder / f"pipeline-{self.runs}"
         self.git(self.folder, "clone", "--quiet", self.remote, str(place))
-        branch = "main" if source == "push" else "idea"
+        branch = "idea" if source == "merge_request_event" else "main"
         self.git(place, "checkout", "--quiet", "-B", branch, after)
         # Rules about changes look at what is new since the remote's own branch.
         self.git(place, "update-ref", "refs/remotes/origin/before", before)
@@ -83,7 +87,7 @@ class GitLabRunner:
             "CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1" if self.own else "2",
         }  # fmt: skip
         message = {"CI_COMMIT_MESSAGE": self.git(place, "log", "-1", "--format=%B", after)}
-        given = message if source == "push" else told | message
+        given = {"push": message, "schedule": {**message, "CI_PIPELINE_SOURCE": source}}.get(source, told | message)
         options = [word for name, value in given.items() for word in ("--variable", f"{name}={value}")]
         words = [str(build()), "--force-shell-executor", "--shell-isolation", "--no-color", *options]
         variables = {**self.variables, **self.project, "HOME": str(self.folder)}

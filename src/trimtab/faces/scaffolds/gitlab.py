@@ -5,6 +5,15 @@ from trimtab.faces.scaffolds.steps import Deployment, watched
 
 TOOLS = {"kustomize": ", and kubectl", "argocd": ", and kubectl or kustomize", "helm": ", and helm", "flagger": ", kubectl and jq"}
 """What a job needs beside git and Python."""
+APPROVAL = """\
+# A pipeline schedule looks whether somebody approved the issue: `/approve` in a comment, or the label trimtab/approved.
+approval:
+  stage: decision
+  resource_group: {app}-promotion
+  rules:
+  - if: $CI_PIPELINE_SOURCE == "schedule"
+  script:
+  - trimtab promote {app}/{stable} || test $? -eq 4"""
 
 
 def substitutes(answers: Answers, how: Deployment) -> dict[str, str]:
@@ -21,6 +30,7 @@ def substitutes(answers: Answers, how: Deployment) -> dict[str, str]:
         "job_removal": job(
             "remove-canary", how.remove, "stage: afterwards", "needs: [stable]", f"resource_group: {layout.app}-canary"
         ) if how.remove else "",
+        "job_approval": APPROVAL.format(app=layout.app, stable=layout.stable.name) if answers.promotion == "issue" else "",
     }  # fmt: skip
 
 
