@@ -192,7 +192,32 @@ def ended(cell: Figures) -> str:
     )
 
 
-SECTIONS = ("R1", "R2", "R2 cost", "R2 late", "R3", "R3 late", "R4", "R5", "R7", "R8")
+def found_broken(cell: Figures) -> str:
+    """How often a promoted primary was found broken, with the bound; and how soon, where half were."""
+    hits, runs, when = cell["broken"], cell["runs"], cell["broken s"]
+    return f"{share(hits, runs)} ({share_bound(hits, runs)})" + (f", {when:.0f} s" if when is not None else "")
+
+
+def found_in_time(cell: Figures) -> str:
+    """What is wrong: how often it was found, and how soon."""
+    return f"{share(cell['broken'], cell['runs'])}, {seconds(cell['broken s'])} s"
+
+
+def share_bound(hits: int, runs: int) -> str:
+    """The one-sided 95 % bound in per cent."""
+    return f"{upper(hits, runs):.2%}".replace("%", " %")
+
+
+def calm_watch(kept: Kept, missed: list[str]) -> str:
+    """W1; a calm primary is not to be found broken in more than one of a hundred promotions."""
+    for row, columns in of(kept, "W1").items():
+        for column, cell in columns.items():
+            if row.startswith("calm") and too_often(cell["broken"], cell["runs"], 0.01):
+                missed.append(f"W1, {row}, {column}: bound {share_bound(cell['broken'], cell['runs'])} of false alarms")
+    return plain(kept, "W1", found_broken)
+
+
+SECTIONS = ("R1", "R2", "R2 cost", "R2 late", "R3", "R3 late", "R4", "R5", "R7", "R8", "W1", "W2")
 
 
 def written(kept: Kept, histories: int) -> tuple[str, bool]:
@@ -245,6 +270,8 @@ def written(kept: Kept, histories: int) -> tuple[str, bool]:
         "R5": plain(kept, "R5", shares),
         "R7": plain(kept, "R7", ended),
         "R8": plain(kept, "R8", ended),
+        "W1": calm_watch(kept, missed),
+        "W2": plain(kept, "W2", found_in_time),
     }
     runs, spent = sum(cell["runs"] for cell in kept.values()), sum(cell.get("cpu", 0.0) for cell in kept.values())
     verdict = "Every figure is met." if not missed else "Missed:\n\n" + "\n".join(f"- {line}" for line in missed)
@@ -266,7 +293,9 @@ rolled back, with an honest history 3 000 where three were; all are counted, whi
 the worst cells weigh most in "all", as in the design's own table with other numbers of runs. *Thresholds*: success below 99 % of a minute,
 five checks, as Flagger counts them. *Rank test*: error ratios of whole minutes on a growing window, as Kayenta judges them; written anew,
 40 min. *Oracle*: the sequential likelihood ratio test at 100:1 that knows the ratio. The column `judge.md` repeats what the rule's own
-design measured, with other seeds; "differs" marks what chance alone explains in fewer than one of a thousand cases.
+design measured, with other seeds; "differs" marks what chance alone explains in fewer than one of a thousand cases. W1 and W2 are the watch
+after promotion by the defaults of a RolloutPolicy: looks every minute for 15 min, success above 99 %; 500 rps and 0.1 % errors unless a row
+says otherwise.
 """
 TITLES = {
     "R1": "R1 False rollbacks over a whole rollout",
@@ -279,4 +308,6 @@ TITLES = {
     "R5": "R5 Latency at 10 %, tolerance 9 %: share held, median s ; share rolled back, median s",
     "R7": "R7 Five canary requests a minute",
     "R8": "R8 Little traffic and clumps of errors, one canary pod (not among the design's scenarios)",
+    "W1": "W1 After promotion, nothing wrong with what was promoted: found broken (bound), median s where half were",
+    "W2": "W2 After promotion, broken from a minute on: found, median s after promotion",
 }

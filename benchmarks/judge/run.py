@@ -13,12 +13,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from afterwards import WatchCell, broken, nothing_wrong, watched
 from report import written
 from scenarios import SECTIONS, Cell
 
@@ -29,6 +31,7 @@ from calibration.worlds import World
 from trimtab.analysis.counts import Known
 
 HERE = Path(__file__).resolve().parent
+EVERY: dict[str, Callable[[bool], Iterator[Cell | WatchCell]]] = {**SECTIONS, "W1": nothing_wrong, "W2": broken}
 Figures = dict[str, Any]
 
 
@@ -117,7 +120,7 @@ def main() -> int:
     """Plays, keeps, reports; 1 where a figure is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="a fifth of the runs, and fewer scenarios")
-    parser.add_argument("--only", default=",".join(SECTIONS), help="which sections")
+    parser.add_argument("--only", default=",".join(EVERY), help="which sections")
     parser.add_argument("--seconds", type=float, default=np.inf, help="stop after so long")
     parser.add_argument("--part", default="1/1", help="only every so many-th cell, as 1/2 and 2/2 for two processes")
     parser.add_argument("--results", type=Path, help="where figures are kept between runs")
@@ -129,14 +132,15 @@ def main() -> int:
     part, parts = (int(each) for each in options.part.split("/"))
     began = time.monotonic()
     for section in options.only.split(","):
-        for number, cell in enumerate(SECTIONS[section](options.short)):
+        for number, cell in enumerate(EVERY[section](options.short)):
             if cell.name in kept or number % parts != part - 1:
                 continue
             if time.monotonic() - began > options.seconds:
                 print(f"{len(kept)} cells so far; to be continued", file=sys.stderr)
                 return 0
             start = time.process_time()
-            kept[cell.name] = played(cell, options.short) | {"cpu": round(time.process_time() - start, 2)}
+            found = watched(cell) if isinstance(cell, WatchCell) else played(cell, options.short)
+            kept[cell.name] = found | {"cpu": round(time.process_time() - start, 2)}
             if options.results:
                 options.results.write_text(json.dumps(kept))
     if parts > 1:

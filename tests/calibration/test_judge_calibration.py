@@ -6,7 +6,8 @@ Seeds are fixed. Bounds leave room for what chance does to so few runs: a test f
 import numpy as np
 import pytest
 
-from calibration import latencies, rivals
+from calibration import aftermath, latencies, rivals
+from calibration.aftermath import Primary
 from calibration.latencies import Latency, Shift
 from calibration.plays import NEVER, RULES, Fault, Plan, known_of, play
 from calibration.worlds import Geometric, World, quiet
@@ -96,3 +97,10 @@ def test_five_requests_a_minute_show_a_canary_that_fails_them_all() -> None:
     world = World(5 / 60 / 0.5, 0.01)
     ends = play(world, Plan(weight=0.5, minutes=60), 300, 77, known_of(world, RULES, 84), Fault(100))
     assert (ends.rollback < NEVER).mean() > 0.95
+
+
+def test_after_promotion_a_calm_primary_is_left_alone_and_a_broken_one_is_found_in_minutes() -> None:
+    for pods in (3, 100):
+        assert np.isfinite(aftermath.play(Primary(pods), 300, 5)).mean() <= 0.01
+    for broken in (Primary(crashing=0.5), Primary(unready=0.5), Primary(failing=0.02)):
+        assert np.max(aftermath.play(broken, 20, 6)) <= 240

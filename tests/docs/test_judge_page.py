@@ -14,10 +14,12 @@ from trimtab.documents.judging import Judge, judge_rules
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.faces.cli.main import cli
 from trimtab.model.judging import JudgeRules, Measured
+from trimtab.model.watching import WatchRules
 
 TOP = Path(__file__).parents[2]
 PAGE = (TOP / "docs" / "judge.md").read_text(encoding="utf-8")
 REPORT = (TOP / "benchmarks" / "judge" / "report.md").read_text(encoding="utf-8")
+CALM = "calm: a pod restarts once a day, is not ready twice a day for 45 s"
 KNOBS = re.findall(r"^\| (`.+?) \| ([^|]*) \|", PAGE.split("## How to choose")[1].split("```yaml")[0], re.MULTILINE)
 
 
@@ -111,3 +113,18 @@ def test_what_was_measured_is_what_the_report_says() -> None:
     assert f"{slow} of healthy canaries" in said and f"{quick} at 5 000" in said
     thin = [first(cell("R7", "10%, 0.10%", column)) for column in (2, 3, 4)]
     assert f"5x in {thin[0]}, 20x in {thin[1]}, 100x in {thin[2]}" in said
+
+
+def test_what_is_said_of_the_watch_after_promotion_is_its_rule_and_what_was_measured() -> None:
+    said = " ".join(PAGE.split("## After promotion")[1].split("\n## ")[0].split())
+    rules = WatchRules()
+    words = {2: "two", 3: "three", 4: "four"}
+    assert f"For {rules.lasts.total_seconds() / 60:.0f} minutes" in said
+    assert f"{words[rules.restarts]} restarts" in said and f"in {words[rules.looks]} looks in a row" in said
+    assert rules.restarts_of_pods == 0.1 and "a tenth of the pods" in said and f"fewer than {rules.ready:.0%}".replace("%", " %") in said
+    short, calm = ([float(cell("W1", row, column).split(" %")[0]) for column in (1, 2, 3)] for row in ("incident x20 for 2 min", CALM))
+    assert f"for two minutes {max(short):g} % of promotions" in said and f"on a calm service at most {max(calm):g} %" in said
+    assert {cell("W1", "incident x20 for 5 min", column).split(" %")[0] for column in (1, 2, 3)} == {"100.00"}
+    rows = ("all pods crash", "half of the pods are not ready", "2 % of the requests fail")
+    found = [int(cell("W2", row, column).removesuffix(" s").split(", ")[1]) // 60 for row in rows for column in (1, 2, 3)]
+    assert f"in {words[min(found)]} to {words[max(found)]} minutes" in said
