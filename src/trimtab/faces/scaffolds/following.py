@@ -23,6 +23,7 @@ def _lines(answers: Answers, git: bool) -> Iterator[str]:
     if answers.strategy != "argocd" and not layout.there:
         yield f"kubectl create namespace {layout.namespace}"
     if answers.strategy == "flagger":
+        yield "# --mesh-provider and --metrics-server tell the operator which mesh or ingress and which Prometheus the cluster has"
         yield "trimtab operator --print-manifests | kubectl apply -f -"
     yield from (f"# {text}" for text in _settings(answers))
     if not git:
