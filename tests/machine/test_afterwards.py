@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from trimtab.adapters.kubernetes.rollouts import status_of
-from trimtab.faces.cli.tables import status_table, status_text
+from trimtab.faces.cli.stories import status_text
+from trimtab.faces.cli.tables import status_table
 from trimtab.faces.views import status_view
 from trimtab.model.commands import Verb
 from trimtab.model.judging import JudgeRules, Measured, MetricRule
@@ -377,5 +378,5 @@ def test_people_see_what_was_found_broken_long_afterwards(told: Tell) -> None:
     story = promoted(told)
     story.memory.world.restart("primary", 3)
     story.go_on(timedelta(hours=1))
-    words = "watched after promotion: broken: 3 restarts of containers since promotion"
+    words = "broken after promotion: 3 restarts of containers since promotion"
     assert words in status_text(status_view(story.state)) and words[:40] in status_table([status_view(story.state)])

@@ -40,17 +40,14 @@ def stopped(watch: Watch) -> Message:
 
 def line(watch: Watch, rules: WatchRules, until: str) -> str:
     """The same with its time; `until` is when it will be over, as its reader spells times."""
-    on = watch.ended is None and not watch.broken
-    time = (
-        f"until {until}" if on else f"for {spoken((watch.ended or watch.until) - watch.began)}" if not watch.broken else "after promotion"
-    )
+    if watch.broken:
+        return f"broken after promotion: {watch.broken}"
+    time = f"until {until}" if watch.ended is None else f"for {spoken(watch.ended - watch.began)}"
     return f"watched {time}: {state(watch, rules)}"
 
 
 def state(watch: Watch, rules: WatchRules) -> str:
-    """How it stands, without its time."""
-    if watch.broken:
-        return f"broken: {watch.broken}"
+    """How it stands where nothing was found broken, without its time."""
     looks = times(watch.looks, "look")
     found = [f"{one.said} (in {one.broken} of {rules.looks} looks in a row)" for one in watch.seen if one.broken]
     found += [f"{times(watch.restarts, 'restart')} of containers"] if watch.restarts else []
