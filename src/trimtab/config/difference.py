@@ -25,6 +25,9 @@ __all__ = ["Change", "ChangeKind", "difference", "line", "lines", "template_diff
 LONGEST_BLOCK = 200
 """Lines of plain text that are told one by one; of a longer block only where it is."""
 
+MOST_LINES, LONGEST_LINE = 200, 400
+"""Changes that are told of one rollout, and characters of each: they are kept in its record, which etcd takes up to 1.5 MiB of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -43,6 +46,8 @@ class Change:
     """New by old, for numbers, durations and sizes."""
     steps: Path = field(default=(), compare=False)
     """`path` before it was made ready to be shown; empty in plain text."""
+    meant: bool = field(default=False, compare=False)
+    """Are two targets meant to differ in this (`config.design`)?"""
 
 
 def difference(before: Sequence[Content], after: Sequence[Content]) -> tuple[Change, ...]:
@@ -76,9 +81,11 @@ def line(change: Change) -> str:
 
 
 def lines(changes: Sequence[Change]) -> tuple[str, ...]:
-    """All changes, a line each; with the object's name where there is more than one."""
+    """The first changes, a line each, and how many more there are; with the object's name where there is more than one."""
     several = len({change.name for change in changes}) > 1
-    return tuple(f"{change.name} {line(change)}" if several and change.key else line(change) for change in changes)
+    told = [f"{change.name} {line(change)}" if several and change.key else line(change) for change in changes[:MOST_LINES]]
+    rest = [f"and {len(changes) - MOST_LINES} more changes"] if len(changes) > MOST_LINES else []
+    return tuple(one if len(one) <= LONGEST_LINE else f"{one[:LONGEST_LINE]}..." for one in (*told, *rest))
 
 
 def _of_object(name: ConfigName, old: Content | None, new: Content | None) -> Iterator[Change]:

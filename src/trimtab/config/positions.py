@@ -1,43 +1,76 @@
-"""On which line of a value something stands. Called by `validation`, for findings that name a path.
+"""On which line of a value something stands. Called by `validation` and `renderings`, for what names a path.
 
 Where the line cannot be told, it is that of the nearest thing around it, and 0 where there is none.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import yaml
 
 from trimtab.config.comparison import IDENTITIES, Item
+from trimtab.config.difference import Change
+from trimtab.config.formats import named_format, parse
 from trimtab.config.trees import Format
+from trimtab.model.content import Content
 
 Steps = Sequence[str | int | Item]
+LINE = re.compile(r"line ([0-9]+)")
+"""What a change of plain text has in place of a path."""
 _DOCUMENT = re.compile(r"document ([0-9]+)")
 _SECTION = re.compile(r"\s*\[+([^\]]+)\]+\s*(?:[#;].*)?")
 
 
-def line_of(format: Format, text: str, steps: Steps) -> int:
-    """The line of what `steps` lead to, from 1. The value has to parse in that format."""
-    if format in (Format.YAML, Format.JSON):
-        return _in_nodes(text, steps)
-    return _in_lines(text, [step for step in steps if isinstance(step, str)])
+@dataclass
+class Positions:
+    """Where things stand in one value, which has to parse in its format. It is read once, however much is looked up."""
+
+    format: Format
+    text: str
+    _nodes: list[yaml.Node | None] | None = None
+
+    def line_of(self, steps: Steps) -> int:
+        """The line of what `steps` lead to, from 1."""
+        if self.format in (Format.YAML, Format.JSON):
+            return self._in_nodes(steps)
+        return _in_lines(self.text, [step for step in steps if isinstance(step, str)])
+
+    def _in_nodes(self, steps: Steps) -> int:
+        """YAML by its nodes. JSON is read as YAML, which it is but for corner cases."""
+        number, rest = _document(steps)
+        if self._nodes is None:
+            self._nodes = composed(self.text)
+        node = self._nodes[number] if number < len(self._nodes) else None
+        line = _start(node)
+        for step in rest:
+            below = _below(node, step)
+            if below is None:
+                break
+            line, node = below
+        return line
 
 
-def _in_nodes(text: str, steps: Steps) -> int:
-    """YAML by its nodes. JSON is read as YAML, which it is but for corner cases."""
-    number, rest = _document(steps)
+def composed(text: str) -> list[yaml.Node | None]:
+    """The nodes of each document; none where it cannot be read."""
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+        return list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except (yaml.YAMLError, RecursionError):
+        return []
+
+
+def line_of_change(after: Content, change: Change, read: dict[str, Positions] | None = None) -> int:
+    """The line of what changed, within the value; 0 where the whole value is meant. `read` keeps values for the next one of this object."""
+    told = LINE.fullmatch(change.path)
+    if told is not None:
+        return int(told[1])
+    if not change.steps or change.key not in after.data:
         return 0
-    node = nodes[number] if number < len(nodes) else None
-    line = _start(node)
-    for step in rest:
-        below = _below(node, step)
-        if below is None:
-            break
-        line, node = below
-    return line
+    known = read if read is not None else {}
+    if change.key not in known:
+        text = after.data[change.key].decode(errors="replace")
+        known[change.key] = Positions(named_format(change.key) or parse(change.key, text).format, text)
+    return known[change.key].line_of(change.steps)
 
 
 def _document(steps: Steps) -> tuple[int, Steps]:

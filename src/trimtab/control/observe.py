@@ -78,9 +78,9 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     before = await outside.sources.contents(state.key, state.promoted) if state.promoted is not None else ()
     # The attempt that this may become pins the newest valid policy, and so its rules.
     policy = facts.source.policy or state.policy
-    findings = validate(after, before, rules=policy.content if policy is not None else ContentRules())
-    changes = template_changes(state, revision) + difference(before, after)
-    return replace(facts, findings=findings, changes=lines(changes))
+    changes = difference(before, after)
+    findings = validate(after, before, rules=policy.content if policy is not None else ContentRules(), changes=changes)
+    return replace(facts, findings=findings, changes=lines(template_changes(state, revision) + changes))
 
 
 def known(state: CanaryState, facts: Facts) -> bool:

@@ -1,26 +1,32 @@
 """What a change does to content that is worth a second look: keys emptied or gone, other types, amounts many times as large.
 
-Called by `checks`, with an object before and after. Of a Secret only its keys are looked at, for the rest would tell about its values.
+Called by `checks`, with an object before and after and what changed in it. Of a Secret only its keys are looked at, for the rest would
+tell about its values.
 """
 
-import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from trimtab.config.difference import Change, ChangeKind, difference
+from trimtab.config.difference import Change, ChangeKind
 from trimtab.config.formats import parse
-from trimtab.config.positions import line_of
+from trimtab.config.positions import Positions, line_of_change
 from trimtab.config.showing import quoted
 from trimtab.config.trees import Format
 from trimtab.model.content import Content, Finding
 from trimtab.validation.catalogue import found
 
-_LINE = re.compile(r"line ([0-9]+)")
 NULL = "null"
 """A value that says nothing may become anything."""
+MOST = 10
+"""Findings of one check in one value that are told."""
+MORE = {"content/type": "another type", "content/factor": "an amount many times as large or small"}
+EMPTIEST = 200
+"""Characters, blanks and comments left out. A value that has more says something, whatever it is written in."""
 
 
-def judged(before: Content, after: Content, largest_factor: float) -> Iterator[Finding]:
-    """The findings of one object that was changed, with lines of its values."""
+def judged(before: Content, after: Content, changes: Sequence[Change], largest_factor: float) -> Iterator[Finding]:
+    """The findings of one object that was changed, with lines of its values. `changes` are those of this object."""
     gone = sorted({*before.data, *before.binary} - {*after.data, *after.binary})
     for key in gone:
         yield found("content/deleted", "the key is gone", key, fix="Put it back, unless nobody reads it any more.")
@@ -28,8 +34,20 @@ def judged(before: Content, after: Content, largest_factor: float) -> Iterator[F
         if _says(before, key) and not _says(after, key):
             yield found("content/emptied", "says nothing any more", key, fix="Put its content back, or remove the key.")
     if not after.secret:
-        for change in difference([before], [after]):
-            yield from _of_change(after, change, largest_factor)
+        yield from _within(after, changes, largest_factor)
+
+
+def _within(after: Content, changes: Sequence[Change], largest: float) -> Iterator[Finding]:
+    """What changed inside values: the first few of each key and check with their lines, of the rest how many there are."""
+    told, read = Counter[tuple[str, str]](), dict[str, Positions]()
+    for change in changes:
+        for finding in _of_change(change, largest):
+            told[change.key, finding.check] += 1
+            if told[change.key, finding.check] <= MOST:
+                yield replace(finding, line=line_of_change(after, change, read))
+    for (key, check), count in told.items():
+        if count > MOST:
+            yield found(check, f"{MORE[check]} in {count - MOST} more places", key, fix="See what else changed in it.")
 
 
 def _says(content: Content, key: str) -> bool:
@@ -39,6 +57,10 @@ def _says(content: Content, key: str) -> bool:
         text = value.decode()
     except UnicodeDecodeError:
         return True
+    lines = (line.strip() for line in text.split("\n"))
+    bare = "".join(line for line in lines if not line.startswith(("#", ";", "!", "---")))
+    if len(bare) > EMPTIEST:
+        return True
     if not text.strip():
         return False
     parsed = parse(key, text)
@@ -47,18 +69,19 @@ def _says(content: Content, key: str) -> bool:
     return any(document not in (None, {}, [], "") for document in parsed.documents)
 
 
-def _of_change(after: Content, change: Change, largest: float) -> Iterator[Finding]:
+def _of_change(change: Change, largest: float) -> Iterator[Finding]:
+    """Without their lines."""
     if change.kind is ChangeKind.FORMAT_CHANGED:
         fix = "See to it that whoever reads it can read the new one."
         yield found("content/type", f"was {change.old} and is {change.new}", change.key, fix=fix)
     elif change.kind is ChangeKind.TYPE_CHANGED and change.old != NULL:
         fix = "Write it as before, unless whoever reads it takes both."
-        yield found("content/type", f"{_place(change)}another type: {_both(change)}", change.key, _line(after, change), fix)
+        yield found("content/type", f"{_place(change)}another type: {_both(change)}", change.key, fix=fix)
     factor = change.factor
     if factor is not None and not 1 / largest <= factor <= largest:
         times = f"{factor:.3g} times as much" if factor > 1 else f"{1 / factor:.3g} times less"
         fix = "Check the unit and the number of zeros; if it is meant, go there in steps."
-        yield found("content/factor", f"{_place(change)}{times}: {_both(change)}", change.key, _line(after, change), fix)
+        yield found("content/factor", f"{_place(change)}{times}: {_both(change)}", change.key, fix=fix)
 
 
 def _place(change: Change) -> str:
@@ -70,12 +93,3 @@ def _both(change: Change) -> str:
     return (
         f"{change.old or quoted('')} -> {change.new or quoted('')}" if change.old or change.new else "not shown, for it may be a credential"
     )
-
-
-def _line(after: Content, change: Change) -> int:
-    """The line of what changed, within the value."""
-    told = _LINE.fullmatch(change.path)
-    if told is not None:
-        return int(told[1])
-    text = after.data[change.key].decode(errors="replace")
-    return line_of(parse(change.key, text).format, text, change.steps) if change.steps else 0

@@ -6,7 +6,9 @@ Called by `control.observe` before anything is shown to anyone, and by `check`. 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import islice
 
+from trimtab.config.difference import Change, difference
 from trimtab.config.formats import named_format, parse
 from trimtab.config.pairs import base_name, pairs
 from trimtab.config.references import Reference
@@ -14,7 +16,7 @@ from trimtab.config.suspects import suspect_under, suspects
 from trimtab.config.trees import Format, Parsed
 from trimtab.model.content import Content, ContentRules, Finding, KeySchema, Severity
 from trimtab.validation.catalogue import CHANGES, found, graded
-from trimtab.validation.changes import judged
+from trimtab.validation.changes import MOST, judged
 from trimtab.validation.schemas import misfits
 
 BROKEN = "Correct the value; the promoted one parses."
@@ -24,14 +26,23 @@ USUAL = ContentRules()
 
 
 def validate(
-    after: Sequence[Content], promoted: Sequence[Content], needed: Sequence[Reference] = (), rules: ContentRules = USUAL
+    after: Sequence[Content],
+    promoted: Sequence[Content],
+    needed: Sequence[Reference] = (),
+    rules: ContentRules = USUAL,
+    changes: Sequence[Change] | None = None,
 ) -> tuple[Finding, ...]:
     """The findings of new content, compared with what is promoted: its file and the file's line are in them where they are known.
 
-    `needed` is what the pod template reads (`config.references`); without it references are not looked at.
+    `needed` is what the pod template reads (`config.references`); without it references are not looked at. `changes` is what `difference`
+    says of the two, for who has it already.
     """
-    there = [(pair.new, pair.old) for pair in pairs(promoted, after) if pair.new]
-    findings = [_located(new, finding) for new, old in there for finding in _examine(new, old, rules)]
+    by_name: dict[str, list[Change]] = {}
+    if any(dict(rules.severities).get(check) is not Severity.OFF for check in CHANGES):
+        for change in changes if changes is not None else difference(promoted, after):
+            by_name.setdefault(change.name, []).append(change)
+    there = [(pair.new, pair.old, by_name.get(str(pair.name), ())) for pair in pairs(promoted, after) if pair.new]
+    findings = [_located(new, finding) for new, old, changed in there for finding in _examine(new, old, changed, rules)]
     return tuple(graded([*findings, *missing(after, needed)], rules))
 
 
@@ -51,7 +62,7 @@ def missing(contents: Sequence[Content], needed: Sequence[Reference]) -> Iterato
             yield _located(content, found("reference/missing", f"the key does not exist; {read_by}", key, fix=fix))
 
 
-def _examine(content: Content, promoted: Content | None, rules: ContentRules) -> Iterator[Finding]:
+def _examine(content: Content, promoted: Content | None, changes: Sequence[Change], rules: ContentRules) -> Iterator[Finding]:
     """The findings of one object, with lines of its values."""
     yield from _too_large(content, rules.largest)
     for key, value in sorted(content.data.items()):
@@ -60,7 +71,7 @@ def _examine(content: Content, promoted: Content | None, rules: ContentRules) ->
         if rule.kind is content.name.kind and fnmatchcase(base_name(content.name).name, rule.name):
             yield from _held_against(content, rule)
     if promoted is not None and any(dict(rules.severities).get(check) is not Severity.OFF for check in CHANGES):
-        yield from judged(promoted, content, rules.factor)
+        yield from judged(promoted, content, changes, rules.factor)
 
 
 def _too_large(content: Content, largest: int) -> Iterator[Finding]:
@@ -96,8 +107,11 @@ def _examine_value(content: Content, key: str, value: bytes, promoted: Content |
 def _leaks(key: str, text: str) -> Iterator[Finding]:
     """What looks like a credential. Never what it is."""
     whole = suspect_under(key, text)
-    for suspect in suspects(text) if whole is None or "\n" in text.strip() else [whole]:
+    seen = suspects(text) if whole is None or "\n" in text.strip() else iter([whole])
+    for suspect in islice(seen, MOST):
         yield found("content/secret", f"line {suspect.line} of the value looks like {suspect.what}", key, suspect.line, LEAKED)
+    if next(seen, None) is not None:
+        yield found("content/secret", f"more than {MOST} lines of the value look like credentials", key, fix=LEAKED)
 
 
 def _held_against(content: Content, rule: KeySchema) -> Iterator[Finding]:

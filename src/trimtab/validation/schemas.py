@@ -14,7 +14,7 @@ import jsonschema_rs
 
 from trimtab.config.comparison import Item
 from trimtab.config.formats import parse
-from trimtab.config.positions import line_of
+from trimtab.config.positions import Positions
 from trimtab.config.showing import cut, quoted, shown_path, shown_value
 from trimtab.config.suspects import concealed
 from trimtab.config.trees import Format, Parsed, Tree
@@ -54,12 +54,12 @@ def misfits(content: Content, key: str, text: str, rule: KeySchema) -> Iterator[
         problem = f"cannot be held against its JSON Schema, since it is not {parsed.format}{at}"
         yield found("content/schema", problem, key, parsed.line, fix)
         return
-    errors = _errors(parsed, text, rule)
+    errors, places = _errors(parsed, text, rule), Positions(parsed.format, text)
     for where, error in islice(errors, MOST):
         place = shown_path(where)
         about = "" if content.secret else f": {_said(key, where, error)}"
         problem = f"does not fit its JSON Schema{f' at {place}' if place else ''}{about}"
-        yield found("content/schema", problem, key, line_of(parsed.format, text, where) if where else 0, fix)
+        yield found("content/schema", problem, key, places.line_of(where) if where else 0, fix)
     if next(errors, None) is not None:
         yield found("content/schema", f"does not fit its JSON Schema in more than {MOST} places", key, fix=fix)
 

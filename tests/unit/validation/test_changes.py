@@ -1,9 +1,14 @@
 """What a change may do to content only with a warning, and how rules change what counts."""
 
+import json
+from cProfile import Profile
 from dataclasses import replace
 
 import pytest
+import yaml
 
+from trimtab.config.formats import attempt
+from trimtab.config.positions import composed
 from trimtab.model.content import Content, ContentRules, Finding, Severity
 from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.validation.catalogue import BY_ID, CONTENT
@@ -82,6 +87,39 @@ def test_amounts_in_plain_text_and_in_whole_values_count() -> None:
 def test_amounts_that_may_be_credentials_are_not_shown() -> None:
     findings = changed("a: 1\ndb_password: 12a\n", "a: 1\ndb_password: [1, 'Zk3v9Qm2x']\n")
     assert findings and not any("Zk3v9" in str(finding) for finding in findings)
+
+
+def many(count: int, factor: int, key: str) -> Content:
+    """So many services, each with a timeout."""
+    tree = {f"service-{number}": {"timeout": (number + 1) * factor, "name": factor} for number in range(count)}
+    text = yaml.dump(tree) if key == YAML else json.dumps(tree, indent=1)
+    return Content(NAME, {key: text.encode()}, file="app.yaml", value_lines={key: range(1, text.count("\n") + 2)})
+
+
+@pytest.mark.parametrize("key", [YAML, "config.json"])
+def test_of_very_many_changes_the_first_few_are_told_and_how_many_more_there_are(key: str) -> None:
+    found = validate([many(40, 20, key)], [many(40, 1, key)])
+    assert [finding.check for finding in found] == ["content/factor"] * 11
+    assert all(finding.line for finding in found[:10]) and found[10].problem == "an amount many times as large or small in 70 more places"
+
+
+@pytest.mark.parametrize("key", [YAML, "config.json"])
+def test_a_value_is_read_as_often_whatever_number_of_its_leaves_has_changed(key: str) -> None:
+    def read(count: int) -> int:
+        before, after, profile = many(count, 1, key), many(count, 20, key), Profile()
+        profile.enable()
+        validate([after], [before])
+        profile.disable()
+        readers = (attempt.__code__, composed.__code__)
+        return sum(entry.callcount for entry in profile.getstats() if entry.code in readers)
+
+    assert read(2500) <= read(1) <= 6
+
+
+def test_many_lines_that_look_like_credentials_are_told_ten_times() -> None:
+    text = "".join(f"n{number}_password: Xq7-w2K!{number}Pz9\n" for number in range(50))
+    found = [finding for finding in changed("a: 1\n", text) if finding.check == "content/secret"]
+    assert len(found) == 11 and found[10].problem == "more than 10 lines of the value look like credentials"
 
 
 def test_nothing_of_this_is_told_about_values_of_a_secret() -> None:
