@@ -337,7 +337,7 @@ async def test_met_2_each_template_is_probed_at_its_own_provider_with_a_number_t
 
 
 async def test_met_2_the_server_of_built_in_metrics_is_probed_in_flaggers_words(desk: Desk) -> None:
-    (found,) = await replace(desk.port(), metrics_server="http://127.0.0.1:1").probe(KEY, replace(POLICY, analysis=Analysis((SUCCESS,))))
+    (found,) = await replace(desk.port(), metrics_server="http://127.0.0.1:1").probe(KEY, replace(POLICY, analysis=Analysis((SUCCESS, SUCCESS))))
     assert found.startswith("prometheus not avaiable: running query failed: cannot connect to http://127.0.0.1:1: ")
 
 

@@ -29,6 +29,12 @@ def test_met3_nginx_counts_the_requests_of_the_ingress_it_refers_to() -> None:
     assert 'ingress="front"' in query_text(KEY, policy, Metric("request-success-rate", MetricKind.SUCCESS_RATE))
 
 
+def test_met3_the_labels_of_linkerds_good_requests_stand_where_flagger_puts_them() -> None:
+    text = query_text(KEY, replace(BASE, provider="linkerd"), Metric("request-success-rate", MetricKind.SUCCESS_RATE))
+    assert 'deployment=~"app", classification!="failure", direction="inbound" }' in text.split(" / ")[0]
+    assert 'deployment=~"app", direction="inbound" }' in text.split(" / ")[1]
+
+
 @pytest.mark.parametrize(
     ("provider", "counter"),
     [("kubernetes", "istio_requests_total"), ("nginx", "istio_requests_total"), ("traefik", "istio_requests_total"),

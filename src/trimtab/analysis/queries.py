@@ -46,6 +46,8 @@ class Observer:
     """The duration query answers in milliseconds, not seconds."""
     mean: bool = False
     factor: str = ""
+    narrowed: str = ""
+    """The labels of good requests, where Flagger does not put `good` last."""
 
 
 ISTIO = Observer(
@@ -61,6 +63,7 @@ LINKERD = Observer(
     'classification!="failure"',
     "response_latency_ms_bucket",
     True,
+    narrowed='namespace="{s.namespace}", deployment=~"{s.workload}", classification!="failure", direction="inbound"',
 )
 NGINX = Observer(
     "nginx_ingress_controller_requests",
@@ -120,7 +123,8 @@ def built_in_query(kind: MetricKind, provider: str, subject: Subject) -> str:
     labels = filled(found.labels, subject)
     if kind is MetricKind.SUCCESS_RATE:
         bound = ', le="+Inf"' if found is TRAEFIK else ""
-        good = f" sum( rate( {found.counter}{{ {labels}{bound}, {found.good} }}[{subject.interval}] ) )"
+        narrowed = filled(found.narrowed, subject) if found.narrowed else f"{labels}{bound}, {found.good}"
+        good = f" sum( rate( {found.counter}{{ {narrowed} }}[{subject.interval}] ) )"
         return f"{good} / sum( rate( {found.counter}{{ {labels}{bound} }}[{subject.interval}] ) ) * 100"
     if found.mean:
         total = f" sum( rate( {found.histogram}_sum{{ {labels} }}[{subject.interval}] ) )"

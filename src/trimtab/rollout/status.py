@@ -44,7 +44,7 @@ def status(state: CanaryState, kind: str = "Deployment") -> Status:
     """Projects the record. `kind` is the target's, for the condition's message."""
     condition, message = CONDITIONS[state.phase]
     weight, iterations = progress(state)
-    failed = 0 if state.phase is Phase.FAILED else state.evidence.failed_checks
+    failed = 0 if state.phase in (Phase.FAILED, Phase.TERMINATING) else state.evidence.failed_checks
     return Status(
         state.phase, weight, iterations, failed, condition, message.format(kind=kind), state.applied, state.promoted
     )  # fmt: skip

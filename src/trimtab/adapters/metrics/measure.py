@@ -57,7 +57,7 @@ class MetricSources:
     async def probe(self, key: CanaryKey, policy: Policy) -> tuple[str, ...]:
         """Asks whoever is asked for a metric for a number that is always there; a missing template is a problem, too (MET-2)."""
         found = await asyncio.gather(*(self.probe_one(policy, metric) for metric in policy.analysis.metrics))
-        return tuple(problem for problem in found if problem)
+        return tuple(dict.fromkeys(problem for problem in found if problem))
 
     async def probe_one(self, policy: Policy, metric: Metric) -> str:
         """What is wrong with who is asked for one metric; empty where nothing is, or where this machine's Envoy counts."""
