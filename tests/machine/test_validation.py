@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+from trimtab.adapters.kubernetes.rollouts import rollout_object
 from trimtab.model.content import ContentRules, KeySchema, Severity
 from trimtab.model.names import ConfigKind
 from trimtab.model.rollout import Outcome, Phase
@@ -47,6 +48,22 @@ def test_a_change_by_too_large_a_factor_is_refused_where_the_policy_says_so(told
     edited(story, "pool: 10\n")
     edited(story, "pool: 1000\n")
     assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.REFUSED
+
+
+def test_the_record_of_a_change_of_very_many_keys_and_values_stays_small_and_says_how_many_there_are(told: Tell) -> None:
+    story = told(content=ContentRules(severities=(("content/deleted", Severity.ERROR),)))
+    world = story.memory.world
+    flags = {f"feature-{number}": {"share": number + 1, "owner": "x" * 60} for number in range(1500)}
+    world.edit(**{"flags.json": json.dumps(flags)}, **{f"key-{number}-{'x' * 150}": "on" for number in range(1500)})
+    story.until_settled()
+    world.data = {"flags.json": json.dumps({name: {"share": 0, "owner": "y" * 60} for name in flags})}
+    story.until_settled()
+    run = story.state.rollout
+    assert run is not None and run.outcome is Outcome.REFUSED
+    assert len(json.dumps(rollout_object(story.state, (), {}, {}))) < 400_000
+    assert run.changes[-1] == "and 4301 more changes" and len(run.findings) == 201
+    assert "and 1301 more findings" in str(run.findings[-1]) and run.findings[-1].severity is Severity.ERROR
+    assert run.why.endswith("; and 191 more")
 
 
 def test_a_warning_is_told_once_and_keeps_nothing_from_rolling_out(told: Tell) -> None:

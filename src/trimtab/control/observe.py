@@ -15,6 +15,7 @@ from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState
 from trimtab.ports import Outside, Stored
 from trimtab.rollout.questions import due_question
+from trimtab.validation.catalogue import few
 from trimtab.validation.checks import validate
 
 
@@ -80,7 +81,7 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     policy = facts.source.policy or state.policy
     changes = difference(before, after)
     findings = validate(after, before, rules=policy.content if policy is not None else ContentRules(), changes=changes)
-    return replace(facts, findings=findings, changes=lines(template_changes(state, revision) + changes))
+    return replace(facts, findings=few(findings), changes=lines(template_changes(state, revision) + changes))
 
 
 def known(state: CanaryState, facts: Facts) -> bool:

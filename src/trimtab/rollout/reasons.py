@@ -14,6 +14,8 @@ from trimtab.rollout.readiness import DAEMON_SET
 from trimtab.rollout.steps import KUBERNETES_ITERATIONS
 
 SOURCE_PROBLEM, NOT_CARRIED_OUT, ROUTE_PROBLEM = "SourceProblem", "NotCarriedOut", "RouteProblem"
+MOST_TOLD = 10
+"""Problems that are named in one event."""
 STANDING = (SOURCE_PROBLEM, NOT_CARRIED_OUT, ROUTE_PROBLEM)
 """Reasons of what is wrong until somebody changes something: forgotten when it is so no longer."""
 
@@ -117,13 +119,19 @@ def withdrawn(names: Names) -> Message:
 
 def refused(names: Names, problems: tuple[str, ...]) -> tuple[Message, Alarm]:
     """Content was found unfit to be shown to anyone."""
-    words = f"New revision of {names.target} refused before any pod saw it: {'; '.join(problems)}"
+    words = f"New revision of {names.target} refused before any pod saw it: {several(problems)}"
     return Message("Refused", words, "warn"), Alarm(words, "error", detailed=True)
 
 
 def doubtful(names: Names, warnings: tuple[str, ...]) -> Message:
     """Content that may be shown, but that somebody should look at."""
-    return Message("ContentWarning", f"New revision of {names.target} has warnings: {'; '.join(warnings)}", "warn")
+    return Message("ContentWarning", f"New revision of {names.target} has warnings: {several(warnings)}", "warn")
+
+
+def several(problems: tuple[str, ...]) -> str:
+    """The first few; the record has more of them."""
+    rest = (f"and {len(problems) - MOST_TOLD} more",) if len(problems) > MOST_TOLD else ()
+    return "; ".join((*problems[:MOST_TOLD], *rest))
 
 
 def not_ready(names: Names, text: str, *, primary: bool, overdue: bool = False) -> Message:

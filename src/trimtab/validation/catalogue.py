@@ -1,9 +1,9 @@
 """Every check of content by its id: how bad a finding is and what it means. The one table that documents, SARIF rules and policies go by.
 
-Read by `checks`, `documents` and the faces. An id never changes its meaning.
+Read by `checks`, `control.observe`, `documents` and the faces. An id never changes its meaning.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trimtab.model.content import ContentRules, Finding, Severity
@@ -36,6 +36,9 @@ CONTENT = (
 CHANGES = ("content/emptied", "content/deleted", "content/type", "content/factor")
 """Those that are about a change, which two targets beside each other are not."""
 
+MOST_FINDINGS, LONGEST_PROBLEM = 200, 400
+"""Findings that are kept of one rollout, and characters of what each says: its record has to fit into etcd."""
+
 BY_ID: Mapping[str, Check] = {check.id: check for check in CONTENT}
 
 
@@ -51,3 +54,19 @@ def graded(findings: Iterable[Finding], rules: ContentRules) -> Iterator[Finding
         severity = wanted.get(finding.check, finding.severity)
         if severity is not Severity.OFF:
             yield replace(finding, severity=severity)
+
+
+def few(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """As many as a record has room for, errors first, and how many more there are. The last is an error where one of those is."""
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    others = [finding for finding in findings if finding.severity is not Severity.ERROR]
+    ranked = [*errors, *others] if len(findings) > MOST_FINDINGS else findings
+    kept = [replace(finding, problem=shortened(finding.problem)) for finding in ranked[:MOST_FINDINGS]]
+    if rest := ranked[MOST_FINDINGS:]:
+        kept.append(Finding(rest[0].check, rest[0].severity, f"and {len(rest)} more findings, of this and other checks"))
+    return tuple(kept)
+
+
+def shortened(problem: str) -> str:
+    """What a finding says, cut where it is very long."""
+    return problem if len(problem) <= LONGEST_PROBLEM else f"{problem[:LONGEST_PROBLEM]}..."

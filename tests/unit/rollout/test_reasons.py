@@ -31,3 +31,8 @@ def test_sm27_a_failed_promotion_of_a_daemonset_says_what_its_primary_waits_for(
 )
 def test_met5_durations_are_printed_as_go_prints_them(seconds: float, text: str) -> None:
     assert reasons.go_duration(seconds) == text
+
+
+def test_of_very_many_problems_an_event_names_ten() -> None:
+    message, alarm = reasons.refused(DAEMON, tuple(f"problem {number}" for number in range(30)))
+    assert message.text == alarm.text and message.text.endswith("problem 9; and 20 more")
