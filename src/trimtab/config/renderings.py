@@ -12,6 +12,7 @@ from trimtab.config.consumers import pod_template
 from trimtab.config.difference import Change, ChangeKind, difference, tree_difference
 from trimtab.config.digest import DigestKey, fingerprinted
 from trimtab.config.governing import governs
+from trimtab.config.positions import line_of_change
 from trimtab.config.references import mapping
 from trimtab.model.content import SECTIONS, Content
 from trimtab.model.names import ConfigKind, ConfigName
@@ -39,8 +40,18 @@ class Differing:
         there = self.new or self.old
         if there is None:
             return ""
-        keys = [there.key_places[change.key] for change in self.changes if change.key in there.key_places]
-        return f"{keys[0][0]}:{keys[0][1]}" if keys else there.place
+        first = next((change for change in self.told if change.key in there.key_places), None)
+        if first is None:
+            return there.place
+        file, line = there.key_places[first.key]
+        written = there.value_lines.get(first.key)
+        inside = line_of_change(there.content, first) if written and there.content is not None else 0
+        return f"{file}:{written[min(inside, len(written)) - 1] if written and inside else line}"
+
+    @property
+    def told(self) -> tuple[Change, ...]:
+        """The changes that are not meant."""
+        return tuple(change for change in self.changes if not change.meant)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,21 @@
 """Differences of renderings as text, Markdown and JSON. Called by `trimtab diff`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import msgspec
 
 from trimtab.config.difference import Change, line
 from trimtab.config.renderings import Affected, Comparison, Differing
+from trimtab.model.names import some
 from trimtab.promotion.text import cell, fenced, one_line
 
 LONGEST = 65_536
 """Characters that a comment on GitHub may have, which is the least of the forges."""
 ROOM = 1_500
 """Of these, how many are left for what closes a comment, and for what others add."""
+MOST_FIELDS = 10
+"""Fields that are named as meant to differ."""
 FOLD = 12
 """From how many lines on the changes of an object are folded."""
 
@@ -27,6 +31,8 @@ class ChangeView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     old: str
     new: str
     factor: float | None
+    by_design: bool
+    """Are the two targets meant to differ in this? By `keep` in trimtab.yaml, or since it is about their names."""
 
 
 class ObjectView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -67,7 +73,7 @@ def change_view(namespace: str, change: Change) -> ChangeView:
     """A change as JSON."""
     return ChangeView(
         namespace=namespace, object=change.name, key=change.key, path=change.path, kind=change.kind, old=change.old, new=change.new,
-        factor=change.factor,
+        factor=change.factor, by_design=change.meant,
     )  # fmt: skip
 
 
@@ -116,10 +122,24 @@ def one_lines(shown: str) -> str:
 
 
 def _block(found: Comparison) -> str:
-    lines = [f"{found.title} ({', '.join(tools(found))})"]
-    for one in found.objects:
+    lines, objects = [f"{found.title} ({', '.join(tools(found))})"], told(found)
+    for one in objects:
         lines += [f"  {_head(one)}", *(f"    {part}" for part in change_lines(one))]
-    return "\n".join([*lines, *(f"  affects {affected(one)}" for one in found.affected)])
+    lines += [f"  {part}" for part in by_design(found)]
+    return "\n".join([*lines, *(f"  affects {affected(one)}" for one in found.affected if objects)])
+
+
+def told(found: Comparison) -> list[Differing]:
+    """The objects that differ, with what they are not meant to differ in."""
+    return [replace(one, changes=one.told) for one in found.objects if one.told]
+
+
+def by_design(found: Comparison) -> list[str]:
+    """One line about all the rest, if there is any."""
+    meant = [(one, change) for one in found.objects for change in one.changes if change.meant]
+    fields = dict.fromkeys(f"{one.name}[{change.key}]" if change.key else change.path or one.name for one, change in meant)
+    alone = "" if told(found) else " alone"
+    return [f"differs by design{alone}: {some(list(fields), MOST_FIELDS)}"] if fields else []
 
 
 def _head(one: Differing) -> str:
@@ -166,12 +186,15 @@ def markdown(names: tuple[str, str], found: Sequence[Comparison], longest: int =
 
 def _parts(found: Comparison) -> Iterator[str]:
     """What goes into a comment as a whole or not at all."""
-    count = sum(len(one.changes) for one in found.objects)
-    some = f"{count} change{'s' if count != 1 else ''} in {len(found.objects)} object{'s' if len(found.objects) != 1 else ''}"
-    who = "".join(f"\n- affects {cell(affected(one))}" for one in found.affected[:20])
-    more = f"\n- and {len(found.affected) - 20} more workloads" if len(found.affected) > 20 else ""
-    yield f"**{cell(found.title)}**: {some}{chr(10) if who else ''}{who}{more}\n"
-    for one in found.objects:
+    objects = told(found)
+    count = sum(len(one.changes) for one in objects)
+    numbers = f"{count} change{'s' if count != 1 else ''} in {len(objects)} object{'s' if len(objects) != 1 else ''}"
+    affecting = found.affected if objects else ()
+    meant = "".join(f"\n- {cell(part)}" for part in by_design(found))
+    who = meant + "".join(f"\n- affects {cell(affected(one))}" for one in affecting[:20])
+    more = f"\n- and {len(affecting) - 20} more workloads" if len(affecting) > 20 else ""
+    yield f"**{cell(found.title)}**: {numbers}{chr(10) if who else ''}{who}{more}\n"
+    for one in objects:
         yield _object(one)
 
 

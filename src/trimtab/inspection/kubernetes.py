@@ -66,6 +66,10 @@ class Schemas:
             self._compiled[kind] = jsonschema_rs.Draft202012Validator(whole)
         return self._compiled[kind]
 
+    def kinds_of(self, version: str) -> list[str]:
+        """The kinds of a version of an API; none where it is not Kubernetes' own."""
+        return [kind.rpartition("/")[2] for kind in self.kinds if kind.rpartition("/")[0] == version]
+
     def allowed(self, steps: Path) -> list[str]:
         """The fields that the schema at a path within it has."""
         node: object = {"$defs": self.definitions}
@@ -80,7 +84,7 @@ def misfits(one: RenderedObject, schemas: Schemas, lines: Lines) -> Iterator[Fin
         return
     validator = schemas.validator(f"{one.api_version}/{one.kind}")
     if validator is None:
-        yield from _unknown(one, schemas)
+        yield from _unknown(one, schemas, lines)
         return
     if validator.is_valid(one.tree):
         return
@@ -92,12 +96,21 @@ def misfits(one: RenderedObject, schemas: Schemas, lines: Lines) -> Iterator[Fin
         yield at("kubernetes/schema", one, lines, path, problem, fix)
 
 
-def _unknown(one: RenderedObject, schemas: Schemas) -> Iterator[Finding]:
+def _unknown(one: RenderedObject, schemas: Schemas, lines: Lines) -> Iterator[Finding]:
+    """An object whose kind has no schema here: another group's, perhaps; but a group of Kubernetes has no other kinds."""
+    versions = sorted(kind.rpartition("/")[0] for kind in schemas.kinds if kind.rpartition("/")[2] == one.kind)
     if one.api_version in REMOVED:
-        yield about("kubernetes/removed", one, f"{one.api_version} is served by no cluster any more", f"Write {REMOVED[one.api_version]}.")
+        instead = " or ".join(versions) or REMOVED[one.api_version]
+        yield about("kubernetes/removed", one, f"{one.api_version} is served by no cluster any more", f"Write {instead}.")
         return
-    kinds = [kind.rpartition("/")[2] for kind in schemas.kinds if kind.rpartition("/")[0] == one.api_version]
-    fix = f"If it is one of Kubernetes' own: {nearest(one.kind, kinds)}" if kinds else ""
+    near = meant(one.kind, schemas.kinds_of(one.api_version))
+    elsewhere = f"Write apiVersion: {' or '.join(versions)}." if versions else ""
+    if schemas.kinds_of(one.api_version) and (near or versions):
+        path = ("apiVersion",) if versions else ("kind",)
+        problem = f"{one.api_version} has no kind {one.kind}"
+        yield at("kubernetes/schema", one, lines, path, problem, elsewhere or f"Did you mean {near}?")
+        return
+    fix = f"If it is one of Kubernetes' own: {elsewhere[:1].lower()}{elsewhere[1:]}" if elsewhere else ""
     yield about("kubernetes/unknown", one, f"{one.api_version} {one.kind} is not checked: its schema is not known here", fix)
 
 

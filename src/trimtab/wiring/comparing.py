@@ -13,6 +13,7 @@ from trimtab.adapters.git.clone import Clone
 from trimtab.adapters.git.location import Local, locate
 from trimtab.adapters.git.process import Git
 from trimtab.adapters.rendering.request import Request
+from trimtab.config.design import Design, marked
 from trimtab.config.digest import DigestKey
 from trimtab.config.renderings import Comparison, compared
 from trimtab.documents.pipeline import App, Target
@@ -181,9 +182,11 @@ async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey |
         sides = Sides(asked, stack)
         one = await sides.of(before)
         if one is None:
+            _no_such_target(sides.project, before)
             return None
         other = await sides.of(after or _here(before, one)) if after or not one.several else await sides.work_tree()
         if other is None and not one.several:
+            _no_such_target(sides.project, after)
             raise InputError(
                 f"{after} is neither a target of trimtab.yaml, nor a folder, nor a commit, so {one.name} is compared with nothing"
             )
@@ -191,7 +194,7 @@ async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey |
             return None
         if not (one.rendered or other.rendered):
             raise InputError(f"there is nothing to compare in {one.name}, and in {other.name}")
-        return one.name, other.name, tuple(_pairs(one, other, secret))
+        return one.name, other.name, tuple(_pairs(one, other, secret, sides.project))
 
 
 @asynccontextmanager
@@ -229,11 +232,28 @@ def _single(name: str, found: Rendered) -> Side:
     return Side(name, (found,))
 
 
-def _pairs(one: Side, other: Side, secret: DigestKey | None) -> Sequence[Comparison]:
+def _no_such_target(project: Project | None, word: str) -> None:
+    """InputError that names the nearest, where a word begins with an app but names no target of it."""
+    app, found, target = word.partition("@")[0].partition("/")
+    if project is not None and found and any(one.name == app for one in project.document.spec.apps):
+        project.target(app, target)
+
+
+def _design(project: Project | None, one: Rendered, other: Rendered) -> Design | None:
+    """What two targets of one app are meant to differ in; None where they are not that."""
+    for app in project.document.spec.apps if project is not None else ():
+        names = {name: target.name for target in app.targets for name in (f"{app.name}/{target.name}", target.path) if name}
+        if one.name in names and other.name in names and names[one.name] != names[other.name]:
+            return Design((names[one.name], names[other.name]), app.keep)
+    return None
+
+
+def _pairs(one: Side, other: Side, secret: DigestKey | None, project: Project | None) -> Sequence[Comparison]:
     if one.several != other.several:
         several, single = (one, other) if one.several else (other, one)
         raise InputError(f"{several.name} has all targets and {single.name} is one: compare {single.name}@{several.name} with it instead")
     if not one.several:
-        return [compared(one.rendered[0], other.rendered[0], secret)]
+        found, design = compared(one.rendered[0], other.rendered[0], secret), _design(project, one.rendered[0], other.rendered[0])
+        return [marked(found, design) if design is not None else found]
     old, new = ({found.name: found for found in side.rendered} for side in (one, other))
     return [compared(old.get(name), new.get(name), secret) for name in [*new, *(name for name in old if name not in new)]]

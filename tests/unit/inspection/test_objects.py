@@ -81,9 +81,25 @@ def test_a_kind_that_is_not_known_is_a_note_and_one_that_is_gone_an_error() -> N
     assert found(gone, "kubernetes/unknown") == []
 
 
-def test_a_kind_that_is_misspelt_is_recognised() -> None:
-    (only,) = found(APP.replace("kind: Deployment", "kind: Deploymnt"), "kubernetes/unknown")
-    assert "apps/v1 Deploymnt" in only
+@pytest.mark.parametrize(
+    ("version", "kind", "line", "fix"),
+    [
+        ("apps/v1", "Deploymnt", 2, "Did you mean Deployment?"),
+        ("v1", "Deployment", 1, "Write apiVersion: apps/v1."),
+        ("networking.k8s.io/v1", "Deployment", 1, "Write apiVersion: apps/v1."),
+    ],
+)
+def test_a_kind_that_an_api_of_kubernetes_does_not_have_is_an_error(version: str, kind: str, line: int, fix: str) -> None:
+    text = APP.replace("apiVersion: apps/v1", f"apiVersion: {version}").replace("kind: Deployment", f"kind: {kind}")
+    (only,) = [one for one in findings(text) if one.check == SCHEMA]
+    assert (only.line, only.fix) == (line, fix) and f"{version} has no kind {kind}" in only.problem
+
+
+def test_a_kind_of_another_api_is_a_note_that_names_where_it_would_be() -> None:
+    (only,) = [one for one in findings(APP.replace("apiVersion: apps/v1", "apiVersion: app/v1")) if one.check == "kubernetes/unknown"]
+    assert only.fix == "If it is one of Kubernetes' own: write apiVersion: apps/v1."
+    (other,) = [one for one in findings("apiVersion: a.b/v1\nkind: Own\nmetadata: {name: a}\n") if one.check == "kubernetes/unknown"]
+    assert other.fix == ""
 
 
 def test_two_objects_of_one_name_are_an_error_and_in_two_namespaces_none() -> None:

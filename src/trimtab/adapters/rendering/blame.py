@@ -22,6 +22,7 @@ OBJECT = re.compile(
 FIELD = re.compile(r'unknown field \\?"(?P<field>[^"\\]+)')
 AT_TEMPLATE = re.compile(r"(?P<file>[\w.-]+/(?:[\w.-]+/)*[\w.-]+\.(?:ya?ml|tpl|txt|json))(?::(?P<line>\d+))?")
 AT_VALUES = re.compile(r"(?:failed to parse|cannot load) (?P<file>\S+?): .*?(?:line (?P<line>\d+))?: (?P<problem>[^:]+)$", re.DOTALL)
+POINTER = re.compile(r"^- at '(?P<path>/[^']+)': ", re.MULTILINE)
 QUOTED = re.compile(r"^(- at '[^']*': )'(?:[^'\\]|\\.)*'", re.MULTILINE)
 """A value, which may be a password, in a complaint about a schema: `- at '/pin': '4711' does not match pattern`."""
 HINT = "\n\nUse --debug flag to render out invalid YAML"
@@ -46,8 +47,8 @@ def of_helm(request: Request, chart: str, said: str) -> InputError:
             file = f"{request.path}/values.yaml"
         return DocumentError(f"not YAML: {found['problem'].strip()}", file=file, line=line)
     if "schema" in problem.split(":")[0]:
-        file = request.values[-1] if request.values else f"{request.path}/values.yaml"
-        return DocumentError(QUOTED.sub(r"\1a value", problem), file=file)
+        file, line = _of_values(request, problem)
+        return DocumentError(QUOTED.sub(r"\1a value", problem), file=file, line=line)
     mentions = list(AT_TEMPLATE.finditer(whole))[::-1]
     for found in sorted(mentions, key=lambda mention: mention["line"] is None):
         file = source(request, chart, found["file"])
@@ -56,6 +57,21 @@ def of_helm(request: Request, chart: str, said: str) -> InputError:
             written = 0 if "YAML parse error" in problem else int(found["line"] or 0)
             return DocumentError(problem, file=file, line=written)
     return DocumentError(problem, file=f"{request.path}/Chart.yaml")
+
+
+def _of_values(request: Request, problem: str) -> tuple[str, int]:
+    """The values file that writes what does not fit a schema, and the line in it; the last file where none does."""
+    names = (*request.values[::-1], f"{request.path}/values.yaml")
+    found = POINTER.search(problem)
+    steps = tuple(int(part) if part.isdigit() else part for part in found["path"].split("/")[1:]) if found else ()
+    for name in names if steps else ():
+        try:
+            there = [one for one in read_yaml(read(request.root, request.root / name), name) if steps in one.lines]
+        except InputError:
+            continue
+        if there:
+            return name, there[0].lines[steps]
+    return names[0], 0
 
 
 def source(request: Request, chart: str, shown: str) -> str:
