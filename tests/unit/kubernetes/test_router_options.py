@@ -76,7 +76,7 @@ def test_a_gateway_gets_every_filter_in_flaggers_order() -> None:
     assert rule["filters"] == [
         {
             "type": "RequestHeaderModifier",
-            "requestHeaderModifier": {"add": [{"name": "a", "value": "2"}, {"name": "z", "value": "1"}], "remove": ["b", "y"]},
+            "requestHeaderModifier": {"add": [{"name": "a", "value": "2"}, {"name": "z", "value": "1"}], "remove": ["y", "b"]},
         },
         {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"set": [{"name": "c", "value": "3"}]}},
         {

@@ -23,13 +23,13 @@ def filters(service: CanaryService, *, cors: bool) -> list[Object]:
 
 
 def headers(kind: str, field: str, written: HeaderOperations | None) -> list[Object]:
-    """Headers to set, add and remove, sorted by name."""
+    """Headers to set and add, sorted by name, and to remove, as they are written (recorded)."""
     if written is None:
         return []
     lists = {
         "set": [{"name": name, "value": value} for name, value in sorted(written.set.items())],
         "add": [{"name": name, "value": value} for name, value in sorted(written.add.items())],
-        "remove": sorted(written.remove),
+        "remove": list(written.remove),
     }
     given = {name: part for name, part in lists.items() if part}
     return [{"type": kind, field: given}] if given else []
