@@ -151,6 +151,26 @@ async def test_a_bad_edit_on_the_gateway_api_is_rolled_back_and_the_next_good_on
     assert operating.colors("app-primary") == ["red", "blue"]
 
 
+async def test_a_run_is_rolled_back_by_an_operator_that_was_started_after_its_canary_was_made_unusable(operating: Watched) -> None:
+    rules = {"interval": INTERVAL, "threshold": 2, "stepWeights": [20, 60], "metrics": [SUCCESS]}
+    written = canary(provider="gatewayapi:v1", service={"port": 80, **GATEWAY}, analysis=rules)
+    for made in (config_map(color="red"), deployment(), written):
+        await operating.api.create(made, operating.namespace)
+    await operating.careful("app")
+    await operating.phase("Initialized")
+    await operating.edit(color="blue")
+    await operating.phase("WaitingPromotion")
+    operating.kill()
+    await operating.api.patch("Canary", operating.namespace, "app", {"spec": {"service": {"gatewayRefs": None}}})
+    operating.start("-enable-leader-election=false")
+    await operating.say("abort", "app", "--reason", "not today")
+    await operating.outcome(2, "Aborted")
+    route = await operating.api.get("HTTPRoute", operating.namespace, "app")
+    assert {to["name"]: to["weight"] for to in route["spec"]["rules"][0]["backendRefs"]} == {"app-primary": 100, "app-canary": 0}
+    assert route["spec"]["parentRefs"], "it still belongs to its Gateway"
+    await operating.runs("app")
+
+
 async def test_a_rotated_secret_is_rolled_out_and_its_values_are_nowhere_to_be_read(operating: Watched) -> None:
     old, new = "first-hunter2-password", "second-hunter2-password"
     await operating.api.create(secret(password=old), operating.namespace)

@@ -201,6 +201,8 @@ class Policy:
     """Gates that a person opens with `approve`, besides those that a webhook guards."""
     gate_deadline: timedelta | None = None
     """How long a gate may stay closed before the attempt is aborted; None waits for ever."""
+    ask_again: bool = False
+    """Is confirm-rollout asked again where a newer change takes the place of an attempt under way (QUIRK-23)?"""
     on_newer: OnNewer = OnNewer.SUPERSEDE
     keep: int = 5
     """How many promoted revisions stay available for undo."""
@@ -215,6 +217,8 @@ class Policy:
     """Prometheus for built-in and inline queries; empty for the default."""
     routing: str = field(default="", compare=False)
     """How traffic moves, in words, for alerts: `Weight step: 10 max: 50`, `Blue/Green`, `A/B Testing` (AL-3)."""
+    document: str = field(default="", repr=False)
+    """In a cluster, the Canary as JSON but for its checks: routes are made from it while the Canary cannot be read."""
 
     def hooks_of(self, kind: HookType) -> tuple[Hook, ...]:
         """The webhooks of one type, in their order."""

@@ -6,16 +6,22 @@ Made by `wiring`. A Canary is decoded once for each of its resourceVersions.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.kinds import CANARY, Kind
 from trimtab.adapters.kubernetes.mirror import Mirror
 from trimtab.adapters.kubernetes.settings import Settings
+from trimtab.config.digest import canonical_json
 from trimtab.config.references import mapping
 from trimtab.documents.decode import Decoded, decode
-from trimtab.documents.flagger import Canary
+from trimtab.documents.flagger import POLICY_ANNOTATION, Canary
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, Vanished
 from trimtab.model.names import CanaryKey
+
+CHECKS = frozenset({"metrics", "alerts", "webhooks"})
+"""Fields of `spec.analysis` that no route is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Cluster:
     settings: Settings = Settings()
     forgetters: list[Callable[[CanaryKey], None]] = field(default_factory=list, compare=False, repr=False)
     """Called with each Canary that is gone, between two passes: whatever was remembered about it goes too."""
+    recorded: dict[CanaryKey, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """`Policy.document` as the newest record has it: the newest that was valid, then that of the attempt under way."""
     _read: dict[CanaryKey, Read] = field(default_factory=dict, compare=False, repr=False)
 
     def raw(self, key: CanaryKey) -> Object | None:
@@ -60,9 +68,16 @@ class Cluster:
             known = self._read[key] = read_canary(raw, version)
         return known
 
+    def once_valid(self, key: CanaryKey) -> tuple[Canary, ...]:
+        """The Canary as records have it, newest first: what goes on counting while it cannot be read (QUIRK-20), after a restart, too."""
+        texts = self.recorded.get(key, ())
+        found = (read_canary(msgspec.json.decode(text, type=dict[str, object]), "").canary for text in texts)
+        return tuple(canary for canary in found if canary is not None)
+
     def gone(self, key: CanaryKey) -> Vanished:
         """Forgets a Canary that is gone; the error to raise."""
         self._read.pop(key, None)
+        self.recorded.pop(key, None)
         for forget in self.forgetters:
             forget(key)
         return Vanished(f"Canary {key} is gone, and what it owns goes with it")
@@ -88,6 +103,16 @@ def read_canary(raw: Object, version: str) -> Read:
         return Read(version, None, str(error))
     assert isinstance(found.value, Canary)
     return Read(version, found.value, warnings=found.warnings)
+
+
+def document_of(raw: Object) -> str:
+    """A Canary as a policy keeps it: what its checks say stands there already."""
+    metadata, spec = metadata_of(raw), mapping(raw.get("spec"))
+    analysis = {name: value for name, value in mapping(spec.get("analysis")).items() if name not in CHECKS}
+    head = {name: metadata[name] for name in ("name", "namespace") if name in metadata}
+    policy = annotations_of(raw).get(POLICY_ANNOTATION)
+    notes = {"annotations": {POLICY_ANNOTATION: policy}} if policy is not None else {}
+    return canonical_json({"metadata": {**head, **notes}, "spec": {**spec, "analysis": analysis}})
 
 
 def decode_object(raw: Object) -> Decoded:

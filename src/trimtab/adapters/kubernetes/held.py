@@ -26,3 +26,10 @@ class Held:
     def number(self) -> int:
         """Of the newest attempt."""
         return self.state.rollout.number if self.state.rollout is not None else 0
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """How the Canary was written: when its policy was last valid, and when the attempt under way was detected."""
+        run, newest = self.state.running, self.state.policy
+        found = (newest, run.policy if run is not None else None)
+        return tuple(policy.document for policy in found if policy is not None and policy.document)

@@ -6,7 +6,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -70,7 +70,7 @@ def spec_of(key: CanaryKey, run: Rollout) -> Object:
             "from": revision_record(run.before) if run.before is not None else None,
             "to": revision_record(run.to),
             "changedKeys": list(run.changes),
-            "policy": msgspec.to_builtins(run.policy),
+            "policy": msgspec.to_builtins(replace(run.policy, document="")),
             "source": source_of(run.origin) or None,
         }
     )

@@ -18,6 +18,7 @@ from trimtab.adapters.kubernetes.order import TARGETS
 from trimtab.adapters.kubernetes.primary import selector_label
 from trimtab.adapters.kubernetes.upkeep import Upkeep
 from trimtab.config.references import items, mapping
+from trimtab.documents.flagger import Canary
 from trimtab.documents.service import CanaryService, CustomMetadata, UnmanagedMetadata
 from trimtab.errors import Conflict, InputError
 from trimtab.model.names import CanaryKey
@@ -43,14 +44,14 @@ class Plan:
     owner: Object
 
 
-async def reconcile(cluster: Cluster, key: CanaryKey, serial: int, *, routed: bool) -> None:
-    """Makes the Services as the record `serial` wants them; the apex only with `routed`, for it then leads to the primary.
+async def reconcile(cluster: Cluster, key: CanaryKey, canary: Canary, serial: int, *, routed: bool) -> None:
+    """Makes the Services of `canary` as the record `serial` wants them; the apex only with `routed`, for it then leads to the primary.
 
     Writes only what differs, and notes the record with it. A Canary whose target is a Service, or is gone, keeps the Services it
     has. InputError where spec.service is missing, Conflict where one was written on behalf of a newer record.
     """
     upkeep = Upkeep(cluster)
-    for plan in plans(cluster, key, routed=routed):
+    for plan in plans(cluster, key, canary, routed=routed):
 
         def shape(found: Object | None, plan: Plan = plan) -> Object | None:
             made = service(plan, found)
@@ -98,11 +99,10 @@ def applied_selector(found: Object) -> dict[str, object]:
     return dict(mapping(mapping(applied.get("spec")).get("selector")))
 
 
-def plans(cluster: Cluster, key: CanaryKey, *, routed: bool) -> Iterator[Plan]:
+def plans(cluster: Cluster, key: CanaryKey, canary: Canary, *, routed: bool) -> Iterator[Plan]:
     """What there should be, canary first (flagger.md 2.2)."""
-    canary = cluster.canary(key)
-    kind = TARGETS.get(canary.spec.target_ref.kind) if canary is not None else None
-    if canary is None or kind is None:
+    kind = TARGETS.get(canary.spec.target_ref.kind)
+    if kind is None:
         return
     target = cluster.mirrors[kind].get(key.namespace, canary.spec.target_ref.name)
     written = canary.spec.service

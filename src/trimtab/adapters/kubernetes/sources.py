@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from trimtab.adapters.kubernetes.client import Object
-from trimtab.adapters.kubernetes.cluster import Cluster, Read, annotations_of, key_of, metadata_of
+from trimtab.adapters.kubernetes.cluster import Cluster, Read, annotations_of, document_of, key_of, metadata_of
 from trimtab.adapters.kubernetes.companions import companions_of, recordable
 from trimtab.adapters.kubernetes.configs import KINDS, Configs, latest, origin_of, version_of
 from trimtab.adapters.kubernetes.copies import Copies
@@ -107,7 +107,7 @@ class ClusterSources:
     async def _source(self, key: CanaryKey, found: Read) -> Source:
         if found.canary is not None:
             self._valid[key] = found.canary
-        canary = found.canary or self._valid.get(key)
+        canary = found.canary or self._valid.get(key) or next(iter(self._cluster.once_valid(key)), None)
         if canary is None:
             return Source(problem=found.problem, policy_problem=found.problem)
         self._again.discard(key)
@@ -186,7 +186,8 @@ class ClusterSources:
                 f"RolloutPolicy {name}: spec.onNewerChange is {policy.on_newer}, which works on one machine only: in a cluster "
                 "the target has the new content already. Write supersede, or leave it out."
             )
-        return replace(recordable(policy), provider=policy.provider or self._settings.provider), ""
+        document = document_of(self._cluster.raw(key) or {})
+        return replace(recordable(policy), provider=policy.provider or self._settings.provider, document=document), ""
 
     def _template(self, key: CanaryKey, canary: Canary, kind: Kind) -> Template:
         """What the target runs. Unknown where there is none, or where it belongs to another Canary."""

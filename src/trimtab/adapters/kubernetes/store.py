@@ -109,6 +109,7 @@ class ClusterStore:
             for found in sorted(waiting, key=came)
             if (command := command_of(found)) is not None and command.id not in handled
         ]
+        self._cluster.recorded[key] = held.documents
         await self._follow_up(key, held)
         await self._refuse_gone(key)
         return Stored(held.state, tuple(commands))

@@ -67,7 +67,7 @@ class ClusterRouter:
         if wanted.exposure.leaving is Leaving.GIVING_BACK:
             await self._give_back(routing, provider, live)
             return
-        await services.reconcile(self._cluster, key, wanted.serial, routed=wanted.exposure.routed)
+        await services.reconcile(self._cluster, key, canary, wanted.serial, routed=wanted.exposure.routed)
         if provider is None or not wanted.exposure.routed:
             return
         for kind, beside in provider.beside(routing):
@@ -129,13 +129,16 @@ class ClusterRouter:
         document = found.canary if found is not None else None
         problem = found.problem if found is not None else "it is gone"
         if document is not None:
-            problem = provider.problem(document) if provider is not None else ""
+            problem = unroutable(document, provider)
             if not problem:
                 self._readable[key] = document
-                return document
-        if key not in self._readable:
+        known = self._readable.get(key)
+        if known is None:
+            # After a restart only the record knows.
+            known = next((once for once in self._cluster.once_valid(key) if not unroutable(once, provider)), None)
+        if known is None:
             raise InputError(f"Canary {key} cannot be routed: {problem}")
-        return self._readable[key]
+        return known
 
     def _services_lead_to_primary(self, key: CanaryKey, policy: Policy) -> bool:
         """Does the apex select the same pods as the Service of the primary? A target of kind Service has no pods to select."""
@@ -186,6 +189,13 @@ class ClusterRouter:
         patch = marked(differing, routing.serial, routing.uid) if marks else differing
         metadata = {**mapping(patch.get("metadata")), "resourceVersion": metadata_of(live).get("resourceVersion")}
         return await client.patch(kind, routing.key.namespace, name_of(wanted), {**patch, "metadata": metadata})
+
+
+def unroutable(canary: Canary, provider: Provider | None) -> str:
+    """Why no route can be made from a Canary, with field and fix; empty where one can."""
+    if canary.spec.service is None:
+        return "spec.service is missing: give at least spec.service.port, the port of the Service in front of the target"
+    return provider.problem(canary) if provider is not None else ""
 
 
 def name_of(made: Object) -> str:
