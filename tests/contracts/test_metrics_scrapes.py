@@ -203,6 +203,9 @@ async def test_on_one_machine_envoys_counters_become_scrapes_of_five_seconds_of_
         assert {scrape.ended - began for scrape in found.scrapes} == {timedelta(seconds=5 * place) for place in range(1, 6)}
         last = found.scrapes[-1]
         assert [(pod.arm, pod.bad, pod.total) for pod in last.counts] == [(Arm.CANARY, 5, 20), (Arm.PRIMARY, 0, 180)]
+        rules = replace(RULES, metrics=(MetricRule("promise", Measured.OBJECTIVE, limit=0.01),))
+        after = await port.afterwards(KEY, policy(rules), began, began)
+        assert [(pod.arm, pod.bad, pod.total) for pod in after.scrapes[-1].counts] == [(Arm.PRIMARY, 0, 180)]
         past = await port.history(KEY, policy())
         assert (past.by_pod, past.calibration.of("errors").noise.bad) == (False, 0)
         assert past.calibration.of("errors").noise.total > 500

@@ -348,6 +348,15 @@ def test_without_weights_and_with_skipped_analysis_it_is_watched_too(told: Tell)
     assert state.rollout is not None and state.rollout.outcome is Outcome.SKIPPED and state.rollout.watch is not None
 
 
+def test_a_canary_with_a_long_interval_is_looked_at_often_enough_to_find_what_is_broken(told: Tell) -> None:
+    story = told(watch=ALERT, interval=timedelta(minutes=10))
+    story.memory.world.edit(color="blue")
+    story.until_settled(timedelta(hours=5))
+    story.memory.metrics.promoted = answers(80.0)
+    story.go_on(LASTS)
+    assert (watch_of(story).broken, watch_of(story).looks) == ("success rate 80.00% < 99%, in 3 looks in a row", 4)
+
+
 def test_the_pinned_rule_counts(told: Tell) -> None:
     story = promoted(told)
     story.memory.tune(watch=replace(UNDO, restarts=1))

@@ -6,9 +6,11 @@ broken by the policy's rule, people are told, or the revision before is promoted
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from math import ceil
 
 from trimtab.model.facts import Copy
+from trimtab.model.policy import Policy
 from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
 from trimtab.model.watching import Checked, Look, PodRestarts, Watch, Watched, WatchRules
 from trimtab.rollout import watchwords
@@ -34,7 +36,7 @@ def begin(turn: Turn) -> None:
         return
     watch = Watch(turn.now, turn.now + run.policy.watch.lasts, turn.facts.primary.desired)
     keep(turn, watch)
-    turn.change(asks=Ask.AFTERWARDS, due=turn.now, grid=turn.now)
+    turn.change(asks=Ask.AFTERWARDS, due=turn.now)
     turn.note(watchwords.begun(watch))
 
 
@@ -81,12 +83,12 @@ def watched(turn: Turn) -> bool:
     if watch.broken:
         undo_to(turn, turn.state.kept[0], watchwords.ACTOR, watch.broken)
         return True
-    rules, now = run.policy.watch, turn.now
-    timely = now <= watch.until + turn.policy.interval
+    rules, now, pace = run.policy.watch, turn.now, between(turn.policy, run.policy.watch)
+    timely = now <= watch.until + pace
     if turn.facts.asked is Ask.AFTERWARDS and turn.facts.look is not None and timely:
         watch = looked(watch, turn.facts.look, readiness(watch, turn.facts.primary, run), rules)
         keep(turn, watch)
-        turn.change(due=min(turn.next_grid(), max(watch.until, now)))
+        turn.change(due=min(watch.began + pace * ((now - watch.began) // pace + 1), max(watch.until, now)))
         if watch.broken:
             breach(turn, watch, rules)
             return False
@@ -96,8 +98,13 @@ def watched(turn: Turn) -> bool:
     else:
         due = turn.state.due or now
         # What is due and was not asked waits for traffic to be where it should be.
-        turn.look(due if due > now else min(turn.next_grid(), watch.until))
+        turn.look(due if due > now else min(now + pace, watch.until))
     return False
+
+
+def between(policy: Policy, rules: WatchRules) -> timedelta:
+    """From look to look: the Canary's interval, or less where what is broken could not be found by the rule in the time there is."""
+    return min(policy.interval, rules.lasts / (rules.looks + 1))
 
 
 def readiness(watch: Watch, copy: Copy, run: Rollout) -> Checked:
