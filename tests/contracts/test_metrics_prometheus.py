@@ -126,6 +126,16 @@ async def test_counters_of_this_machine_are_asked_for_built_in_metrics_unless_th
         assert [sample.value for sample in (await port.measure(KEY, policy, desk.clock.now())).answers] == expected
 
 
+async def test_a_promoted_primary_is_asked_nothing_about_a_time_before_promotion(desk: Desk) -> None:
+    desk.says(vector("50"))
+    metric = Metric("x", MetricKind.INLINE, query='errors{app="{{ target }}"}[10m]')
+    policy = replace(POLICY, analysis=Analysis((metric,)))
+    for minutes, expected in ((9, (None, "its range of 10 min still reaches back before promotion")), (10, (50.0, ""))):
+        since = desk.clock.now() - timedelta(minutes=minutes)
+        (found,) = (await desk.port().afterwards(KEY, policy, since, since)).answers
+        assert (found.value, found.problem) == expected
+
+
 async def test_durations_are_in_seconds_whatever_the_provider_counts_in(desk: Desk) -> None:
     desk.says(vector("250"))
     assert (await desk.one(DURATION)).value == 0.25
@@ -337,7 +347,9 @@ async def test_met_2_each_template_is_probed_at_its_own_provider_with_a_number_t
 
 
 async def test_met_2_the_server_of_built_in_metrics_is_probed_in_flaggers_words(desk: Desk) -> None:
-    (found,) = await replace(desk.port(), metrics_server="http://127.0.0.1:1").probe(KEY, replace(POLICY, analysis=Analysis((SUCCESS, SUCCESS))))
+    (found,) = await replace(desk.port(), metrics_server="http://127.0.0.1:1").probe(
+        KEY, replace(POLICY, analysis=Analysis((SUCCESS, SUCCESS)))
+    )
     assert found.startswith("prometheus not avaiable: running query failed: cannot connect to http://127.0.0.1:1: ")
 
 

@@ -14,12 +14,14 @@ from trimtab.analysis.feeding import Feed
 from trimtab.analysis.queries import Subject, built_in_query, counted_by, in_seconds, observed_by
 from trimtab.analysis.recipes import Whose
 from trimtab.documents.durations import parse_duration
+from trimtab.documents.monitoring import window as reach
 from trimtab.documents.template import collapse_whitespace, render
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.judging import JudgeRules, Measured
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Metric, MetricKind, Policy, Provider
 from trimtab.model.scrapes import Arm
+from trimtab.model.spans import spoken
 from trimtab.model.verdict import History, Sample, Samples
 from trimtab.ports import Clock
 
@@ -151,6 +153,8 @@ class MetricSources:
                 return await self.built_in(key, policy, metric, since, copy)
             window = own_window(metric, since, self.at or self.clock.now()) if direct and copy is Arm.CANARY else metric.interval
             text = query_text(key, policy, replace(metric, interval=window), self.mesh, copy)
+            if copy is Arm.PRIMARY and reach(text) > self.clock.now() - since:
+                raise InputError(f"its range of {spoken(reach(text))} still reaches back before promotion")
             value = await query(self.session, await self.chosen(policy, metric), text, self.at)
         except (OutsideError, InputError) as problem:
             # An inline query that cannot be rendered counts as one without an answer (MET-2).
