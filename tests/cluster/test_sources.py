@@ -240,8 +240,13 @@ async def test_content_that_cannot_be_read_is_unknown_and_looked_at_again(plane:
         blind = ClusterSources(cluster, Settings(), configs, Copies(cluster, Settings(), configs), SystemClock())
         found = await blind.read(CanaryKey(namespace, "app"))
         assert found.revision is None and "configmap app-config" in found.problem and "get" in found.problem
+        again: asyncio.Queue[CanaryKey] = asyncio.Queue()
+        cluster.wakers.append(again.put_nowait)
+        reading = asyncio.ensure_future(anext(blind.changes()))
         async with asyncio.timeout(20):
-            assert await anext(blind.changes()) == CanaryKey(namespace, "app")
+            assert await again.get() == CanaryKey(namespace, "app")
+        reading.cancel()
+        await asyncio.wait([reading])
 
 
 async def test_an_invalid_edit_is_a_problem_of_the_policy_and_the_target_counts_on(watching: Watching, api: Api, namespace: str) -> None:

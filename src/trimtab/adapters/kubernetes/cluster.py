@@ -43,6 +43,8 @@ class Cluster:
     settings: Settings = Settings()
     forgetters: list[Callable[[CanaryKey], None]] = field(default_factory=list, compare=False, repr=False)
     """Called with each Canary that is gone, between two passes: whatever was remembered about it goes too."""
+    wakers: list[Callable[[CanaryKey], None]] = field(default_factory=list, compare=False, repr=False)
+    """Called with each Canary that is to be looked at again without interrupting anything (P5)."""
     recorded: dict[CanaryKey, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     """`Policy.document` as the newest record has it: the newest that was valid, then that of the attempt under way."""
     _read: dict[CanaryKey, Read] = field(default_factory=dict, compare=False, repr=False)
@@ -81,6 +83,11 @@ class Cluster:
         for forget in self.forgetters:
             forget(key)
         return Vanished(f"Canary {key} is gone, and what it owns goes with it")
+
+    def again(self, key: CanaryKey) -> None:
+        """Has a Canary looked at again: something about it could not be read or written. A pass that is under way goes on."""
+        for wake in self.wakers:
+            wake(key)
 
     def owner(self, key: CanaryKey) -> Object:
         """The ownerReference that makes the Canary the controller of what is made for it. Vanished where the Canary is gone."""

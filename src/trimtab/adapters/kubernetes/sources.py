@@ -16,7 +16,7 @@ import msgspec
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, Read, annotations_of, document_of, key_of, metadata_of
 from trimtab.adapters.kubernetes.companions import companions_of, recordable
-from trimtab.adapters.kubernetes.configs import KINDS, Configs, latest, origin_of, version_of
+from trimtab.adapters.kubernetes.configs import KINDS, Configs, Seen, latest, origin_of, version_of
 from trimtab.adapters.kubernetes.copies import Copies
 from trimtab.adapters.kubernetes.finalizer import leaving
 from trimtab.adapters.kubernetes.kinds import (
@@ -56,7 +56,7 @@ from trimtab.documents.translate import of, rollout_policy, translate
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.content import Content
 from trimtab.model.facts import Source
-from trimtab.model.names import CanaryKey
+from trimtab.model.names import CanaryKey, ConfigName
 from trimtab.model.policy import OnNewer, Policy
 from trimtab.model.revision import ConfigRef, Origin, Revision
 from trimtab.ports import Clock
@@ -65,6 +65,7 @@ DEBOUNCE = timedelta(milliseconds=200)
 """How long to wait for what else changes at the same moment, as `kubectl apply` of several objects does."""
 AGAIN = timedelta(seconds=5)
 """After which a Canary is looked at again whose content could not be read."""
+CONFIG_KINDS = {kind: name for name, kind in KINDS.items()}
 Thing = tuple[Kind, str, str]
 """An object: its kind, namespace and name."""
 WATCHED = (CANARY, DEPLOYMENT, DAEMON_SET, SERVICE, CONFIG_MAP, SECRET, METRIC_TEMPLATE, ALERT_PROVIDER, ROLLOUT_POLICY)
@@ -85,6 +86,7 @@ class ClusterSources:
         self._origins: dict[CanaryKey, tuple[str, str, Origin]] = {}
         self._woken: set[CanaryKey] = set()
         self._again: set[CanaryKey] = set()
+        self._doubted: dict[Thing, Seen] = {}
         self._rings = asyncio.Event()
         cluster.forgetters.append(self._forget)
         for kind in WATCHED:
@@ -144,21 +146,43 @@ class ClusterSources:
         await self._copies.keep(key, revisions)
 
     async def changes(self) -> AsyncIterator[CanaryKey]:
-        """A key some time after something about it changed. Only one reader may ask."""
+        """A key some time after something about it changed. Only one reader may ask.
+
+        Some time after content could not be read, its Canary is woken again, which is no reason to cut off a pass.
+        """
         while True:
-            if self._again:
-                try:
-                    async with asyncio.timeout(AGAIN.total_seconds()):
-                        await self._rings.wait()
-                except TimeoutError:
-                    self._woken |= self._again
-            else:
-                await self._rings.wait()
+            try:
+                async with asyncio.timeout(AGAIN.total_seconds() if self._again else None):
+                    await self._rings.wait()
+            except TimeoutError:
+                for key in sorted(self._again):
+                    self._cluster.again(key)
+                continue
             await self._clock.sleep_until(self._clock.now() + DEBOUNCE)
             self._rings.clear()
             woken, self._woken = sorted(self._woken), set()
             for key in woken:
                 yield key
+            for key in await self._rewritten():
+                yield key
+
+    async def _rewritten(self) -> Sequence[CanaryKey]:
+        """Who reads ConfigMaps and Secrets that were written. Where their content is what it was, nobody is woken."""
+        doubted, self._doubted = self._doubted, {}
+        same = await asyncio.gather(*(self._same(thing, before) for thing, before in doubted.items()))
+        woken = {thing for thing, is_same in zip(doubted, same, strict=True) if not is_same}
+        return sorted({key for thing in woken for key in self._dependents.of(thing)})
+
+    async def _same(self, thing: Thing, before: Seen) -> bool:
+        """Does it hold what it held? What cannot be read is the affair of the pass that reads it."""
+        kind, namespace, name = thing
+        try:
+            now = await self._configs.look(namespace, ConfigName(CONFIG_KINDS[kind], name))
+        except (OutsideError, InputError):
+            for key in self._dependents.of(thing):
+                self._cluster.again(key)
+            return True
+        return now is not None and (now.digest, now.tracked) == (before.digest, before.tracked)
 
     async def _policy(self, key: CanaryKey, canary: Canary) -> tuple[Policy | None, str]:
         """The rules of a Canary, or what is wrong with it: field, what was found, what to do."""
@@ -296,7 +320,12 @@ class ClusterSources:
             self._versions[thing] = version
         else:
             del self._versions[thing]
-        self._woken.update(concerned)
+        known = self._configs.known(place.namespace, ConfigName(CONFIG_KINDS[kind], place.name)) if kind in CONFIG_KINDS else None
+        if known is not None:
+            # Annotations, labels and what a controller writes over and over make a new version of the same content.
+            self._doubted.setdefault(thing, known)
+        else:
+            self._woken.update(concerned)
         self._rings.set()
 
 

@@ -173,13 +173,17 @@ class ClusterStore:
         return tuple(state_of(found, key) for found in await self._objects(key))
 
     async def changes(self) -> AsyncIterator[CanaryKey]:
-        """A key each time a command for it came in, and some time after something about it could not be written. One reader may ask."""
+        """A key each time a command for it came in. One reader may ask.
+
+        Some time after something could not be written, its Canary is woken again, which is no reason to cut off a pass.
+        """
         while True:
             try:
                 async with asyncio.timeout(AGAIN.total_seconds() if self._behind else None):
                     await self._rings.wait()
             except TimeoutError:
-                self._woken |= self._behind.keys()
+                for key in sorted(self._behind):
+                    self._cluster.again(key)
             self._rings.clear()
             woken, self._woken = sorted(self._woken), set()
             for key in woken:

@@ -52,6 +52,7 @@ class ClusterWorkloads:
         self.canaries = CanaryPods(self.upkeep, self.autoscaling)
         self.services = ServiceTargets(self.upkeep)
         self.cluster.forgetters.append(self._forget)
+        self.cluster.wakers.append(self.wake)
         for kind in (*TARGETS.values(), SERVICE):
             self.cluster.mirrors[kind].listen(self._heard)
 
@@ -120,12 +121,12 @@ class ClusterWorkloads:
         return Restarts(restarts(pod for pod in listing.items if living(pod) and belongs(pod, primary)))
 
     def wake(self, key: CanaryKey) -> None:
-        """Its route was changed by somebody else, which interrupts nothing either (P5)."""
+        """Its route was changed by somebody else, or something is to be tried again, which interrupts nothing either (P5)."""
         self._woken[key] = None
         self._rings.set()
 
     async def changes(self) -> AsyncIterator[CanaryKey]:
-        """A key each time one of its workloads changed, its Services or its route. One reader."""
+        """A key each time one of its workloads changed, its Services or its route, or it was woken. One reader."""
         while True:
             await self._rings.wait()
             self._rings.clear()
