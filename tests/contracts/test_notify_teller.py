@@ -296,6 +296,32 @@ async def test_p4_a_receiver_that_is_away_keeps_nothing_from_the_others(desk: De
         assert await teller.told(KEY) == {}
 
 
+async def test_p4_an_event_hook_that_is_away_keeps_back_neither_events_nor_hooks_nor_another_event_hook(desk: Desk) -> None:
+    desk.there.hangs("/events")
+    policy = replace(POLICY, hooks=(event_hook(desk), event_hook(desk, "/others")))
+    called = desk.telling(TellingKind.HOOKS, "", hooks=(Hook("after", HookType.POST_ROLLOUT, f"{desk.there.address}/after"),))
+    async with at_work(desk) as teller:
+        await teller.tell(KEY, policy, [desk.telling(text="one"), called, desk.telling(text="two")])
+        await until(lambda: len(desk.events) == 3 and desk.there.paths().count("POST /others") == 3)
+        assert await teller.told(KEY) == {}
+    assert desk.events == ["one", "Post-rollout check after passed", "two"]
+    others = [seen.told["metadata"]["eventMessage"] for seen in desk.there.seen if seen.path == "/others"]  # type: ignore[index]
+    assert others == desk.events and desk.there.paths().count("POST /events") == 1
+
+
+async def test_p4_events_that_cannot_be_kept_hold_back_no_event_hook_and_no_hook(desk: Desk) -> None:
+    async def record(key: CanaryKey, telling: Telling) -> None:
+        await asyncio.Event().wait()
+
+    desk.everywhere = Everywhere(record)
+    policy = replace(POLICY, hooks=(event_hook(desk),))
+    called = desk.telling(TellingKind.HOOKS, "", hooks=(Hook("after", HookType.POST_ROLLOUT, f"{desk.there.address}/after"),))
+    async with at_work(desk) as teller:
+        await teller.tell(KEY, policy, [desk.telling(text="one"), called, desk.telling(text="two")])
+        await until(lambda: len(desk.there.seen) == 4)
+    assert desk.there.paths() == ["POST /events", "POST /after", "POST /events", "POST /events"]
+
+
 async def test_chats_are_told_in_the_order_in_which_the_canary_names_them_though_an_address_has_to_be_looked_up(desk: Desk) -> None:
     async def slow(namespace: str, name: str) -> Mapping[str, bytes]:
         await asyncio.sleep(0.1)

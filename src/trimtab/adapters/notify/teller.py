@@ -1,15 +1,16 @@
 """`ports.Teller`: delivers what a record says is to be told, in order, at least once (P4). Made by `wiring`.
 
-Each receiver has a lane of its own, so that one which is away keeps nothing from the others: every chat, and for each key the events
-with the hooks whose answers are events. Delivered means that every receiver got it, or that it was given up and is said to be: at
-once where it is refused for good, after an hour otherwise.
+Each receiver has for each key a lane of its own, so that one which is away keeps nothing from the others: every chat, every event hook,
+where events are kept, and hooks that are only told. Delivered means that every receiver got it, or that it was given up and is said to
+be: at once where it is refused for good, after an hour otherwise.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import Enum
 from functools import partial
 
 import aiohttp
@@ -28,17 +29,43 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=60)
 ALERT_DEADLINE = 5.0
 """Seconds; Flagger's."""
 MOMENT = 1.0
-"""Seconds that a chat waits for the one before it."""
+"""Seconds that a chat waits for the one before it, and a hook for the event hooks."""
 REMEMBERED = 1000
 """Ids of delivered tellings that are remembered for each key; the record forgets them as soon as it is written."""
 
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, bytes]]]
 RecordEvent = Callable[[CanaryKey, Telling], Awaitable[None]]
 """Writes an event where events are kept. OutsideError where that may work later, InputError where it never will."""
-Receiver = AlertTarget | None
-"""A chat; None for the events of a key. Names of alerts are no keys: people give two the same."""
+
+
+class Own(Enum):
+    """Receivers that every Canary has."""
+
+    EVENTS = "events"
+    """Where events are kept."""
+    HOOKS = "hooks"
+    """Hooks that are only told."""
+
+
+Receiver = AlertTarget | Own | str
+"""A chat, or an event hook by its address. Names of alerts are no keys: people give two the same."""
 Job = Callable[[], Awaitable[str]]
 """Delivers; its answer is why it could not, empty where it could."""
+
+
+@dataclass
+class Coming:
+    """An event that may be yet to come: a hook's answer, or None where that hook is not called."""
+
+    event: "asyncio.Future[Telling | None]"
+    tried: list[asyncio.Event] = field(default_factory=list)
+    """For each event hook: it was told, or did not take it at once."""
+
+    def comes(self, event: Telling | None) -> None:
+        """Now it is known. Of what never comes everybody has heard."""
+        self.event.set_result(event)
+        for tried in self.tried if event is None else ():
+            tried.set()
 
 
 @dataclass
@@ -55,6 +82,8 @@ class Line:
 
     waiting: dict[str, Waiting] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
+    newest: Sequence[Coming] = ()
+    """The events of the newest telling that has some."""
 
     def done(self, name: str, problem: str) -> None:
         """One receiver has it, or never will."""
@@ -105,11 +134,11 @@ class HttpTeller:
         for telling in tellings:
             if telling.id in line.told or telling.id in line.waiting:
                 continue
-            jobs = self.jobs(key, policy, telling)
+            jobs = self.jobs(key, policy, telling, line)
             line.waiting[telling.id] = Waiting(len(jobs))
             if not jobs:
                 line.done(telling.id, "")
-            for receiver, job in jobs.items():
+            for receiver, job in jobs:
                 self.lane(key, receiver).put_nowait((line, telling.id, job))
 
     async def told(self, key: CanaryKey) -> Mapping[str, str]:
@@ -142,33 +171,36 @@ class HttpTeller:
             self.fresh.put_nowait((key, receiver))
         return self.lanes[key, receiver]
 
-    def jobs(self, key: CanaryKey, policy: Policy, telling: Telling) -> dict[Receiver, Job]:
+    def jobs(self, key: CanaryKey, policy: Policy, telling: Telling, line: Line) -> list[tuple[Receiver, Job]]:
         """What is to be done for a telling, by receiver."""
-        match telling.kind:
-            case TellingKind.EVENT:
-                return {None: lambda: self.event(key, policy, telling)}
-            case TellingKind.HOOKS:
-                return {None: lambda: self.call(key, policy, telling)}
-            case TellingKind.ALERT:
-                targets = [target for target in policy.alerts or self.everywhere.alerts if alerts.wanted(target, telling)]
-                return self.in_turn(targets, lambda target: alerts.payload(key, policy, target, telling, self.everywhere.cluster), telling)
+        if telling.kind is TellingKind.ALERT:
+            targets = [target for target in policy.alerts or self.everywhere.alerts if alerts.wanted(target, telling)]
+            return self.in_turn(targets, lambda target: alerts.payload(key, policy, target, telling, self.everywhere.cluster), telling)
+        loop, before = asyncio.get_running_loop(), line.newest
+        if telling.kind is TellingKind.HOOKS:
+            events = [Coming(loop.create_future()) for _ in telling.hooks]
+            found: list[tuple[Receiver, Job]] = [(Own.HOOKS, partial(self.call, key, telling, events, before))]
+        else:
+            events, found = [Coming(loop.create_future())], []
+            events[0].comes(telling)
+        line.newest = events
+        return [*found, *self.event_jobs(key, policy, telling, events)]
 
-    async def event(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
+    def event_jobs(self, key: CanaryKey, policy: Policy, telling: Telling, events: Sequence[Coming]) -> Iterator[tuple[Receiver, Job]]:
         """To where events are kept, and to event hooks: the Canary's own, else the global one (HOOK-4)."""
         hooks = policy.hooks_of(HookType.EVENT)
         if not hooks and self.everywhere.event_webhook:
             hooks = (Hook("event-webhook", HookType.EVENT, self.everywhere.event_webhook),)
-        own = {
-            "eventMessage": telling.text,
-            "eventType": "Normal" if telling.severity == "info" else "Warning",
-            "timestamp": str(int(telling.at.timestamp() * 1000)),
-        }
         call = HookCall(key, telling.phase, telling.run)
-        found = await asyncio.gather(
-            self.until_delivered(telling, "event", lambda: self.recorded(key, telling)),
-            *(self.event_to(call, hook, {**dict(hook.metadata), **own}, telling) for hook in hooks),
-        )
-        return "; ".join(problem for problem in found if problem)
+
+        async def keep(event: Telling, coming: Coming) -> str:
+            return await self.until_delivered(event, "event", lambda: self.recorded(key, event))
+
+        yield Own.EVENTS, partial(one_by_one, events, keep)
+        for number, hook in enumerate(hooks):
+            for coming in events:
+                coming.tried.append(asyncio.Event())
+            yield hook.url, partial(one_by_one, events, partial(self.event_to, call, hook, number))
 
     async def recorded(self, key: CanaryKey, telling: Telling) -> Reply:
         """One try to write an event where events are kept."""
@@ -181,33 +213,51 @@ class HttpTeller:
             return Reply(False, str(problem), True)
         return Reply(True)
 
-    async def event_to(self, call: HookCall, hook: Hook, metadata: Mapping[str, str], telling: Telling) -> str:
-        """One event hook, as often as it takes."""
-        webhooks, body = Webhooks(self.session, self.clock), payload(call, metadata)
-        return await self.until_delivered(telling, f"event hook {hook.name} ({shown(hook.url)})", lambda: webhooks.post(hook, body))
+    async def event_to(self, call: HookCall, hook: Hook, number: int, event: Telling, coming: Coming) -> str:
+        """One event hook, the `number`-th, as often as it takes."""
+        own = {
+            "eventMessage": event.text,
+            "eventType": "Normal" if event.severity == "info" else "Warning",
+            "timestamp": str(int(event.at.timestamp() * 1000)),
+        }
+        webhooks, body = Webhooks(self.session, self.clock), payload(call, {**dict(hook.metadata), **own})
 
-    async def call(self, key: CanaryKey, policy: Policy, telling: Telling) -> str:
+        async def attempt() -> Reply:
+            try:
+                return await webhooks.post(hook, body)
+            finally:
+                coming.tried[number].set()
+
+        return await self.until_delivered(event, f"event hook {hook.name} ({shown(hook.url)})", attempt)
+
+    async def call(self, key: CanaryKey, telling: Telling, events: Sequence[Coming], before: Sequence[Coming]) -> str:
         """Hooks that are only told: in order, the first failure stops the rest; each answer is an event in its own place."""
         webhooks = Webhooks(self.session, self.clock)
-        problems: list[str] = []
-        for number, hook in enumerate(telling.hooks):
+        for number, (hook, coming) in enumerate(zip(telling.hooks, events, strict=True)):
+            await heard(before)
             answer = await webhooks.call(HookCall(key, telling.phase, telling.run), hook)
             name = hook.type.capitalize()
             text = f"{name} check {hook.name} passed" if answer.open else f"{name} hook {hook.name} failed {answer.text}"
             severity = "info" if answer.open else "warn"
             event = replace(telling, id=f"{telling.id}/{number}", kind=TellingKind.EVENT, text=text, severity=severity, reason="HookCalled")
-            problems.append(await self.event(key, policy, event))
+            coming.comes(event)
             if not answer.open:
                 break
-        return "; ".join(problem for problem in problems if problem)
+            before = (coming,)
+        for coming in events:
+            if not coming.event.done():
+                coming.comes(None)
+        return ""
 
-    def in_turn(self, targets: Sequence[AlertTarget], body: Callable[[AlertTarget], object], telling: Telling) -> dict[Receiver, Job]:
+    def in_turn(
+        self, targets: Sequence[AlertTarget], body: Callable[[AlertTarget], object], telling: Telling
+    ) -> list[tuple[Receiver, Job]]:
         """Chats are told in the order in which the Canary names them, but none waits longer than a moment for the one before."""
-        jobs: dict[Receiver, Job] = {}
+        jobs: list[tuple[Receiver, Job]] = []
         before: asyncio.Event | None = None
         for target in targets:
             asked = asyncio.Event()
-            jobs[target] = partial(self.alert, target, msgspec.json.encode(body(target)), telling, before, asked)
+            jobs.append((target, partial(self.alert, target, msgspec.json.encode(body(target)), telling, before, asked)))
             before = asked
         return jobs
 
@@ -270,3 +320,22 @@ class HttpTeller:
             rest = wait if reply.after is None else timedelta(seconds=reply.after)
             await self.clock.sleep_until(self.clock.now() + rest)
             wait = min(LONGEST_WAIT, wait * 2)
+
+
+async def one_by_one(events: Sequence[Coming], tell: Callable[[Telling, Coming], Awaitable[str]]) -> str:
+    """One receiver of events, each as soon as it is known; why it did not get some."""
+    problems = []
+    for coming in events:
+        event = await coming.event
+        if event is not None:
+            problems.append(await tell(event, coming))
+    return "; ".join(problem for problem in problems if problem)
+
+
+async def heard(events: Sequence[Coming]) -> None:
+    """Returns once event hooks were told, so that they and other hooks hear things in their order; after a moment at the latest."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(MOMENT):
+            for coming in events:
+                for tried in coming.tried:
+                    await tried.wait()
