@@ -4,10 +4,31 @@ from machine.departures import Departure
 
 OF_THE_CLUSTER: tuple[Departure, ...] = (
     Departure(
-        ("metric-provider-down", "rollback-blue-green", "rollback-success-rate"),
+        (
+            "ab-gatewayapi-rolled-back",
+            "ab-istio-source-labels-rolled-back",
+            "autoscaler-behavior",
+            "confirm-rollout-then-bad",
+            "event-hook-rolled-back",
+            "istio-mirror-rolled-back",
+            "istio-options",
+            "istio-service-rollback",
+            "metric-provider-down",
+            "metrics-range-broken",
+            "rollback-blue-green",
+            "rollback-success-rate",
+            "secret-env",
+            "session-affinity-gatewayapi-rolled-back",
+        ),
         "queries",
         "P1: due metrics are asked together, so the second is asked although the first fails",
         trimtab=r"^ histogram_quantile\( 0\.99, ",
+    ),
+    Departure(
+        ("ab-nginx-regex-rolled-back", "metrics-of-nginx", "nginx-rolled-back"),
+        "queries",
+        "P1: due metrics are asked together, so the second is asked although the first fails",
+        trimtab=r"^ sum\( rate\( nginx_ingress_controller_response_duration_seconds_sum",
     ),
     Departure(
         ("retry-after-failure",),

@@ -82,6 +82,8 @@ UNPLAYED = {
     "delete": "deletion of the Canary: owned objects are collected by the cluster (DEL-1)",
     "delete-with-revert": "deletion of the Canary: finalizer and revert belong to the operator (DEL-2)",
     "existing-virtualservice": "deletion of the Canary, and a route object that was there before",
+    "istio-service-rollback": "a target of kind Service has no pods and no configs; its Services are the operator's (WL-7)",
+    "selector-unknown": "which label of the target the operator's Services select by is the operator's",
     "service-options": "a Service that the operator made is edited; nothing is rolled out",
     "service-target": "a target of kind Service has no pods and no configs; its Services are the operator's (WL-7)",
     "target-missing": "after the missing target, all it is about is which label of the target the operator's Services select by",
