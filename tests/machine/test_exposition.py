@@ -1,7 +1,7 @@
 """What a Prometheus scrapes follows from decisions alone, under Flagger's names."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import aiohttp
@@ -12,21 +12,34 @@ from trimtab.errors import InputError
 from trimtab.faces.exposition import Exposition
 from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
+from trimtab.model.policy import Analysis, WhenUnknown
+from trimtab.model.rollout import CanaryState
+from trimtab.model.verdict import Judgement
+from trimtab.testing.memory import MemoryStore
+from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
 
 CANARY = {"name": "app", "namespace": "test"}
 
 
 def watched(story: Story) -> Exposition:
-    """Metrics that hear of every record from now on."""
+    """Metrics that hear of every decision that is recorded from now on."""
     exposition = Exposition("envoy")
     exposition.decided(Decision(story.state, (), None), timedelta(), story.memory.world.now)
-    known = story.memory.store.on_replace
-    story.memory.store.on_replace = lambda before, after: (
-        known(before, after),
-        exposition.decided(Decision(after, (), None), timedelta(seconds=0.25), story.memory.world.now),
-    )[0]
+    store = story.memory.store = Heard(**vars(story.memory.store))
+    store.hear = lambda decision: exposition.decided(decision, timedelta(seconds=0.25), story.memory.world.now)
     return exposition
+
+
+@dataclass
+class Heard(MemoryStore):
+    """Records of which somebody hears."""
+
+    hear: Callable[[Decision], None] = lambda decision: None
+
+    def swap(self, key: CanaryKey, before: CanaryState, decision: Decision) -> None:
+        super().swap(key, before, decision)
+        self.hear(decision)
 
 
 def value(exposition: Exposition, metric: str, /, **labels: str) -> float | None:
@@ -87,10 +100,41 @@ def test_a_rollback_is_one_failure_with_the_value_that_led_to_it(told: Callable[
     assert (ended(exposition, "failures"), ended(exposition, "successes")) == (1, None)
     assert value(exposition, "flagger_canary_metric_analysis", **CANARY, metric="request-success-rate") == 80
     assert value(exposition, "flagger_canary_status", **CANARY) == 2
-    assert value(exposition, "trimtab_checks_total", **CANARY, verdict="fail") == 2
+    assert verdicts(exposition) == {"inconclusive": 1, "fail": 1}
     assert value(exposition, "trimtab_rollouts_total", **CANARY, outcome="RolledBack") == 1
     assert value(exposition, "trimtab_held", **CANARY) == 1
     assert value(exposition, "trimtab_last_pass_timestamp_seconds", **CANARY) is not None
+
+
+def verdicts(exposition: Exposition) -> dict[str, float]:
+    """How many checks there were, by the word for them."""
+    found = {word: value(exposition, "trimtab_checks_total", **CANARY, verdict=word) for word in Judgement}
+    return {str(word): count for word, count in found.items() if count}
+
+
+def test_each_check_is_counted_by_the_word_of_the_judge(told: Callable[..., Story]) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 3, no_data=WhenUnknown.HOLD))
+    exposition = watched(story)
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: state.evidence.checks == 1)
+    assert verdicts(exposition) == {"pass": 1}
+    story.turn_bad(None)
+    story.go_on(until=lambda state: state.evidence.checks == 3)
+    assert verdicts(exposition) == {"pass": 1, "no-data": 2}
+    story.turn_bad(80.0)
+    story.go_on()
+    assert verdicts(exposition) == {"pass": 1, "no-data": 2, "inconclusive": 2, "fail": 1}
+
+
+def test_a_check_of_a_canary_that_is_not_ready_is_no_pass_whatever_the_metrics_say(told: Callable[..., Story]) -> None:
+    story = told()
+    exposition = watched(story)
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and state.running.position == 1)
+    story.memory.world.stuck.add("canary")
+    story.memory.world.kill("canary")
+    story.go_on()
+    assert ended(exposition, "failures") == 1 and verdicts(exposition) == {"inconclusive": 1, "fail": 1}
 
 
 def test_a_rollout_without_analysis_counts_as_skipped(told: Callable[..., Story]) -> None:

@@ -40,7 +40,9 @@ class Exposition:
         self.lasted = Histogram(
             "trimtab_rollout_duration_seconds", "From detection to the end, initialisation apart.", canary, registry=one, buckets=LASTING
         )
-        self.checks = Counter("trimtab_checks", "Checks by what the judge said.", [*canary, "verdict"], registry=one)
+        self.checks = Counter(
+            "trimtab_checks", "Checks by what came of them: pass, fail, inconclusive, no-data.", [*canary, "verdict"], registry=one
+        )
         self.passes = Histogram("trimtab_pass_duration_seconds", "Looking at one Canary.", registry=one)
         self.queue = Gauge("trimtab_queue_length", "Canaries that a look is planned for.", registry=one)
         self.behind = Gauge("trimtab_status_behind", "Canaries whose status or answers could not be written.", registry=one)
@@ -60,9 +62,8 @@ class Exposition:
         if policy is None:
             return
         target, namespace = policy.target.name, state.key.namespace
-        if before is not None and state.evidence.checks > before.evidence.checks:
-            verdict = "fail" if state.evidence.failed_checks > before.evidence.failed_checks else "pass"
-            self.checks.labels(state.key.name, namespace, verdict).inc()
+        if decision.check is not None:
+            self.checks.labels(state.key.name, namespace, decision.check).inc()
             self.duration.labels(target, namespace).observe(took.total_seconds())
         self.count_ending(before, state)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
 from trimtab.model.rollout import CanaryState
+from trimtab.model.verdict import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,5 @@ class Decision:
     """None: nothing to do until something changes. A time that has passed: look again at once."""
     counted: tuple[Counted, ...] = ()
     """What the evidence in `state` was made of since the state before; kept beside the record."""
+    check: Judgement | None = None
+    """What came of the check that this decision was made after; None where there was none."""

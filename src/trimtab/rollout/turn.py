@@ -19,7 +19,7 @@ from trimtab.model.policy import Hook, HookType, Policy
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import Answer, Ask, CanaryState, Gate, Held, Leaving, Outcome, Pause, Phase, Rollout
 from trimtab.model.tellings import Telling, TellingKind
-from trimtab.model.verdict import Evidence, Result, Verdict
+from trimtab.model.verdict import Evidence, Judgement, Result, Verdict
 from trimtab.rollout.questions import next_glance
 from trimtab.rollout.reasons import Alarm, Message, Names
 
@@ -230,7 +230,16 @@ class Turn:
             self.look(max(glance, self.now if self.facts.asked not in (Ask.NOTHING, Ask.SCRAPES) else self.now + SOON))
         if self.state != self.before:
             self.state = replace(self.state, serial=self.before.serial + 1)
-        return Decision(self.state, tuple(self.entries), min(self.wakes, default=None), self.counted())
+        return Decision(self.state, tuple(self.entries), min(self.wakes, default=None), self.counted(), self.check())
+
+    def check(self) -> Judgement | None:
+        """The judge's word, unless a canary that is not ready has failed the check; None between two checks."""
+        said, run = self.verdict, self.state.rollout
+        if said is None or said.evidence.checks == self.before.evidence.checks:
+            return None
+        if said.judgement is Judgement.PASS and self.state.evidence.failed_checks > said.evidence.failed_checks:
+            return Judgement.FAIL if run is not None and run.outcome is not None else Judgement.INCONCLUSIVE
+        return said.judgement
 
     def counted(self) -> tuple[Counted, ...]:
         """What the evidence was made of, unless this decision leaves it where it was."""
