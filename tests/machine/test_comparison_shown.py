@@ -10,7 +10,7 @@ import pytest
 from machine.test_comparison import MINUTE, PAST, RULES, Requests
 from trimtab.adapters.kubernetes import rollouts
 from trimtab.documents.trimtab import ConfigRollout
-from trimtab.faces.cli.tables import show_text, status_text
+from trimtab.faces.cli.stories import show_text, status_text
 from trimtab.faces.views import show_view, status_view
 from trimtab.model.policy import Analysis
 from trimtab.model.rollout import Outcome

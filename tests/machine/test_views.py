@@ -1,6 +1,6 @@
 """What a person reads about a rollout."""
 
-from trimtab.faces.cli.tables import check_words
+from trimtab.faces.cli.stories import check_words
 from trimtab.faces.views import check_view
 from trimtab.model.policy import MetricKind
 from trimtab.model.verdict import Reading, Result

@@ -118,8 +118,9 @@ def doubt_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -
 
 def one_pod_odds(decision: JudgeDecision, row: MetricReading, rules: JudgeRules) -> str:
     """Why it is held although the odds are high."""
+    surely = "deviates" if decision.odds[2] <= 0 else "may deviate"
     return (
-        f"One pod deviates: odds {ratio(decision.odds[0])} that the canary is worse, but {ratio(decision.odds[2])} without that pod. "
+        f"One pod {surely}: odds {ratio(decision.odds[0])} that the canary is worse, but {ratio(decision.odds[2])} without that pod. "
         f"A bad node looks like this; a bad configuration shows in the other pods as well."
     )
 
@@ -183,6 +184,8 @@ def row_of(row: MetricReading, rules: JudgeRules) -> tuple[str, ...]:
     first = (row.metric + (" *" if row.implicated else ""), counts(row.canary), counts(row.primary))
     if row.breach is not None:
         return (*first, "-", f"breach {ratio(row.breach[0])}", f"primary's {ratio(row.breach[1])}", "-", "-", "-")
+    if not row.canary.total + row.primary.total:
+        return (*first, *("-" for _ in COLUMNS[len(first) :]))
     good = f"{ratio(row.refuted)} of {rules.promote_odds:g}" if row.role is Role.GATE else "-"
     seen = bool(row.canary.total)
     return (

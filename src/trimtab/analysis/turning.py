@@ -3,21 +3,24 @@
 Figures are those of the decision; nothing is computed anew.
 """
 
+from collections.abc import Sequence
 from math import log
 
 from trimtab.analysis.explain import change, number, percent, ratio
 from trimtab.analysis.series import drawn, moments
-from trimtab.model.evidence import JudgeEvidence
+from trimtab.model.evidence import JudgeEvidence, PodGroup
 from trimtab.model.judging import JudgeRules, Role
+from trimtab.model.names import some
 from trimtab.model.ruling import JudgeDecision, MetricReading, Reason, Ruling
 from trimtab.model.spans import spoken
 
 BARS = ("worse at all", "beyond tolerance", "without any pod")
 
 
-def tipped(decision: JudgeDecision, rules: JudgeRules) -> tuple[str, ...]:
-    """A line for each thing that decided it; none where nothing has yet."""
-    return tuple(line for line in (carried(decision), nearest_bar(decision, rules), loudest(decision), *bursts(decision)) if line)
+def tipped(decision: JudgeDecision, rules: JudgeRules, evidence: JudgeEvidence | None = None) -> tuple[str, ...]:
+    """A line for each thing that decided it; none where nothing has yet. `evidence` has the names of pods."""
+    pods = loudest(decision, rules, evidence.groups if evidence is not None else ())
+    return tuple(line for line in (carried(decision), nearest_bar(decision, rules), pods, *bursts(decision)) if line)
 
 
 def carried(decision: JudgeDecision) -> str:
@@ -39,12 +42,13 @@ def nearest_bar(decision: JudgeDecision, rules: JudgeRules) -> str:
     return f"what a rollback lacks most: {said}" if decision.reason in (Reason.DOUBT, Reason.ONE_POD) else ""
 
 
-def loudest(decision: JudgeDecision) -> str:
+def loudest(decision: JudgeDecision, rules: JudgeRules, dealt: Sequence[PodGroup]) -> str:
     """The pods whose absence lowers the odds most, where one of them decided it."""
     groups = {row.loudest_group for row in decision.readings if row.implicated and row.loudest_group is not None}
     if decision.reason is not Reason.ONE_POD or not groups:
         return ""
-    return f"the canary pods of group {', '.join(map(str, sorted(groups)))} speak most against it"
+    names = sorted(each.pod for each in dealt if each.canary and each.group % rules.constants.left_out_groups in groups)
+    return f"most of it comes from {some(names, 4)}" if names else ""
 
 
 def bursts(decision: JudgeDecision) -> tuple[str, ...]:

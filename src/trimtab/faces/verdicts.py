@@ -13,7 +13,7 @@ from trimtab.analysis.replay import Replay
 from trimtab.analysis.series import moments
 from trimtab.model.evidence import Moment
 from trimtab.model.judging import JudgeRules, Role
-from trimtab.model.ruling import Counts, JudgeDecision, MetricReading
+from trimtab.model.ruling import Counts, JudgeDecision, MetricReading, Ruling
 from trimtab.model.verdict import Evidence
 
 MOST = log(explain.MANY)
@@ -117,6 +117,7 @@ class VerdictView(Part, frozen=True, kw_only=True):
     """The same as people read it: a row for each kind of odds."""
     tipped: tuple[str, ...]
     would_change: str
+    """Empty where nothing can any more, because the attempt has ended."""
     noise: tuple[str, ...]
     missing: tuple[str, ...]
     inputs: str
@@ -159,8 +160,8 @@ def replay_view(found: Replay) -> ReplayView:
     )
 
 
-def verdict_view(evidence: Evidence, rules: JudgeRules | None) -> VerdictView | None:
-    """The newest word; None where canary and primary are not compared, or nothing was said yet."""
+def verdict_view(evidence: Evidence, rules: JudgeRules | None, *, over: bool = False) -> VerdictView | None:
+    """The newest word; None where canary and primary are not compared, or nothing was said yet. `over`: the attempt is at its end."""
     said = evidence.ruling
     if said is None or rules is None:
         return None
@@ -185,9 +186,9 @@ def verdict_view(evidence: Evidence, rules: JudgeRules | None) -> VerdictView | 
         bursts=burst_views(said),
         series=tuple(map(moment_view, moments(evidence.compared))) if evidence.compared is not None else (),
         drawn=turning.grown(evidence.compared, rules),
-        tipped=turning.tipped(said, rules),
-        would_change=turning.alters(said, rules),
-        noise=tuple(turning.noise(row) for row in said.readings if row.breach is None),
+        tipped=turning.tipped(said, rules, evidence.compared),
+        would_change="" if over and said.ruling is not Ruling.ROLLBACK else turning.alters(said, rules),
+        noise=tuple(turning.noise(row) for row in said.readings if row.breach is None and row.canary.total + row.primary.total),
         missing=evidence.missing,
         inputs=said.inputs,
     )

@@ -172,7 +172,7 @@ def rollout_view(state: CanaryState, run: Rollout) -> RolloutView:
         failed_checks=state.evidence.failed_checks,
         threshold=run.policy.analysis.threshold,
         checks=tuple(check_view(result) for result in state.evidence.results),
-        compared=verdict_view(state.evidence, run.policy.analysis.judge),
+        compared=verdict_view(state.evidence, run.policy.analysis.judge, over=ended),
         gate=None if ended else gate_view(state, run),
         paused_by=run.paused.actor if run.paused is not None else "",
         watch=watch_view(run),

@@ -5,7 +5,7 @@ from math import isfinite
 
 
 def spoken(time: float | timedelta) -> str:
-    """`0.4 s`, `45 s`, `4 min 30 s`, `25 min`, `2 h 5 min`, `30 h`, `5 days`; of an infinite time that there is not as much. `time` is in seconds."""
+    """`0.4 s`, `45 s`, `4 min 30 s`, `25 min`, `2 h 5 min`, `30 h`, `5 days`; an infinite one in words. `time` is in seconds."""
     seconds = time.total_seconds() if isinstance(time, timedelta) else time
     if not isfinite(seconds):
         return "more time than there is"

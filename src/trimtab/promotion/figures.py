@@ -43,7 +43,7 @@ def reasons(checks: Evidence, rules: JudgeRules | None) -> tuple[str, ...]:
     if rules is None or checks.ruling is None:
         return ()
     odds = (f"odds that it is {name}, scrape by scrape: {signs} {said}" for name, signs, said in grown(checks.compared, rules))
-    return (*tipped(checks.ruling, rules), *odds, f"what would change it: {alters(checks.ruling, rules)}")
+    return (*tipped(checks.ruling, rules, checks.compared), *odds, f"what would change it: {alters(checks.ruling, rules)}")
 
 
 def sums_of(scrapes: Sequence[Scrape], rules: JudgeRules | None) -> Iterator[Sum]:

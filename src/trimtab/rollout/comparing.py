@@ -126,12 +126,18 @@ def passes(turn: Turn) -> None:
 
 def tell(turn: Turn, ruling: JudgeDecision) -> None:
     """What is new is in the journal; people hear what keeps it waiting."""
-    if not is_news(turn, ruling):
+    if not is_news(turn, ruling) or concludes(turn, ruling):
         return
     message = rulings.news(turn.names, ruling, turn.state.evidence)
     turn.note(message)
     if ruling.ruling in rulings.SPOKEN:
         turn.announce(message)
+
+
+def concludes(turn: Turn, ruling: JudgeDecision) -> bool:
+    """Does something follow from it in this pass that is told with the same figures?"""
+    kept = ruling.ending is Ending.STOP and only_canary_serves(turn)
+    return ruling.ending is not None and counts(turn, ruling) and not kept
 
 
 def is_news(turn: Turn, ruling: JudgeDecision) -> bool:

@@ -6,7 +6,8 @@ from math import log
 from trimtab.analysis.explain import ratio
 from trimtab.analysis.replay import replayed
 from trimtab.errors import InputError
-from trimtab.faces.cli.tables import aligned, clock, wrapped
+from trimtab.faces.cli.stories import wrapped
+from trimtab.faces.cli.tables import aligned, clock
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE
 from trimtab.faces.verdicts import PointView, ReplayView, replay_view
 from trimtab.model.counted import Counted

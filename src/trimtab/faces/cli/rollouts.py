@@ -1,7 +1,6 @@
 """`status`, `history`, `show`, `watch`: what runs on one machine or in a cluster, as recorded. Loaded by `main` when called."""
 
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,14 +9,14 @@ import click
 import msgspec
 
 from trimtab.errors import InputError
-from trimtab.faces.cli import replays, tables
+from trimtab.faces.cli import replays, stories, tables
 from trimtab.faces.cli.options import canaries, canary_argument, duration, output_option
 from trimtab.faces.cli.options import show_json as show_json
 from trimtab.faces.cli.places import Asked, Place, at_place, in_repository, place_options
+from trimtab.faces.cli.screen import Screen, columns
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
 from trimtab.faces.verdicts import ReplayView
 from trimtab.faces.views import show_view, status_view
-from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState, Outcome
@@ -63,7 +62,7 @@ def status_command(canary: str | None, asked: Asked, output: str) -> None:
         elif not views:
             click.echo("no Canary was seen here yet")
         else:
-            click.echo(tables.status_text(views[0]) if len(views) == 1 else tables.status_table(views))
+            click.echo(stories.status_text(views[0], columns()) if len(views) == 1 else tables.status_table(views))
 
     at_place(asked, work)
 
@@ -142,7 +141,7 @@ def show_command(rollout: int | None, canary: str | None, replay: bool, asked: A
         if output == "json":
             show_json(msgspec.structs.replace(view, replay=again))
         else:
-            click.echo("\n\n".join([tables.show_text(view), *([replays.replay_text(again)] if again is not None else [])]))
+            click.echo("\n\n".join([stories.show_text(view, columns()), *([replays.replay_text(again)] if again is not None else [])]))
         return replays.exit_code(again) if again is not None else DONE
 
     sys.exit(at_place(asked, work))
@@ -247,53 +246,3 @@ def about(revision: Revision, content: str) -> bool:
     """Is this the revision that is meant, or does it read what is meant?"""
     marks = (mark for ref in revision.configs for mark in (ref.digest, ref.digest.rpartition(":")[2], ref.checksum))
     return any(mark.startswith(content) for mark in (revision.id, *marks))
-
-
-def newer(entries: Sequence[Entry], last: Entry | None) -> Sequence[Entry]:
-    """What came after `last`; only the newest where nothing was shown yet.
-
-    Old entries go while somebody watches (R4), so how many there are tells nothing.
-    """
-    if last is None:
-        return entries[-1:]
-    for index in range(len(entries) - 1, -1, -1):
-        if entries[index] == last:
-            return entries[index + 1 :]
-    return [entry for entry in entries if entry.at > last.at]
-
-
-class Screen:
-    """A live screen on a terminal, else plain lines; JSON lines with `-o json`."""
-
-    def __init__(self, key: CanaryKey, output: str) -> None:
-        self.key, self.output = key, output
-        self.last: Entry | None = None
-        self.live = None
-        self.before = ""
-        if output == "text" and sys.stdout.isatty():
-            from rich.live import Live
-
-            self.live = Live(refresh_per_second=4)
-            self.live.start()
-
-    def show(self, state: CanaryState, entries: Sequence[Entry]) -> None:
-        """What is new."""
-        if self.live is not None:
-            from rich.text import Text
-
-            newest = "\n".join(f"  {entry.at.astimezone():%H:%M:%S}  {entry.text}" for entry in entries[-8:])
-            self.live.update(Text(f"{tables.status_text(status_view(state))}\n\n{newest}\n"))
-        elif self.output == "json":
-            text = json.dumps(msgspec.to_builtins(status_view(state)), ensure_ascii=False)
-            if text != self.before:
-                click.echo(text)
-            self.before = text
-        else:
-            for entry in newer(entries, self.last):
-                click.echo(f"{entry.at.astimezone():%H:%M:%S}  {self.key}  {entry.phase}  {entry.text}")
-                self.last = entry
-
-    def close(self) -> None:
-        """Leaves the last picture on the terminal."""
-        if self.live is not None:
-            self.live.stop()
