@@ -22,7 +22,7 @@ from trimtab.adapters.local.dataplane import Backend, CopyName, Endpoint
 from trimtab.adapters.local.node import Node, Surroundings
 from trimtab.adapters.local.pods import Pod
 from trimtab.adapters.local.workloads import LocalWorkloads
-from trimtab.errors import Conflict, Unavailable
+from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.model.content import Content
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
@@ -387,18 +387,32 @@ async def test_pods_stay_when_the_node_is_left(tmp_path: Path) -> None:
         assert machine.copy().available == 1
 
 
-async def test_a_pod_half_written_or_not_understood_is_removed_with_its_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("record", ["{}", '{"format": 2}', "not JSON", None])
+async def test_a_pod_whose_record_is_another_versions_goes_on_serving_until_it_is_asked_to_stop(tmp_path: Path, record: str | None) -> None:
     async with machine_in(tmp_path, keep=True) as machine:
         await machine.want(ONE)
         await machine.settled(ONE)
-        folder = machine.pods()[0].folder
-    (folder / "pod.json").write_text("{}")
-    draft = folder.with_name(".web-primary-draft")
-    draft.mkdir()
+        folder, pid = machine.pods()[0].folder, pid_of(machine.pods()[0])
+    (folder / "pod.json").unlink() if record is None else (folder / "pod.json").write_text(record)
+    with pytest.raises(InputError, match=r"the record of a pod, .*pod\.json, .*`trimtab down`"):
+        async with machine_in(tmp_path):
+            pass
+    assert pid in process.session(folder / "c-web")
+
+    said: list[str] = []
+    assert podfolder.stop_unreadable(machine.state, said.append) == 1 and str(folder) in said[0]
     async with machine_in(tmp_path) as machine:
         assert machine.pods() == []
         await machine.until(lambda: not list(process.session(folder / "c-web")))
     assert not folder.exists()
+
+
+async def test_a_pod_that_was_half_written_or_half_removed_is_removed_and_that_is_said(tmp_path: Path) -> None:
+    async with machine_in(tmp_path) as machine:
+        draft = podfolder.folder_of(machine.state, KEY, "r", ".web-primary-draft")
+    draft.mkdir(parents=True)
+    async with machine_in(tmp_path) as machine:
+        assert [str(draft) in text for text in machine.said] == [True]
     assert not draft.exists()
 
 

@@ -28,6 +28,7 @@ from trimtab.adapters.local.envoy_process import find_program
 from trimtab.adapters.local.envoy_router import EnvoyRouter
 from trimtab.adapters.local.folder import StateFolder, digest_key, locked, open_folder
 from trimtab.adapters.local.node import Node, Surroundings
+from trimtab.adapters.local.podfolder import stop_unreadable
 from trimtab.adapters.local.store import Store
 from trimtab.adapters.local.workloads import LocalWorkloads
 from trimtab.adapters.metrics.envoy import EnvoyCounters
@@ -136,11 +137,11 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
         stack.push_async_callback(store.close)
         await store.keys()  # a database that will not do is found out before anything runs
         envoy = Envoy(folder.path / "envoy", session, partial(find_program, os.environ))
-        await envoy.start()
         around = Surroundings(
             EnvoyDataPlane(envoy), session, clock, sources.contents, partial(service_variables, envoy), options.images or {}, report
         )
         node = Node(folder.path, around)
+        await envoy.start()
         counters = EnvoyCounters(session, envoy.admin_address, clock, folder.path / "metrics")
         read_secret = partial(secret_of, sources)
         teller = HttpTeller(session, clock, read_secret, Everywhere(event_webhook=options.event_webhook))
@@ -175,8 +176,9 @@ async def stop_leftovers(folder: Path, report: Callable[[str], None]) -> int:
                 return ()
 
             around = Surroundings(EnvoyDataPlane(envoy), session, SystemClock(), no_contents, partial(service_variables, envoy), {}, report)
+            strangers = stop_unreadable(state.path, report)
             node = Node(state.path, around)
-            count = sum(len(copies.pods) for copies in node.copies.values())
+            count = strangers + sum(len(copies.pods) for copies in node.copies.values())
             async with asyncio.TaskGroup() as group:
                 running = group.create_task(node.run())
                 await node.stop_all()

@@ -38,7 +38,10 @@ class Surroundings:
 
 @dataclass
 class Node:
-    """Every pod on this machine. `run` keeps them; without it nothing moves. InputError where the system is not Linux (L1)."""
+    """Every pod on this machine. `run` keeps them; without it nothing moves.
+
+    InputError where the system is not Linux (L1), or a pod is another version's.
+    """
 
     state: Path
     around: Surroundings
@@ -52,7 +55,7 @@ class Node:
     def __post_init__(self) -> None:
         if not sys.platform.startswith("linux"):
             raise InputError(f"pods as processes need Linux: they are found again through /proc and pidfd. This is {sys.platform}")
-        for record, folder in read_all(self.state):
+        for record, folder in read_all(self.state, self.around.report):
             self.copy(record.key, record.copy).adopt(record, folder)
 
     def copy(self, key: CanaryKey, name: CopyName) -> CopySet:

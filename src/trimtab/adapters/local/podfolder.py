@@ -8,7 +8,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from trimtab.adapters.local import process
 from trimtab.adapters.local.dataplane import CopyName
 from trimtab.adapters.local.envoy_ports import free
 from trimtab.adapters.local.podspec import Plan
-from trimtab.errors import Unavailable
+from trimtab.errors import InputError, Unavailable
 from trimtab.model.names import CanaryKey
 
 ROOM = 64 * 1024 * 1024
@@ -28,6 +28,8 @@ FIRST_PORT, LAST_PORT = 30_000, 32_767
 """Ports of pods: above those of Services, below those that the system gives to outgoing connections."""
 LOGS = 40
 """How many logs of pods that are gone are kept."""
+FORMAT = 1
+"""Of the record: one more with each change that an older or newer Trimtab could not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class PodRecord:
     """Local ports by container port."""
     plan: Plan
     created: datetime
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is read of a record before anything else."""
+
+    format: int = FORMAT
 
 
 def folder_of(state: Path, key: CanaryKey, revision: str, name: str) -> Path:
@@ -104,24 +114,66 @@ def write(path: Path, content: bytes, mode: int) -> None:
         file.write(content)
 
 
-def read_all(state: Path) -> Iterator[tuple[PodRecord, Path]]:
-    """Every pod there is. Half-written ones, left by a crash, are removed; so are those that cannot be read, with their processes."""
-    for folder in sorted((state / "revisions").glob("*/*/*")):
-        record = None
-        if not folder.name.startswith("."):
-            with contextlib.suppress(OSError, msgspec.DecodeError):
-                record = msgspec.json.decode((folder / "pod.json").read_bytes(), type=PodRecord)
-        if record is None:
-            for container in folder.glob("c-*"):
-                process.kill(list(process.session(container)))
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        yield record, folder
+def read_all(state: Path, report: Callable[[str], None]) -> Iterator[tuple[PodRecord, Path]]:
+    """Every pod there is. Half-written ones, left by a crash, are removed. InputError for one that another version of Trimtab wrote."""
+    for folder in pods_in(state):
+        if folder.name.startswith("."):
+            report(f"{folder} is half of a pod, left when Trimtab was ended in the middle; it is removed")
+            discard(folder)
+        else:
+            yield read(folder), folder
+
+
+def stop_unreadable(state: Path, report: Callable[[str], None]) -> int:
+    """Kills the processes of pods whose record cannot be read, and removes them; how many they were."""
+    count = 0
+    for folder in pods_in(state):
+        try:
+            if not folder.name.startswith("."):
+                read(folder)
+        except InputError as problem:
+            report(f"{problem}. Its processes are killed, and it is removed")
+            discard(folder)
+            count += 1
+    return count
+
+
+def pods_in(state: Path) -> list[Path]:
+    """Their folders, those that are half-written included."""
+    return sorted((state / "revisions").glob("*/*/*"))
+
+
+def read(folder: Path) -> PodRecord:
+    """A pod's record. InputError where it says what this version does not understand: its processes may serve people."""
+    file = folder / "pod.json"
+    advice = "Start the version of Trimtab that wrote it, or stop what runs with `trimtab down`"
+    try:
+        text = file.read_bytes()
+        written = msgspec.json.decode(text, type=Written)
+        if written.format == FORMAT:
+            return msgspec.json.decode(text, type=PodRecord)
+    except OSError as error:
+        raise InputError(f"the record of a pod, {file}, cannot be read: {error.strerror}. {advice}") from None
+    except msgspec.DecodeError as error:
+        raise InputError(f"the record of a pod, {file}, cannot be read: {error}. {advice}") from None
+    raise InputError(f"the record of a pod, {file}, has format {written.format}; this version of Trimtab reads {FORMAT}. {advice}")
+
+
+def discard(folder: Path) -> None:
+    """Kills what a pod started, and removes it."""
+    for container in folder.glob("c-*"):
+        process.kill(list(process.session(container)))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove(state: Path, folder: Path) -> None:
     """Removes a pod, and its revision's folder when it was the last one. Its logs stay until there are too many."""
-    shutil.rmtree(folder, ignore_errors=True)
+    gone = folder.with_name(f".{folder.name}")
+    # Half of it must not be taken for a pod.
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    for left in (gone, folder):
+        shutil.rmtree(left, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
         folder.parent.parent.rmdir()
