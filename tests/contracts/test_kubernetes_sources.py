@@ -19,14 +19,17 @@ from trimtab.adapters.kubernetes.mirror import Mirror
 from trimtab.adapters.kubernetes.rollouts import rollout_object
 from trimtab.adapters.kubernetes.settings import Settings
 from trimtab.adapters.kubernetes.sources import ClusterSources
+from trimtab.adapters.notify.alerts import wanted
 from trimtab.config.digest import DigestKey
 from trimtab.errors import InputError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget, Provider
 from trimtab.model.rollout import CanaryState, Rollout, RolloutKind
+from trimtab.model.tellings import Telling, TellingKind
 from trimtab.wiring.cluster import MIRRORED
 
 KEY = CanaryKey("shop", "app")
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
 OWN = Settings(no_cross_namespace_refs=True)
 Raw = dict[str, Any]
 
@@ -142,3 +145,15 @@ async def test_a_metric_server_without_credentials_is_pinned_whole() -> None:
     put(dict(cluster.mirrors), METRIC_TEMPLATE, companions[METRIC_TEMPLATE], "tools", "3")
     _, provider, _ = await recorded(made)
     assert (provider.address, provider.document) == ("http://metrics:9090", "")
+
+
+async def test_quirk_10_alerts_without_a_severity_are_sent_unless_flaggers_way_is_wanted() -> None:
+    for quirks, severity in ((frozenset[int](), "info"), (frozenset({10}), "never")):
+        made, mirrors = sources(Settings(quirks=quirks))
+        provider = {"type": "slack", "address": "http://chat"}
+        put(mirrors, ALERT_PROVIDER, {"metadata": {"name": "chat"}, "spec": provider})
+        analysis = {"interval": "10s", "threshold": 2, "iterations": 3, "alerts": [{"name": "all", "providerRef": {"name": "chat"}}]}
+        put(mirrors, CANARY, canary(analysis=analysis), version="2")
+        policy = (await made.read(KEY)).policy
+        assert policy is not None and [alert.severity for alert in policy.alerts] == [severity]
+        assert wanted(policy.alerts[0], Telling("1", TellingKind.ALERT, NOW, "it failed", severity="error")) is (severity == "info")

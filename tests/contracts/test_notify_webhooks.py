@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,6 +75,12 @@ async def test_hook_1_rollback_hooks_are_asked_in_order_up_to_the_first_open_one
     answers = await webhooks.ask(CALL, [hook(f"{there.address}/{path}", HookType.ROLLBACK) for path in ("quiet", "back", "never")])
     assert there.paths() == ["POST /quiet", "POST /back"]
     assert [answer.open for answer in answers] == [False, True]
+
+
+async def test_quirk_18_flaggers_way_can_be_had(there: Receiver, webhooks: Webhooks) -> None:
+    there.says("/", (200, ""), (202, ""), (204, ""), (299, ""))
+    answers = [await one(replace(webhooks, highest=202), there.address) for _ in range(4)]
+    assert [answer.open for answer in answers] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(("status", "is_open"), [(200, True), (202, True), (204, True), (300, False), (400, False), (404, False)])

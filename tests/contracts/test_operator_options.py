@@ -1,5 +1,8 @@
 """What `trimtab operator` makes of its flags and of the environment (flagger.md 9.1)."""
 
+import click
+import pytest
+
 from trimtab.faces.cli.operator import operator_command, options_of
 from trimtab.wiring.cluster import Chat, OperatorOptions
 
@@ -37,3 +40,10 @@ def test_the_line_of_flagger_with_every_flag_is_taken() -> None:
     )
     options = made(*line.split())
     assert (options.elect, options.settings.home, options.settings.cluster_name) == (True, "flagger-system", "blue")
+
+
+def test_of_flaggers_quirks_only_those_can_be_had_that_there_are() -> None:
+    assert made("-flagger-quirks=10, 18").settings.quirks == {10, 18}
+    assert made().settings.quirks == set()
+    with pytest.raises(click.BadParameter, match="write 10, 18 or both"):
+        made("-flagger-quirks=10,12")

@@ -186,6 +186,18 @@ def test_quirk_23_a_newer_change_sends_traffic_back_at_once_and_is_not_asked_for
     assert outcome(story) is Outcome.PROMOTED and len(story.memory.hooks.calls) == calls
 
 
+def test_quirk_23_a_newer_change_is_asked_for_again_where_the_policy_wants_it(told: Tell) -> None:
+    story = told(hooks=(Hook("gate", HookType.CONFIRM_ROLLOUT, "http://hook"),), ask_again=True)
+    mid_run(story, 40)
+    story.memory.hooks.closed["gate"] = "not now"
+    story.memory.world.edit(color="green")
+    story.until_phase(Phase.WAITING)
+    assert story.weights()[-1] == 0 and story.memory.world.copy("canary").total == 0
+    story.memory.hooks.closed.clear()
+    story.until_settled()
+    assert outcome(story) is Outcome.PROMOTED
+
+
 def test_quirk_28_a_change_that_refers_to_what_does_not_exist_is_told_once_and_scales_nothing_up(told: Tell) -> None:
     story = told()
     problem = 'GetTargetConfigs failed: configmap new.test get query error: configmaps "new" not found'

@@ -56,6 +56,8 @@ class Companions:
     policies: Mapping[Name, RolloutPolicy] = field(default_factory=dict)
     schemas: Mapping[tuple[str, str, str], str] | None = None
     """JSON Schemas by namespace, ConfigMap and key; None where ConfigMaps are not known, and schemas in them are left out."""
+    unrated: str = "info"
+    """The severity of alerts that name none; `never` is Flagger's (QUIRK-10)."""
 
 
 def translate(canary: Canary, companions: Companions, minimum_interval: timedelta = MINIMUM_INTERVAL) -> Policy:
@@ -93,9 +95,10 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         analysis=compared(limits, spec, extra, namespace),
         content=content(canary, extra, companions, namespace),
         hooks=tuple(hook(found) for found in analysis.webhooks),
-        alerts=tuple(alert(found, companions.alerts, namespace) for found in analysis.alerts),
+        alerts=tuple(alert(found, companions, namespace) for found in analysis.alerts),
         approvals=frozenset(HookType(name) for name in gates.approvals) if gates else frozenset(),
         gate_deadline=parse_duration(gates.deadline) if gates and gates.deadline else None,
+        ask_again=bool(gates and gates.ask_again),
         on_newer=OnNewer(extra.on_newer_change),
         keep=extra.keep_revisions,
         history=extra.history,
@@ -251,11 +254,11 @@ def hook(written: CanaryWebhook) -> Hook:
     )
 
 
-def alert(written: CanaryAlert, providers: Mapping[Name, AlertProvider], namespace: str) -> AlertTarget:
-    """Where an alert goes; without a severity everything is sent (QUIRK-10)."""
+def alert(written: CanaryAlert, companions: Companions, namespace: str) -> AlertTarget:
+    """Where an alert goes; without a severity everything is sent, unless Flagger's way is wanted (QUIRK-10)."""
     where = of(written.provider_ref, namespace)
-    severity = written.severity or "info"
-    found = providers.get(where)
+    severity = written.severity or companions.unrated
+    found = companions.alerts.get(where)
     if found is None:
         return AlertTarget(written.name, severity, problem=f'alertprovider.flagger.app "{where[1]}" not found in {where[0]}')
     spec = found.spec

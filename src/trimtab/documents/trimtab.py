@@ -54,6 +54,15 @@ class Gates(Fields, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    ask_again: Annotated[
+        bool,
+        Meta(
+            description=(
+                "true: confirm-rollout is asked again when a newer change takes the place of a rollout that is under way. "
+                "Without it only the first is asked for, as in Flagger."
+            )
+        ),
+    ] = False
 
 
 class Limits(Fields, frozen=True, kw_only=True):

@@ -36,8 +36,8 @@ def chain(state: CanaryState) -> tuple[Ask, ...]:
     if run is None:
         return ()
     if run.began is None:
-        # A run that a newer change restarts is not asked for again (QUIRK-23).
-        asked = guarded(run, HookType.CONFIRM_ROLLOUT) and state.phase is not Phase.PROGRESSING
+        # A run that a newer change restarts is not asked for again (QUIRK-23), unless the policy wants it.
+        asked = guarded(run, HookType.CONFIRM_ROLLOUT) and (run.policy.ask_again or state.phase is not Phase.PROGRESSING)
         return (Ask.CONFIRM_ROLLOUT,) if asked else ()
     if state.phase not in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
         return ()

@@ -40,6 +40,7 @@ def any_policy(chance: random.Random) -> tuple[Policy, Capabilities]:
         "approvals": frozenset({HookType.CONFIRM_PROMOTION}) if chance.random() < 0.15 else frozenset(),
         "gate_deadline": timedelta(minutes=5) if chance.random() < 0.3 else None,
         "skip_analysis": chance.random() < 0.1,
+        "ask_again": chance.random() < 0.3,
     }
     able = Capabilities() if chance.random() < 0.85 or "match" in strategy else Capabilities(weights=False, match=False, mirror=False)
     return policy_with(rules), able

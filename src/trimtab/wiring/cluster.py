@@ -48,7 +48,7 @@ from trimtab.adapters.kubernetes.vouching import Vouching
 from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
 from trimtab.adapters.metrics.measure import MetricSources
 from trimtab.adapters.notify.teller import Everywhere, HttpTeller
-from trimtab.adapters.notify.webhooks import Webhooks
+from trimtab.adapters.notify.webhooks import FLAGGERS_HIGHEST, HIGHEST, Webhooks
 from trimtab.adapters.outgoing import outgoing_session
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget
@@ -185,10 +185,12 @@ def ports(
         AlertTarget(f"global {chat.type}", "info", chat.type, chat.address, chat.channel, chat.username, chat.proxy)
         for chat in options.chats
     )
+    highest = FLAGGERS_HIGHEST if 18 in settings.quirks else HIGHEST
     everywhere = Everywhere(
         Events(cluster.client, cluster).record, options.event_webhook, alerts, settings.cluster_name,
         partial(alert_now, companions),
         {target: {"token": chat.token.encode()} for target, chat in zip(alerts, options.chats, strict=True) if chat.token},
+        highest,
     )  # fmt: skip
     teller = HttpTeller(session, clock, read_secret, everywhere)
     cluster.forgetters.append(teller.forget)
@@ -198,7 +200,7 @@ def ports(
     )  # fmt: skip
     adoption = Adoption(cluster, sources, configs, router.capabilities, clock, router.routed)
     store = ClusterStore(cluster, adoption.adopt, configs.checksum, clock, Vouching(cluster.client))
-    outside = Outside(sources, workloads, router, metrics, Webhooks(session, clock), teller, store, clock)
+    outside = Outside(sources, workloads, router, metrics, Webhooks(session, clock, highest=highest), teller, store, clock)
     return store, outside, (teller, follower)
 
 

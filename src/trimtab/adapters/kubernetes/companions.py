@@ -57,6 +57,7 @@ def companions_of(cluster: Cluster) -> Companions:
         Documents(cluster, METRIC_TEMPLATE, MetricTemplate),
         Documents(cluster, ALERT_PROVIDER, AlertProvider),
         Documents(cluster, ROLLOUT_POLICY, RolloutPolicy),
+        unrated="never" if 10 in cluster.settings.quirks else "info",
     )
 
 

@@ -29,6 +29,8 @@ class Settings:
     cluster_name: str = ""
     """Shown in alerts."""
     no_cross_namespace_refs: bool = False
+    quirks: frozenset[int] = frozenset()
+    """Of Flagger's quirks those that are wanted: 10 (alerts without a severity are not sent), 18 (above 202 a webhook fails)."""
     minimum_interval: timedelta = timedelta(seconds=10)
     """What a shorter `spec.analysis.interval` is raised to."""
     home: str = ""

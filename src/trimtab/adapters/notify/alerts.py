@@ -7,7 +7,8 @@ from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget, Policy
 from trimtab.model.tellings import Telling
 
-RANK = {"info": 0, "warn": 1, "error": 2}
+RANK = {"info": 0, "warn": 1, "error": 2, "never": 3}
+"""`never` is the severity of a target that is sent nothing (QUIRK-10)."""
 PICTURE = "https://flagger.app/favicon.png"
 """In cards of Google Chat, as from Flagger."""
 Fields = list[tuple[str, str]]

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from trimtab.adapters.notify import alerts
-from trimtab.adapters.notify.webhooks import Reply, Webhooks, failed, judged, payload, printable, shown, start_of
+from trimtab.adapters.notify.webhooks import HIGHEST, Reply, Webhooks, failed, judged, payload, printable, shown, start_of
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import AlertTarget, Hook, HookType, Policy
@@ -113,6 +113,8 @@ class Everywhere:
     """Adds address and proxy of a chat whose policy does not hold them."""
     secrets: Mapping[AlertTarget, Mapping[str, bytes]] = field(default_factory=dict, repr=False)
     """Of those of `alerts` that need one: what a Secret would hold."""
+    highest: int = HIGHEST
+    """The highest status of a webhook that is a success."""
 
 
 @dataclass
@@ -220,7 +222,7 @@ class HttpTeller:
             "eventType": "Normal" if event.severity == "info" else "Warning",
             "timestamp": str(int(event.at.timestamp() * 1000)),
         }
-        webhooks, body = Webhooks(self.session, self.clock), payload(call, {**dict(hook.metadata), **own})
+        webhooks, body = Webhooks(self.session, self.clock, highest=self.everywhere.highest), payload(call, {**dict(hook.metadata), **own})
 
         async def attempt() -> Reply:
             try:
@@ -232,7 +234,7 @@ class HttpTeller:
 
     async def call(self, key: CanaryKey, telling: Telling, events: Sequence[Coming], before: Sequence[Coming]) -> str:
         """Hooks that are only told: in order, the first failure stops the rest; each answer is an event in its own place."""
-        webhooks = Webhooks(self.session, self.clock)
+        webhooks = Webhooks(self.session, self.clock, highest=self.everywhere.highest)
         for number, (hook, coming) in enumerate(zip(telling.hooks, events, strict=True)):
             await heard(before)
             answer = await webhooks.call(HookCall(key, telling.phase, telling.run), hook)

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -17,6 +17,8 @@ LONGEST = 256
 """Printable characters of an answer that are kept."""
 MOST_READ = 16 * LONGEST
 """Bytes of an answer that are read to find them."""
+HIGHEST, FLAGGERS_HIGHEST = 299, 202
+"""The highest status that is a success (QUIRK-18)."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 LONGEST_REST = 60.0
 """Seconds that a receiver may ask for before it is tried again; a pass of the loop waits for it."""
@@ -38,6 +40,8 @@ class Webhooks:
 
     session: aiohttp.ClientSession
     clock: Clock
+    highest: int = field(default=HIGHEST, kw_only=True)
+    """The highest status that is a success."""
 
     async def ask(self, call: HookCall, hooks: Sequence[Hook]) -> tuple[HookAnswer, ...]:
         """In order, up to the first closed one; for rollback hooks up to the first open one (HOOK-1)."""
@@ -50,7 +54,7 @@ class Webhooks:
         return tuple(answers)
 
     async def call(self, call: HookCall, hook: Hook) -> HookAnswer:
-        """One webhook, tried again as often as it says (HOOK-7). 2xx is yes (QUIRK-18)."""
+        """One webhook, tried again as often as it says (HOOK-7). 2xx is yes, unless Flagger's 202 is to be the highest (QUIRK-18)."""
         body = payload(call, dict(hook.metadata))
         reply = Reply(False)
         for count in range(hook.retries + 1):
@@ -75,9 +79,8 @@ class Webhooks:
                 hook.url, data=body, headers={"Content-Type": "application/json"}, ssl=not hook.skip_tls_verify,
                 timeout=aiohttp.ClientTimeout(total=deadline),
             ) as answer:  # fmt: skip
-                return judged(
-                    answer.status, printable((await start_of(answer)).decode(errors="replace")), answer.headers.get("Retry-After", "")
-                )
+                text = printable((await start_of(answer)).decode(errors="replace"))
+                return judged(answer.status, text, answer.headers.get("Retry-After", ""), self.highest)
         except (TimeoutError, aiohttp.ClientError, ValueError, OSError) as error:
             return failed(error, tried, deadline)
 
@@ -96,9 +99,9 @@ async def start_of(answer: aiohttp.ClientResponse) -> bytes:
     return found
 
 
-def judged(status: int, text: str, after: str) -> Reply:
+def judged(status: int, text: str, after: str, highest: int = HIGHEST) -> Reply:
     """What a status means (HOOK-5, HOOK-7): the body of a 5xx is lost when tries run out, as in Flagger."""
-    if 200 <= status < 300:
+    if 200 <= status <= highest:
         return Reply(True, text)
     if status == 429 or (status >= 500 and status != 501):
         rests = status in (429, 503) and after.isascii() and after.isdigit()

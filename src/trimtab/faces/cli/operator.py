@@ -72,6 +72,11 @@ def meaningless(command: F) -> F:
     is_flag=False,
 )
 @flag("no-cross-namespace-refs", "true: refuse references to other namespaces.", "false", type=click.BOOL, flag_value="true", is_flag=False)
+@flag(
+    "flagger-quirks",
+    "Quirks of Flagger's that are wanted: 10, alerts without severity are not sent; 18, webhooks that answer 203 to 299 fail; with commas.",
+    callback=lambda context, parameter, value: quirks(value),
+)
 @flag("cluster-name", "The name of the cluster, for alerts.")
 @flag("event-webhook", "A URL that every event is sent to, unless a Canary has an event webhook of its own.")
 @flag(
@@ -140,6 +145,7 @@ def options_of(given: Mapping[str, object], environment: Mapping[str, str]) -> O
         namespaces=words(text["namespace"]),
         cluster_name=text["cluster_name"],
         no_cross_namespace_refs=bool(given["no_cross_namespace_refs"]),
+        quirks=frozenset(int(number) for number in words(text["flagger_quirks"])),
         minimum_interval=interval if isinstance(interval, timedelta) else Settings().minimum_interval,
     )
     chats = (
@@ -172,6 +178,13 @@ def flag_text(value: object) -> str:
     if isinstance(value, timedelta):
         return f"{round(value.total_seconds() * 1000)}ms"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def quirks(text: str) -> str:
+    """The numbers of quirks that can be had. BadParameter for others."""
+    if unknown := [word for word in words(text) if word not in ("10", "18")]:
+        raise click.BadParameter(f"{', '.join(unknown)} cannot be had: write 10, 18 or both")
+    return text
 
 
 def words(text: str) -> tuple[str, ...]:
