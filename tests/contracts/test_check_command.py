@@ -94,7 +94,7 @@ def test_one_broken_file_hides_nothing_of_the_others(shop: Path) -> None:
     edited(shop, "web/canary/config.yaml", "  LOG: info\n", "  LOG: info\n  LOG: debug\n")
     edited(shop, "web/stable/app.yaml", "image: x", "image: 1")
     assert found(shop, ends=2) == [
-        "web/canary/app.yaml:3 error yaml/parses",
+        "web/canary/app.yaml:2 error yaml/parses",
         "web/canary/config.yaml:6 error yaml/duplicate-key",
         "web/stable/app.yaml:11 error kubernetes/schema",
     ]

@@ -70,7 +70,7 @@ async def test_a_bad_value_in_an_overlay_is_found_in_its_patch_and_only_if_this_
     deployment = folder / "apps/myapp/overlays/canary/deployment-patch.yaml"
     deployment.write_text(deployment.read_text().replace("replicas: 1", 'replicas: "1"'))
     asked = Asked(folder, rules=rendering, base="HEAD")
-    errors = ["error apps/myapp/overlays/canary/configmap-patch.yaml:10 content/parses"]
+    errors = ["error apps/myapp/overlays/canary/configmap-patch.yaml:9 content/parses"]
     errors.append("error apps/myapp/overlays/canary/deployment-patch.yaml:6 kubernetes/schema")
     report = await checked(asked)
     assert [line for line in told(report) if line.startswith("error")] == errors
@@ -121,7 +121,7 @@ async def test_values_that_the_charts_schema_refuses_are_a_finding_of_their_own(
     folder = founding("strategy-3", tmp_path)
     written(folder, {"helm-charts/myapp/values.schema.json": '{"properties": {"replicaCount": {"type": "string"}}}'})
     found = told(await checked(Asked(folder, rules=rendering)))
-    assert "error helm-charts/myapp/values-production.yaml:0 helm/values" in found
+    assert "error helm-charts/myapp/values-production.yaml:1 helm/values" in found
 
 
 async def test_the_schema_of_the_founding_documents_script_is_held_against_its_values(tmp_path: Path, rendering: Rules) -> None:

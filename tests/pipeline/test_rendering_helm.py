@@ -95,8 +95,8 @@ async def test_a_template_that_gives_something_else_each_time_is_named(tmp_path:
         ("chart/templates/bad.yaml", "a: {{ .Values.log }}\nb: c: d\n", "chart/templates/bad.yaml", "mapping values"),
         ("chart/values.yaml", "a: [\n", "chart/values.yaml:", "not YAML"),
         ("two.yaml", "a:\n- [\n", "two.yaml:2", "not YAML"),
-        ("chart/values.schema.json", '{"properties": {"pool": {"type": "string"}}}', "two.yaml", "want string"),
-        ("chart/Chart.yaml", "name: [\n", "chart/Chart.yaml:2", "not YAML"),
+        ("chart/values.schema.json", '{"properties": {"pool": {"type": "string"}}}', "chart/values.yaml:2", "want string"),
+        ("chart/Chart.yaml", "name: [\n", "chart/Chart.yaml:1", "not YAML"),
         (
             "chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n- name: redis\n  repository: https://127.0.0.1:1/x\n",
             "chart/Chart.yaml:5", "helm dependency build chart",

@@ -129,7 +129,7 @@ async def test_kustomize_itself_renders_as_kubectl_does(tmp_path: Path, renderin
         ("canary/kustomization.yaml", "resources: [../base, gone.yaml]\n", "canary/kustomization.yaml:1", "there is no such file"),
         ("canary/kustomization.yaml", "resourcez: [../base]\n", "canary/kustomization.yaml:1", "resourcez"),
         ("canary/kustomization.yaml", "resources:\n- ../canary\n", "canary", "part of itself"),
-        ("base/deployment.yaml", "kind: [\n", "base/deployment.yaml:2", "not YAML"),
+        ("base/deployment.yaml", "kind: [\n", "base/deployment.yaml:1", "not YAML"),
         ("extra/more.yaml", "a: b\n", "extra/more.yaml:1", ""),
         ("canary/kustomization.yaml", "resources:\n- ../base\nhelmCharts:\n- name: x\n", "canary/kustomization.yaml:3", "run helm"),
         ("canary/kustomization.yaml", "resources:\n- https://127.0.0.1:1/x.yaml\n", "canary/kustomization.yaml:2", "--network"),

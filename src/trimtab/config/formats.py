@@ -90,10 +90,17 @@ def read_json(text: str) -> tuple[Tree, ...]:
             object_pairs_hook=lambda pairs: _unique(text, pairs),
         )
     except json.JSONDecodeError as error:
-        raise Unreadable(error.msg, error.lineno) from None
+        raise Unreadable(error.msg, _wrong_line(text, error)) from None
     except RecursionError:
         raise Unreadable("it is nested too deeply") from None
     return (value,)
+
+
+def _wrong_line(text: str, error: json.JSONDecodeError) -> int:
+    """Where a comma or a value is missing, or a comma is one too many, is what stands before; the reader notices at what comes next."""
+    before = text[: error.pos].rstrip()
+    noticed_late = "delimiter" in error.msg or text[error.pos : error.pos + 1] in ("}", "]", "")
+    return before.count("\n") + 1 if before and noticed_late else error.lineno
 
 
 def _refuse_constants(text: str) -> Tree:

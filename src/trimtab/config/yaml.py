@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import yaml
 
+from trimtab.config.mistakes import wrong_line
 from trimtab.config.trees import DEEPEST, Scalar, Tree, Unreadable, fraction, whole
 
 _WORDS: dict[str, Scalar] = {
@@ -37,8 +38,7 @@ def read_yaml(text: str) -> tuple[Tree, ...]:
     try:
         return tuple(_Builder(yaml.parse(text, Loader=yaml.CLoader)).documents())
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise Unreadable(error.problem or error.context or "it cannot be read", mark.line + 1 if mark else 0) from None
+        raise Unreadable(error.problem or error.context or "it cannot be read", wrong_line(error, text)) from None
     except yaml.reader.ReaderError as error:
         line = text.encode()[: int(error.position)].count(b"\n") + 1
         raise Unreadable("a character that YAML does not allow", line) from None

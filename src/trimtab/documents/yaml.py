@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from trimtab.config.mistakes import wrong_line
 from trimtab.documents.nodes import Builder, Path
 from trimtab.documents.written import lines_of
 from trimtab.errors import DocumentError
@@ -68,8 +69,7 @@ def _read_events(text: str, file: str) -> list[Document]:
             else:
                 builder.take(event)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise DocumentError(f"not YAML: {_explained(error, text)}", file=file, line=mark.line + 1 if mark else 0) from None
+        raise DocumentError(f"not YAML: {_explained(error, text)}", file=file, line=wrong_line(error, text)) from None
     except yaml.YAMLError as error:
         raise DocumentError(f"not YAML: {str(error).splitlines()[0]}", file=file, line=_bad_line(text)) from None
     except UnicodeEncodeError:

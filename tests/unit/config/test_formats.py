@@ -43,7 +43,7 @@ def test_no_value_is_an_exception(key: str, text: str) -> None:
         ("a.yaml", "a: 1\nb: \x01\n", 2),
         ("a.yaml", "é: é\n\na: *missing\n", 3),
         ("a.yaml", "a: {{ .Values.replicas }}\n", 1),
-        ("a.json", '{"a":\n}', 2),
+        ("a.json", '{"a":\n}', 1),
         ("a.json", '{"a": 1,\n // why\n "b": 2}', 2),
         ("a.json", '{"a": "NaN",\n"b": NaN}', 2),
         ("a.json", '{"a": 1,\n"b": 2,\n"a": 3}', 3),
@@ -150,3 +150,25 @@ def test_numbers_that_a_float_cannot_tell_apart_stay_text() -> None:
     assert one != two
     (tree,) = parse("a.yaml", "[.nan, -.inf]").documents
     assert isinstance(tree, list) and isinstance(tree[0], float) and math.isnan(tree[0]) and tree[1] == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "line"),
+    [
+        ("a.yaml", "a: 1\nb 2\nc: 3\n", 2),
+        ("a.yaml", "pool: [20\ntimeout: 30s\n", 1),
+        ("a.yaml", "a: 1\nb: [1, {x: 2]\nc: 2\n", 2),
+        ("a.yaml", 'a: 1\nb: "x\nc: 2\nd: 3\n', 2),
+        ("a.yaml", "a:\n  - [1\n  - 2\nb: 1\n", 2),
+        ("a.yaml", '{\n "a": 1,\n "b": 2\n "c": 3\n}\n', 4),
+        ("a.yaml", "a: 1\n b: 2\nc: 3\n", 2),
+        ("a.yaml", "a: [1,\n  2 x: 3\n  ]\nb: 2: 3\n", 4),
+        ("a.json", '{\n "a": 1\n "b": 2\n}\n', 2),
+        ("a.json", '{\n "a": 1,\n}\n', 2),
+        ("a.json", '{\n "a": [1,\n\n ]}\n', 2),
+        ("a.json", '{\n "a": 1,\n b: 2\n}\n', 3),
+        ("a.json", '{\n "a": 1\n', 2),
+    ],
+)
+def test_a_mistake_is_told_where_it_was_made_not_where_it_is_noticed(key: str, text: str, line: int) -> None:
+    assert parse(key, text).line == line

@@ -137,7 +137,7 @@ def test_an_error_never_shows_the_value(source: str) -> None:
         ("a: &a [*a]\n", 1, "contains it"),
         ("a: 1\n<<: 5\n", 2, "not a mapping"),
         ("a: b\n\tc: d\n", 2, "tab"),
-        ("a: 1\nb: [1\nc: 2\n", 3, "not YAML"),
+        ("a: 1\nb: [1\nc: 2\n", 2, "not YAML"),
         ("a: 1\nb: \x01\n", 2, "not YAML"),
         ("[" * 101, 1, "nested"),
         ("a: " + "{b: " * 200 + "}" * 200, 1, "nested"),

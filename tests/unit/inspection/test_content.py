@@ -31,7 +31,7 @@ def test_without_a_change_only_what_a_value_is_counts_and_it_parses_if_that_of_t
     assert found(CANARY.replace("pool: 10", "pool: 100000"), "content/factor", following=following()) == []
     broken = target(CANARY.replace("pool: 10", "pool: [10"), suffix="-canary")
     (only,) = told(broken, following()[0], ContentRules())
-    assert (only.check, str(only.severity), only.name, only.line) == ("content/parses", "error", "configmap/settings-canary", 7)
+    assert (only.check, str(only.severity), only.name, only.line) == ("content/parses", "error", "configmap/settings-canary", 6)
 
 
 def test_a_change_is_judged_against_what_was_there() -> None:
