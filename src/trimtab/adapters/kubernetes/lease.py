@@ -20,7 +20,10 @@ DURATION = 10.0
 RENEW = 2.0
 """Seconds between two renewals, and between two looks of those who wait."""
 GIVE_UP = 7.0
-"""Seconds without a renewal after which a holder stops acting: well before anybody else may begin."""
+"""Seconds without a renewal after which a holder stops acting: well before anybody else may begin.
+
+They count from when the renewal was sent: others see it before the answer is here, however late that is.
+"""
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Lease:
     """Holder and time of its newest renewal, as last read."""
     since: float = field(default=0.0)
     """When that was first read."""
+    renewed: float = field(default=0.0)
+    """When the newest renewal was sent that came to be."""
 
     async def acquire(self) -> None:
         """Returns when this process holds the lease, however long the API server is away. Denied where it may not even ask."""
@@ -44,7 +49,9 @@ class Lease:
             rest = RENEW
             try:
                 if await self.attempt():
-                    return
+                    if self.left() > 0:
+                        return
+                    continue
             except Throttled as error:
                 rest = max(RENEW, error.after)
             except Unavailable:
@@ -53,16 +60,18 @@ class Lease:
 
     async def keep(self) -> None:
         """Renews for as long as that works; returns when the lease is lost, or could not be renewed for GIVE_UP seconds."""
-        last = self.seconds()
-        while self.seconds() - last < GIVE_UP:
-            await asyncio.sleep(RENEW)
+        while (left := self.left()) > 0:
+            await self.clock.sleep_until(self.clock.now() + timedelta(seconds=min(RENEW, left)))
             try:
-                async with asyncio.timeout(max(0.1, last + GIVE_UP - self.seconds())):
+                async with asyncio.timeout(max(0.1, self.left())):
                     if not await self.attempt():
                         return
-                last = self.seconds()
             except (OutsideError, TimeoutError):
                 continue
+
+    def left(self) -> float:
+        """For how many seconds this process may act, if it holds the lease."""
+        return self.renewed + GIVE_UP - self.seconds()
 
     async def release(self) -> None:
         """Lets the next one begin at once; where that cannot be said, it begins after DURATION."""
@@ -77,6 +86,7 @@ class Lease:
     async def attempt(self) -> bool:
         """Takes or renews the lease. False while somebody else holds it, or was quicker."""
         found = await self.client.get(LEASE, self.namespace, self.name)
+        sent = self.seconds()
         try:
             if found is None:
                 await self.client.create(LEASE, self.lease({}, {"namespace": self.namespace, "name": self.name}))
@@ -86,6 +96,7 @@ class Lease:
                 return False
         except Conflict:
             return False
+        self.renewed = sent
         return True
 
     def may_take(self, found: Object) -> bool:
