@@ -6,10 +6,14 @@ from dataclasses import replace
 
 from trimtab.adapters.kubernetes.rollouts import rollout_object
 from trimtab.model.content import ContentRules, KeySchema, Severity
-from trimtab.model.names import ConfigKind
+from trimtab.model.names import CanaryKey, ConfigKind
+from trimtab.model.revision import Revision
 from trimtab.model.rollout import Outcome, Phase
 from trimtab.model.tellings import TellingKind
+from trimtab.testing.memory import Memory
+from trimtab.testing.policies import BASE
 from trimtab.testing.story import Story
+from trimtab.testing.world import World
 
 POOL = json.dumps({"properties": {"pool": {"type": "integer", "maximum": 100}}})
 SCHEMA = KeySchema(ConfigKind.CONFIG_MAP, "app-config", "app.yaml", POOL, "spec.validation.schemas[0] of the RolloutPolicy")
@@ -90,3 +94,32 @@ def test_an_attempt_goes_by_the_rules_of_the_policy_that_it_pins(told: Tell) -> 
     edited(story, "pool: 500\n")
     run = story.state.rollout
     assert run is not None and run.outcome is Outcome.REFUSED and run.policy.content == RULES
+
+
+class Needing(World):
+    """Pods need a key of the ConfigMap, and a Secret that nobody tracks."""
+
+    def revision(self) -> Revision:
+        made = super().revision()
+        env = [{"name": "LEVEL", "valueFrom": {"configMapKeyRef": {"name": "app-config", "key": "level"}}}]
+        container = {"image": self.image, "env": env, "envFrom": [{"secretRef": {"name": "untracked"}}]}
+        template = json.dumps({"spec": {"containers": [{"name": "web", **container}]}})
+        found = Revision.of(template, made.fingerprint, made.configs)
+        self.archive.setdefault(found.id, self.contents())
+        return found
+
+
+def test_a_change_that_takes_away_a_key_that_pods_need_is_refused_and_with_the_key_it_rolls_out() -> None:
+    story = Story(Memory(Needing(CanaryKey("test", "app"), replace(BASE, weights=(20,)), data={"level": "info", "color": "red"})))
+    world = story.memory.world
+    story.until_settled()
+    assert story.state.rollout is not None and story.state.rollout.outcome is Outcome.PROMOTED
+    world.data = {"color": "blue"}
+    story.until_settled()
+    run = story.state.rollout
+    assert run.outcome is Outcome.REFUSED and run.began is None
+    (error,) = [finding for finding in run.findings if finding.severity is Severity.ERROR]
+    assert str(error).startswith("configmap/app-config[level]: the key does not exist; read by containers[web].env[LEVEL]")
+    world.data = {"level": "info", "color": "blue"}
+    story.until_settled()
+    assert story.state.rollout.outcome is Outcome.PROMOTED

@@ -3,10 +3,12 @@
 Asking is observing (P1): hooks and metrics are asked here, when the state says so. May be cancelled at any await (P5).
 """
 
+import json
 from dataclasses import replace
 
 from trimtab.config.difference import Change, difference, lines, template_difference
 from trimtab.config.digest import canonical_bytes, incomparable
+from trimtab.config.references import Reference, references
 from trimtab.control.asking import ask
 from trimtab.model.content import ContentRules
 from trimtab.model.facts import Facts, Source
@@ -80,8 +82,15 @@ async def examined(state: CanaryState, facts: Facts, outside: Outside) -> Facts:
     # The attempt that this may become pins the newest valid policy, and so its rules.
     policy = facts.source.policy or state.policy
     changes = difference(before, after)
-    findings = validate(after, before, rules=policy.content if policy is not None else ContentRules(), changes=changes)
+    rules = policy.content if policy is not None else ContentRules()
+    findings = validate(after, before, awaited(revision), rules, changes)
     return replace(facts, findings=few(findings), changes=lines(template_changes(state, revision) + changes))
+
+
+def awaited(revision: Revision) -> list[Reference]:
+    """What its pods do not start without, of what makes a new revision when it is put right: nothing else would be looked at again."""
+    followed = {ref.name for ref in revision.configs}
+    return [reference for reference in references(json.loads(revision.template)) if reference.name in followed]
 
 
 def known(state: CanaryState, facts: Facts) -> bool:

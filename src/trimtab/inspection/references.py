@@ -14,6 +14,7 @@ from trimtab.inspection.places import Lines, about
 from trimtab.model.content import Finding
 from trimtab.model.names import ConfigKind
 from trimtab.model.rendered import Rendered, RenderedObject, Use
+from trimtab.validation.checks import lacking
 
 GIVEN = frozenset({"kube-root-ca.crt", "openshift-service-ca.crt"})
 """ConfigMaps that a cluster puts into every namespace."""
@@ -37,9 +38,8 @@ def needs(target: Rendered, beside: Neighbours, lines: Lines) -> Iterator[Findin
             suspected |= {id(near)} if near is not None else set()
             yield from _missing(use, target, near, lines)
         elif found is not None and found.content is not None:
-            there = sorted({*found.content.data, *found.content.binary})
-            for key in sorted(use.keys - {*there}):
-                fix = _did_you_mean(meant(key, there)) or f"Add it, or use one of: {', '.join(there) or 'none, there is no key'}."
+            for key, fix in lacking(use.keys, found.content):
+                fix = _did_you_mean(meant(key, sorted({*found.content.data, *found.content.binary}))) or fix
                 problem = f"needs the key {key} of {use.name}, which has none of that name; read by {', '.join(use.places)}"
                 yield _at("reference/missing", use, lines, problem, fix, key)
     for one in target.configs():

@@ -3,7 +3,7 @@
 Called by `control.observe` before anything is shown to anyone, and by `check`. Values of Secrets are in no finding, nor is their length.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -57,9 +57,15 @@ def missing(contents: Sequence[Content], needed: Sequence[Reference]) -> Iterato
                 fix = "Add it, or mark the reference as optional."
                 yield replace(found("reference/missing", f"does not exist; {read_by}", fix=fix), name=str(reference.name))
             continue
-        for key in sorted(reference.keys - {*content.data, *content.binary}):
-            fix = f"Add it, or use one of: {', '.join(sorted({*content.data, *content.binary})) or 'none, there is no key'}."
+        for key, fix in lacking(reference.keys, content):
             yield _located(content, found("reference/missing", f"the key does not exist; {read_by}", key, fix=fix))
+
+
+def lacking(keys: Set[str], content: Content) -> Iterator[tuple[str, str]]:
+    """Of the keys that a pod needs those that an object does not have, each with what to do. Called by `inspection` too."""
+    there = sorted({*content.data, *content.binary})
+    for key in sorted(keys - {*there}):
+        yield key, f"Add it, or use one of: {', '.join(there) or 'none, there is no key'}."
 
 
 def _examine(content: Content, promoted: Content | None, changes: Sequence[Change], rules: ContentRules) -> Iterator[Finding]:
