@@ -6,21 +6,30 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from trimtab.analysis.counts import to_refute
+from trimtab.analysis.evidence import begin, update
+from trimtab.analysis.explain import sentence
+from trimtab.analysis.turning import grown, tipped
+from trimtab.analysis.verdicts import decide
 from trimtab.documents.decode import read_documents
 from trimtab.documents.judging import Judge, judge_rules
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.faces.cli.main import cli
-from trimtab.model.judging import JudgeRules, Measured
+from trimtab.model.evidence import Calibration
+from trimtab.model.judging import JudgeRules, JudgeStep, Measured, MetricRule
 from trimtab.model.watching import WatchRules
+from unit.analysis.judging import BEGAN, SCRAPE, counted
 
 TOP = Path(__file__).parents[2]
 PAGE = (TOP / "docs" / "judge.md").read_text(encoding="utf-8")
+LIMITS = (TOP / "docs" / "judge-limits.md").read_text(encoding="utf-8")
 REPORT = (TOP / "benchmarks" / "judge" / "report.md").read_text(encoding="utf-8")
 CALM = "calm: a pod restarts once a day, is not ready twice a day for 45 s"
-KNOBS = re.findall(r"^\| (`.+?) \| ([^|]*) \|", PAGE.split("## How to choose")[1].split("```yaml")[0], re.MULTILINE)
+KNOBS = re.findall(r"^\| (`.+?) \| ([^|]*) \|", PAGE.split("## How to choose tolerances")[1].split("```yaml")[0], re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +85,28 @@ def test_every_knob_exists_and_has_the_default_that_the_table_names() -> None:
     assert f"only {['', 'ten'][rules.constants.guard_ratio == 10]} times the primary's errors roll back" in PAGE
 
 
+def test_the_verdict_that_it_shows_is_what_the_judge_says_of_such_counts() -> None:
+    (shown,) = re.findall(r"^```\n(why .*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    rules, step = JudgeRules(metrics=(MetricRule("errors"),)), JudgeStep(1, 0.1, 0.25, BEGAN)
+    counts = [counted(place, [(bad, 750)], [(7, 6750)]) for place, bad in enumerate((4, 4, 5))]
+    evidence = update(begin(BEGAN), counts, rules, Calibration(), step)
+    found = decide(evidence, rules, Calibration(), step, BEGAN + 3 * SCRAPE)
+    told = " ".join((sentence(found, rules), *(part for row in grown(evidence, rules) for part in row)))
+    words = " ".join(shown.split())
+    assert words.startswith(f"why {sentence(found, rules)} odds ") and tipped(found, rules)[1] in words
+    assert all(part in words for row in grown(evidence, rules) for part in row), told
+
+
+def test_the_tolerated_shares_that_it_names_are_those_of_the_defaults() -> None:
+    rules = JudgeRules()
+    said = " ".join(PAGE.split())
+    for base in (0.001, 0.01, 0.0001):
+        tolerated = base * max(1 + rules.tolerance_relative, 1 + rules.tolerance_absolute / base)
+        assert f"{100 * base:g} % may become {100 * tolerated:g} %" in said
+    half, more = (float(to_refute(np.asarray(tolerated), 1.0, rules)) for tolerated in (1.5, 1.6))
+    assert "Beyond 50 % a doubling may be promoted" in said and half == pytest.approx(2.0) and more > 2.0
+
+
 def test_the_plan_that_it_shows_is_what_the_command_says() -> None:
     (shown,) = re.findall(r"^    (trimtab plan --rps .*)$", PAGE, re.MULTILINE)
     result = CliRunner().invoke(cli, shlex.split(shown)[1:])
@@ -99,7 +130,7 @@ def first(text: str) -> str:
 
 def test_what_was_measured_is_what_the_report_says() -> None:
     quiet, sticky = "quiet history: pod noise, ", "clumps in one arm over its pods (sticky), geometric 10, clumps: "
-    said = " ".join(PAGE.split("## What it cannot do")[1].split())
+    said = " ".join(LIMITS.split("## What it cannot do")[1].split())
     one, five = (first(cell("R1", f"{quiet}{pods}", 4)) for pods in ("one pod", "five pods"))
     assert f"up to {one} of equal canaries" in said and f"with five pods at most {five}" in said
     assert f"up to {first(cell('R1', f'{sticky}pods', 4))} of equal canaries" in said
