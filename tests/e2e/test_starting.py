@@ -47,7 +47,7 @@ def test_a_repository_without_the_path_lists_what_there_is(here: Place, port: in
 
 def test_yaml_that_does_not_parse_at_the_start_is_named_by_file_and_line(here: Place, port: int) -> None:
     here.repository.commit(shop(port) | {"settings.yaml": "kind: ConfigMap\nmetadata: {name: x\n"})
-    refused(here, start(here), "settings.yaml:3: not YAML")
+    refused(here, start(here), "settings.yaml:2: not YAML")
 
 
 def test_an_unknown_field_of_a_canary_is_named_with_the_nearest_one(here: Place, port: int) -> None:

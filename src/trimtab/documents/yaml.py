@@ -69,7 +69,8 @@ def _read_events(text: str, file: str) -> list[Document]:
             else:
                 builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise DocumentError(f"not YAML: {_explained(error, text)}", file=file, line=wrong_line(error, text)) from None
+        line = wrong_line(error, text)
+        raise DocumentError(f"not YAML: {_explained(error, text, line)}", file=file, line=line) from None
     except yaml.YAMLError as error:
         raise DocumentError(f"not YAML: {str(error).splitlines()[0]}", file=file, line=_bad_line(text)) from None
     except UnicodeEncodeError:
@@ -77,10 +78,10 @@ def _read_events(text: str, file: str) -> list[Document]:
     return documents
 
 
-def _explained(error: yaml.MarkedYAMLError, text: str) -> str:
-    """What the parser says, with the line on which it began, and with the cause that people do not see."""
+def _explained(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
+    """What the parser says, with the line on which it began if that is not `line`, and with the cause that people do not see."""
     begun, met = error.context_mark, error.problem_mark
-    began = f" that begins on line {begun.line + 1}" if error.context and begun and met and begun.line != met.line else ""
+    began = f" that begins on line {begun.line + 1}" if error.context and begun and begun.line + 1 != line else ""
     said = ", ".join(part for part in (f"{error.context}{began}" if error.context else "", error.problem) if part)
     there = text.split("\n")[met.line] if met and met.line < text.count("\n") + 1 else ""
     tab = ". There is a tab: YAML is indented with spaces" if met and there[: met.column + 1].endswith("\t") else ""
