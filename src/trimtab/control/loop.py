@@ -27,6 +27,8 @@ HELD = timedelta(seconds=30)
 NAP = 60.0
 """Seconds after which the clock is looked at again at the latest: it may have been set forward, or the machine have slept."""
 
+MOST_FRAMES = 12
+"""Places that are named of those which led to a bug."""
 CHANGES_IN_A_ROW, COMMANDS_IN_A_ROW = 1, 3
 """How many passes over a key a change of its source, and a command, may cut off until one comes to its decision."""
 
@@ -137,7 +139,8 @@ class Loop:
         except TrimtabError as problem:
             self.failed(key, problem)
         except Exception as bug:
-            # One poisoned Canary must not keep all others from rolling back. Its message may hold anything, so it is not shown.
+            # One poisoned Canary must not keep all others from rolling back. Its message may hold anything, so it is not shown; where it
+            # was raised holds nothing, and is all that there is to find it by.
             self.failed(key, SafetyError(f"a pass over {key} ended with {type(bug).__name__} at {place_of(bug)}, {WHAT_NOW}"))
         else:
             self.cut.pop(key, None)
@@ -187,6 +190,6 @@ class Loop:
 
 
 def place_of(bug: BaseException) -> str:
-    """File and line in which it was raised."""
-    frame = traceback.extract_tb(bug.__traceback__)[-1]
-    return f"{PurePath(frame.filename).name}:{frame.lineno}"
+    """File and line in which it was raised, and those that led there."""
+    raised, *led = [f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(bug.__traceback__))]
+    return f"{raised} (from {', '.join(led[:MOST_FRAMES])})" if led else raised
