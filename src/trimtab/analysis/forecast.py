@@ -21,13 +21,9 @@ def refuting(base: Number, share: Number, refute: Number, noise: Number = 1.0) -
     return np.asarray(base * (np.log1p(share * (refute - 1)) - share * np.log(refute)) / noise)
 
 
-def needed(refuted: Number, base: Number, share: Number, refute: Number, noise: Number, rules: JudgeRules) -> Array:
-    """(requests of both arms) still needed to go on, given the evidence `refuted` so far; inf where it will never do."""
-    return at_rate(refuted, refuting(base, share, refute, noise), rules)
-
-
 def at_rate(refuted: Number, each: Array, rules: JudgeRules) -> Array:
-    """The same, given what one request brings on average."""
+    """(requests of both arms) still needed to go on, given the evidence `refuted` so far and what one request brings on average; inf where
+    it will never do."""
     missing = np.log(rules.promote_odds) - np.log(rules.constants.better_prior[0]) - np.maximum(refuted, LEAST_PROGRESS)
     with np.errstate(divide="ignore"):
         return np.asarray(np.where(each > 0, np.maximum(missing, 0.0) / np.where(each > 0, each, 1.0), np.inf))
@@ -72,12 +68,4 @@ def detectable(requests: Number, base: Number, share: Number, noise: Number, rul
     wide = [np.asarray(each, dtype=np.float64)[..., None] for each in (requests, base, share, noise)]
     sizes = to_hold(wide[1], wide[2], tried, wide[3], rules)
     enough = sizes <= wide[0]
-    return np.where(np.any(enough, axis=-1), tried[np.argmax(enough, axis=-1)], np.inf)
-
-
-def refutable(requests: Number, base: Number, share: Number, noise: Number, rules: JudgeRules) -> Array:
-    """The least ratio that a healthy canary refutes, on average, within so many requests of both arms; inf if none."""
-    tried = np.exp(np.linspace(np.log(1.05), np.log(1000.0), 400))
-    wide = [np.asarray(each, dtype=np.float64)[..., None] for each in (requests, base, share, noise)]
-    enough = needed(0.0, wide[1], wide[2], tried, wide[3], rules) <= wide[0]
     return np.where(np.any(enough, axis=-1), tried[np.argmax(enough, axis=-1)], np.inf)
