@@ -456,3 +456,24 @@ def test_a_busy_file_is_unavailable(tmp_path: Path) -> None:
     holder.close()
     other.close()
     assert isinstance(explain(caught.value, "recording", tmp_path / "db"), Unavailable)
+
+
+@pytest.mark.parametrize("trouble", ["no folder", "damaged"])
+async def test_a_file_that_cannot_be_read_for_a_while_ends_no_watch_for_commands(tmp_path: Path, trouble: str) -> None:
+    folder = tmp_path / "state"
+    if trouble == "damaged":
+        folder.mkdir()
+        (folder / "db").write_bytes(b"no database" * 100)
+    async with opened(folder / "db") as store, opened(folder / "db") as other:
+        changes = store.changes()
+        coming = asyncio.ensure_future(anext(changes))
+        with pytest.raises((Unavailable, InputError)):
+            await store.load(KEY)
+        await asyncio.wait([coming], timeout=0.1)
+        assert not coming.done()
+        folder.mkdir(exist_ok=True)
+        (folder / "db").unlink(missing_ok=True)
+        await other.submit(KEY, command())
+        async with asyncio.timeout(10):
+            assert await coming == KEY
+        await changes.aclose()  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ the work of one Store in order, so a call that was cancelled is either done befo
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from trimtab.adapters.local import store_queries as queries
 from trimtab.adapters.local.store_errors import NoRoom, explain
 from trimtab.adapters.local.store_schema import connect
 from trimtab.adapters.local.store_spare import Spare
-from trimtab.errors import SafetyError, Unavailable
+from trimtab.errors import InputError, OutsideError, SafetyError, Unavailable
 from trimtab.model.commands import Command
 from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
@@ -113,16 +113,19 @@ class Store:
     async def changes(self) -> AsyncIterator[CanaryKey]:
         """A key each time a command for it came in, from this process at once, from others within the poll time.
 
-        Commands that wait already come first. What a full disk could not take is tried again on the way.
+        Commands that wait already come first. What a full disk could not take is tried again on the way. A file that cannot be read is
+        told by the passes over each key, and tried again: whoever ended here would lose what is only in memory.
         """
         news, position = asyncio.Event(), 0
         self._listeners.add(news)
         try:
             while True:
                 news.clear()
-                for key in tuple(self._spare.held):
-                    await self._retry(key)
-                found = await self._read("looking for commands", partial(queries.arrived, after=position))
+                found: Sequence[tuple[int, CanaryKey]] = ()
+                with contextlib.suppress(OutsideError, InputError):
+                    for key in tuple(self._spare.held):
+                        await self._retry(key)
+                    found = await self._read("looking for commands", partial(queries.arrived, after=position))
                 for place, key in found:
                     position = place
                     yield key
@@ -142,9 +145,9 @@ class Store:
         await self._write(f"recording {before.key}", lambda file: queries.replace(file, before, decision))
 
     async def _retry(self, key: CanaryKey) -> None:
-        """Writes what is kept in memory; where there is still no room, it stays there."""
+        """Writes what is kept in memory; where that does not work yet, it stays there."""
         if (held := self._spare.held.get(key)) is not None:
-            with contextlib.suppress(NoRoom):
+            with contextlib.suppress(Unavailable):
                 await self._put(held.before, held.decision)
                 self._spare.held.pop(key, None)
 
