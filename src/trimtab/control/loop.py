@@ -24,6 +24,9 @@ from trimtab.ports import Outside
 
 HELD = timedelta(seconds=30)
 """How soon to look again at what needs a person."""
+WORKERS = 256
+"""Passes at the same time, each of another Canary: most of a pass is waiting for an API server, webhooks and metrics, and one that waits
+for a worker begins late, be it a rollback."""
 NAP = 60.0
 """Seconds after which the clock is looked at again at the latest: it may have been set forward, or the machine have slept."""
 
@@ -45,8 +48,6 @@ class Loop:
     report: Report
     seen: Callable[[CanaryKey, Decision, timedelta], None]
     """Hears of each decision, and how long its pass took."""
-    workers: int = 4
-    """Passes at the same time, each of another Canary."""
     chance: random.Random = field(default_factory=random.SystemRandom)
     queue: Queue = field(init=False)
     calm: Calm = field(default_factory=Calm)
@@ -98,7 +99,7 @@ class Loop:
         self.woken.set()
 
     async def dispatch(self, group: asyncio.TaskGroup) -> None:
-        """Hands out keys as they get due, to at most `workers` at a time."""
+        """Hands out keys as they get due, to at most `WORKERS` at a time."""
         seconds = asyncio.get_running_loop().time
         while True:
             self.woken.clear()
@@ -110,11 +111,11 @@ class Loop:
 
     def free(self, seconds: float) -> bool:
         """May one more pass begin?"""
-        return len(self.passes) < self.workers and not self.pace.rest(len(self.passes), seconds)
+        return len(self.passes) < WORKERS and not self.pace.rest(len(self.passes), seconds)
 
     async def until_due(self, rest: float) -> None:
         """Until the next key is due and a worker is free, or something wakes; the former not before `rest` seconds are over."""
-        moment = self.queue.next() if len(self.passes) < self.workers else None
+        moment = self.queue.next() if len(self.passes) < WORKERS else None
         if moment is None:
             await self.woken.wait()
             return

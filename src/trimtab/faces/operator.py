@@ -21,8 +21,6 @@ from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.wiring.cluster import Operated, OperatorOptions, operated
 
-WORKERS = 256
-"""Passes at the same time: most of a pass is waiting for the API server, webhooks and metrics. One that waits for a worker begins late."""
 LEVELS = ("debug", "info", "warn", "error")
 SEVERITY = {"info": "info", "warn": "warn", "error": "error"}
 
@@ -137,7 +135,7 @@ async def look_after(options: OperatorOptions, operating: Operating) -> None:
         operating.log.line("info", f"leading {len(await made.outside.sources.keys())} canaries on {made.where}")
         try:
             async with asyncio.TaskGroup() as group:
-                loop = Loop(made.outside, operating.went, operating.decided, workers=WORKERS)
+                loop = Loop(made.outside, operating.went, operating.decided)
                 operating.exposition.queue.set_function(loop.queue.__len__)
                 looping = group.create_task(loop.run())
                 if options.elect:

@@ -197,12 +197,12 @@ class Crowd(Outdoors):
         await asyncio.Event().wait()
 
 
-async def test_passes_of_a_crowd_begin_apart() -> None:
+async def test_passes_of_a_crowd_begin_apart_and_none_waits_for_another_to_end() -> None:
     crowd, quiet = Crowd(EASE + 4), Outdoors(changes=0)
     start = asyncio.get_running_loop().time()
     none: Any = None
     outside = Outside(crowd, quiet, none, none, none, none, crowd, SystemClock())  # type: ignore[arg-type]
-    running = asyncio.create_task(Loop(outside, lambda key, problem: None, lambda key, decision, took: None, workers=256).run())
+    running = asyncio.create_task(Loop(outside, lambda key, problem: None, lambda key, decision, took: None).run())
     try:
         async with asyncio.timeout(5):
             await crowd.complete.wait()
