@@ -14,7 +14,7 @@ from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.companions import alert_now, companions_of, provider_now
 from trimtab.adapters.kubernetes.configs import Configs
 from trimtab.adapters.kubernetes.copies import Copies
-from trimtab.adapters.kubernetes.kinds import ALERT_PROVIDER, CANARY, DEPLOYMENT, METRIC_TEMPLATE, ROLLOUT_POLICY, Kind
+from trimtab.adapters.kubernetes.kinds import ALERT_PROVIDER, CANARY, CONFIG_MAP, DEPLOYMENT, METRIC_TEMPLATE, ROLLOUT_POLICY, Kind
 from trimtab.adapters.kubernetes.mirror import Mirror
 from trimtab.adapters.kubernetes.rollouts import rollout_object
 from trimtab.adapters.kubernetes.settings import Settings
@@ -22,7 +22,7 @@ from trimtab.adapters.kubernetes.sources import ClusterSources
 from trimtab.adapters.notify.alerts import wanted
 from trimtab.config.digest import DigestKey
 from trimtab.errors import InputError
-from trimtab.model.names import CanaryKey
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.policy import AlertTarget, Provider
 from trimtab.model.rollout import CanaryState, Rollout, RolloutKind
 from trimtab.model.tellings import Telling, TellingKind
@@ -157,3 +157,34 @@ async def test_quirk_10_alerts_without_a_severity_are_sent_unless_flaggers_way_i
         policy = (await made.read(KEY)).policy
         assert policy is not None and [alert.severity for alert in policy.alerts] == [severity]
         assert wanted(policy.alerts[0], Telling("1", TellingKind.ALERT, NOW, "it failed", severity="error")) is (severity == "info")
+
+
+class Holding(Silent):
+    """An API server with ConfigMaps of any name. `asked` are the names that were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Raw | None:  # type: ignore[override]
+        if kind is CONFIG_MAP:
+            self.asked.append(name)
+            return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": namespace, "name": name}, "data": {"a": "b"}}
+        return None
+
+
+async def test_of_names_that_nobody_reads_any_more_nothing_is_remembered_and_what_is_read_is_asked_for_once() -> None:
+    """Generated names, with a hash of the content, are new with each change."""
+    client = Holding()
+    mirrors = {kind: Mirror(cast(Client, client), kind, ()) for kind in MIRRORED}
+    cluster = Cluster(cast(Client, client), mirrors)
+    configs = Configs(cluster, DigestKey("k1", b"k" * 32))
+    made = ClusterSources(cluster, Settings(), configs, Copies(cluster, Settings(), configs), SystemClock())
+    put(mirrors, CANARY, canary())
+    names = [f"app-{number}" for number in range(3)]
+    for name in names:
+        put(mirrors, CONFIG_MAP, {"metadata": {"name": name}}, version=name)
+        put(mirrors, DEPLOYMENT, deployment(reads=(name,)), version=name)
+        for _ in range(2):
+            assert (await made.read(KEY)).revision is not None
+    known = [configs.known("shop", ConfigName(ConfigKind.CONFIG_MAP, name)) is not None for name in names]
+    assert (known, client.asked) == ([False, False, True], names)

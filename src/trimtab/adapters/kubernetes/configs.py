@@ -72,6 +72,10 @@ class Configs:
         """What `look` found last, without asking."""
         return self._seen.get((namespace, name))
 
+    def forget(self, namespace: str, name: ConfigName) -> None:
+        """Nobody reads it any more."""
+        self._seen.pop((namespace, name), None)
+
     async def fetch(self, namespace: str, name: ConfigName) -> Object | None:
         """The object with its values, from the API server; None where there is none."""
         return await self._cluster.client.get(KINDS[name.kind], namespace, name.name)

@@ -5,7 +5,7 @@ Canary is a problem of that Canary: nothing starts from it, and what is under wa
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -113,6 +113,7 @@ class ClusterSources:
         if canary is None:
             return Source(problem=found.problem, policy_problem=found.problem)
         self._again.discard(key)
+        before = self._dependents.forth.get(key, ())
         policy, wrong = (None, found.problem) if found.canary is None else await self._policy(key, canary)
         source = Source(None, "", policy, wrong, canary.spec.suspend, canary.spec.skip_analysis)
         self._depend(key, canary, ())
@@ -123,6 +124,8 @@ class ClusterSources:
             revision = revision_of(template, await self._refs(key, template))
         except Unknown as why:
             return replace(source, problem=str(why))
+        finally:
+            self._let_go(before)
         self._copies.told(key, revision)
         return replace(source, revision=revision, origin=await self._origin(key, revision, kind, canary.spec.target_ref.name))
 
@@ -297,13 +300,20 @@ class ClusterSources:
     def _forget(self, key: CanaryKey) -> None:
         before = self._dependents.forth.get(key, ())
         self._dependents.set(key, ())
-        for thing in before:
-            if not self._dependents.of(thing):
-                self._versions.pop(thing, None)
-                self._templates.pop(thing, None)
+        self._let_go(before)
         self._valid.pop(key, None)
         self._origins.pop(key, None)
         self._again.discard(key)
+
+    def _let_go(self, things: Iterable[Thing]) -> None:
+        """Forgets those that no Canary has to do with any more: names with a hash of the content are new with each change."""
+        for kind, namespace, name in things:
+            if self._dependents.of((kind, namespace, name)):
+                continue
+            self._versions.pop((kind, namespace, name), None)
+            self._templates.pop((kind, namespace, name), None)
+            if kind in CONFIG_KINDS:
+                self._configs.forget(namespace, ConfigName(CONFIG_KINDS[kind], name))
 
     def _heard(self, kind: Kind, found: Object) -> None:
         """An object was added, changed or deleted: wakes whom that concerns, unless nothing that counts has changed."""
