@@ -3,8 +3,11 @@
 The parser notices some mistakes only later: that a bracket or a quote is not closed, or that a line is no `key: value`.
 """
 
+import re
+
 import yaml
 
+BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 LATE = ("while scanning a simple key", "while scanning a quoted scalar")
 """What the parser was at when what it met shows that the beginning was wrong."""
 FLOW = "while parsing a flow"
@@ -20,11 +23,16 @@ def wrong_line(error: yaml.MarkedYAMLError, text: str) -> int:
     context = str(error.context or "")
     if context.startswith(LATE) and error.context_mark is not None:
         return int(error.context_mark.line) + 1
-    rows = text.split("\n")
+    rows = rows_of(text)
     opened = _open(text, met.line, met.column) if context.startswith(FLOW) else None
     if opened is not None and (not "".join(rows[met.line :]).strip() or _outside(rows, opened, met.line)):
         return opened[0] + 1
     return int(met.line) + 1
+
+
+def rows_of(text: str) -> list[str]:
+    """The lines of a text as YAML counts them."""
+    return BREAK.split(text)
 
 
 def _outside(rows: list[str], opened: tuple[int, int], line: int) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from trimtab.config.mistakes import wrong_line
+from trimtab.config.mistakes import rows_of, wrong_line
 from trimtab.documents.nodes import Builder, Path
 from trimtab.documents.written import lines_of
 from trimtab.errors import DocumentError
@@ -54,7 +54,7 @@ def read_yaml(text: str, file: str = "") -> list[Document]:
 
 
 def _read_events(text: str, file: str) -> list[Document]:
-    documents: list[Document] = []
+    documents, rows = list[Document](), list[str]()
     builder = Builder(file)
     try:
         for event in yaml.parse(text, Loader=yaml.CLoader):
@@ -63,7 +63,7 @@ def _read_events(text: str, file: str) -> list[Document]:
             elif isinstance(event, yaml.DocumentEndEvent):
                 value, line, lines = builder.finished()
                 if value is not None:
-                    rows = text.split("\n") if builder.spans else []
+                    rows = rows or (rows_of(text) if builder.spans else [])
                     values = {path: lines_of(span, rows) for path, span in builder.spans.items()}
                     documents.append(Document(value, file, line, lines, values))
             else:

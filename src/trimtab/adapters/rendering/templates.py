@@ -12,6 +12,8 @@ from trimtab.model.rendered import Place
 
 VALUE = re.compile(r"\.Values\.(?P<path>[\w.]+)")
 ACTION = re.compile(r"\{\{.*?\}\}")
+LONGEST, MOST_ACTIONS = 500, 4
+"""Characters of a line, and actions in it, that are looked through: a template may be a stranger's."""
 NEAR = 3
 """Lines below a mapping in which its field is looked for."""
 
@@ -40,8 +42,8 @@ def place_in(template: Sequence[str], values: Sequence[Document], tree: Mapping[
 
 def _rows(template: Sequence[str], leaf: str) -> Iterator[tuple[int, str]]:
     """The lines on which a field of that name is written."""
-    wanted = re.compile(rf"""[\s-]*(.*[{{,\s])?["']?{re.escape(leaf)}["']?:""")
-    return ((number, text) for number, text in enumerate(template, 1) if wanted.match(text))
+    wanted = re.compile(rf"""(?:^|[\s{{,-])["']?{re.escape(leaf)}["']?:""")
+    return ((number, text) for number, text in enumerate(template, 1) if len(text) <= LONGEST and wanted.search(text))
 
 
 def _of_values(text: str, values: Sequence[Document], value: object) -> Place | None:
@@ -57,7 +59,9 @@ def _of_values(text: str, values: Sequence[Document], value: object) -> Place | 
 def makes(text: str, leaf: str, value: str) -> bool:
     """Does what is written for a field around actions of the template fit the value?"""
     parts = ACTION.split(re.split(rf"""\b{re.escape(leaf)}["']?:\s*""", text, maxsplit=1)[-1].strip().strip("\"'"))
-    return any(part.strip() for part in parts) and re.fullmatch(".*".join(map(re.escape, parts)), value) is not None
+    if len(parts) > MOST_ACTIONS or not any(part.strip() for part in parts):
+        return False
+    return re.fullmatch(".*".join(map(re.escape, parts)), value) is not None
 
 
 def says(text: str, leaf: str, value: str) -> bool:
