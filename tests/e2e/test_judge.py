@@ -65,6 +65,6 @@ def test_too_little_traffic_ends_without_a_verdict_and_says_what_was_missing(her
         here.repository.commit({"settings.yaml": settings("two")})
         run = here.outcome(2)
     assert (run["outcome"], run["compared"]["ruling"]) == ("Inconclusive", "insufficient")
-    assert "more requests" in run["compared"]["sentence"]
+    assert "more to prove that" in run["compared"]["sentence"]
     assert here.run("watch", "--until-done").returncode == 3
     assert not load.lost()

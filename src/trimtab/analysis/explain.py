@@ -21,18 +21,18 @@ CALLED = {
     Ruling.INSUFFICIENT: "Not enough to decide",
     Ruling.NO_DATA: "No data",
 }
-ENDINGS = {
-    Ending.ASK: "a person is asked",
+ENDINGS: dict[Ending | None, str] = {
     Ending.STOP: "traffic goes back to the primary",
     Ending.PROMOTE: "the policy promotes it all the same",
 }
+"""That a person is asked is said by whoever asks: a pipeline asks nobody, and once nobody has answered it is not so any more."""
 
 
 def sentence(decision: JudgeDecision, rules: JudgeRules) -> str:
     """What happened and why, for someone who sees nothing else."""
     called = CALLED[decision.ruling] if not (decision.ruling is Ruling.GO_ON and decision.step.last) else "Good enough to promote"
     parts = [f"{called} after {lasted(decision)}: {because(decision, rules)}"]
-    if decision.final and decision.ending is not None:
+    if decision.final and decision.ending in ENDINGS:
         parts.append(f"Waiting is over: {ENDINGS[decision.ending]}.")
     return " ".join(parts)
 
