@@ -68,10 +68,12 @@ def test_a_canary_without_a_policy_of_ours_is_not_watched_and_nothing_is_written
     assert (attempt(story).watch, story.state.asks, story.state.serial) == (None, Ask.NOTHING, serial)
 
 
-def test_a_first_revision_and_an_undo_are_not_watched_for_there_is_nothing_to_go_back_to(told: Tell) -> None:
+@pytest.mark.parametrize("problem", ["", "configmaps app-config not found"])
+def test_a_first_revision_and_an_undo_are_not_watched_for_there_is_nothing_to_go_back_to(told: Tell, problem: str) -> None:
     story = told(watch=ALERT)
     assert attempt(story, 1).watch is None
     story = promoted(told)
+    story.memory.world.problem = problem
     assert story.say(Verb.UNDO) == "going back"
     state = story.until_settled()
     assert state.rollout is not None and (state.rollout.kind, state.rollout.watch) == (RolloutKind.UNDO, None)
