@@ -48,7 +48,7 @@ def test_a_change_is_judged_against_the_base_and_said_to_be(shop: Path) -> None:
     edited(shop, CONFIG, "LOG: info", 'LOG: ""')
     assert found(shop) == []
     changed = [f"warning {CONFIG}:5 content/emptied", f"warning {CONFIG}:6 content/factor"]
-    assert found(shop, "--base", "main", ends=2) == ["error web/canary/app.yaml:1 rollout/unseen", *changed]
+    assert found(shop, "--base", "main", ends=2) == ["error web/canary/app.yaml:12 rollout/unseen", *changed]
     done = ran(shop, "--base", "main")
     assert f"compared with main ({git(shop, 'rev-parse', 'main')[:10]})" in done.stderr
 
@@ -83,7 +83,7 @@ def test_a_base_without_a_trimtab_yaml_is_compared_by_that_of_the_change(shop: P
     (shop / "trimtab.yaml").write_text(text)
     edited(shop, CONFIG, "  LOG: info\n", "")
     told = found(shop, "--base", "HEAD", ends=2)
-    assert told == ["error web/canary/app.yaml:1 rollout/unseen", f"warning {CONFIG}:1 content/deleted"]
+    assert told == ["error web/canary/app.yaml:12 rollout/unseen", f"warning {CONFIG}:1 content/deleted"]
 
 
 def test_folders_are_compared_too(shop: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_trimtab_yaml_below_the_root_and_a_folder_below_that_are_looked_at_ali
     edited(whole / "shop", "trimtab.yaml", "policy: policies", "policy: shop/policies")
     commit(whole, "a shop among others")
     edited(whole / "shop", CONFIG, '{"pool": 10}', '{"pool": 1000}')
-    changed = ["error shop/web/canary/app.yaml:1 rollout/unseen", "warning shop/web/canary/config.yaml:6 content/factor"]
+    changed = ["error shop/web/canary/app.yaml:12 rollout/unseen", "warning shop/web/canary/config.yaml:6 content/factor"]
     for folder in ("shop", "shop/web/canary"):
         assert found(whole / folder, "--base", "main", ends=2) == changed
         assert found(whole / folder, "web/canary", "--base", "main", ends=2) == changed

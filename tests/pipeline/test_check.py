@@ -99,7 +99,7 @@ spec:
     for name, text in (("hashed", generator), ("fixed", fixed)):
         written(tmp_path, {f"{name}/kustomization.yaml": text.replace("info", "debug")})
     report = await checked(Asked(tmp_path, rules=rendering, base="main"))
-    assert told(report) == ["error fixed/web.yaml:1 rollout/unseen"]
+    assert told(report) == ["error fixed/web.yaml:8 rollout/unseen"]
 
 
 async def test_folders_without_a_trimtab_yaml_overlays_components_and_charts_are_found(tmp_path: Path, rendering: Rules) -> None:

@@ -43,16 +43,16 @@ def inspected(case: Case, schemas: Schemas, lines: Lines, rules: ContentRules) -
     if case.whole:
         found += references.needs(target, case.beside, lines)
         found += traffic.starved(target, case.following, case.beside) if case.following else ()
-    found += reaching(case)
+    found += reaching(case, lines)
     return [*graded(found, rules), *of_content(case, rules)]
 
 
-def reaching(case: Case) -> Iterator[Finding]:
+def reaching(case: Case, lines: Lines) -> Iterator[Finding]:
     """Does configuration reach pods? Of what this change changes, what is said about the change is enough."""
     changed = reach.changed_now(case.before, case.after) if case.before is not None else frozenset()
-    yield from (finding for use, finding in reach.unreachable(case.after) if use not in changed)
+    yield from (finding for use, finding in reach.unreachable(case.after, lines) if use not in changed)
     if case.before is not None:
-        yield from reach.unreached(case.before, case.after)
+        yield from reach.unreached(case.before, case.after, lines)
 
 
 def of_content(case: Case, rules: ContentRules) -> Iterator[Finding]:

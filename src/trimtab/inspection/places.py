@@ -3,14 +3,17 @@
 A rendered object knows the file that it was written in; the lines within it are asked for only where there is something to say.
 """
 
+from dataclasses import replace
 from typing import Protocol
 
+from trimtab.config.consumers import pod_template, template_path
+from trimtab.config.references import named_at
 from trimtab.documents.fitting import dotted
 from trimtab.documents.nodes import Path
 from trimtab.documents.yaml import Document
 from trimtab.inspection.catalogue import severity_of
 from trimtab.model.content import Finding, Severity
-from trimtab.model.rendered import Place, RenderedObject
+from trimtab.model.rendered import Place, RenderedObject, Use
 
 
 class Lines(Protocol):
@@ -35,3 +38,13 @@ def at(check: str, one: RenderedObject, lines: Lines, path: Path, problem: str, 
     file, line = lines.place(one, path)
     text = f"{dotted(path)}: {problem}" if path else problem
     return Finding(check, severity_of(check), text, str(one), file=file, line=line, fix=fix)
+
+
+def at_use(use: Use, lines: Lines, finding: Finding, key: str = "") -> Finding:
+    """A finding about a workload, at the line where it names an object, or one key of it."""
+    template = template_path(use.reader.tree)
+    path = next(named_at(pod_template(use.reader.tree), use.name, key), None)
+    if template is None or path is None:
+        return finding
+    file, line = lines.place(use.reader, (*template, *path))
+    return replace(finding, file=file, line=line)

@@ -12,7 +12,7 @@ from trimtab.config.governing import governs
 from trimtab.config.pairs import base_name
 from trimtab.config.references import items, mapping
 from trimtab.inspection.objects import annotations
-from trimtab.inspection.places import about
+from trimtab.inspection.places import Lines, about, at_use
 from trimtab.model.content import Finding, Severity
 from trimtab.model.rendered import Rendered, RenderedObject, Use
 
@@ -27,7 +27,7 @@ READ_ANEW = "Nothing, if the app reads the file anew; else put a checksum of it 
 NEEDED = "Make it with a configMapGenerator, or put a checksum of it into an annotation of the pod template."
 
 
-def unreachable(target: Rendered) -> Iterator[tuple[str, Finding]]:
+def unreachable(target: Rendered, lines: Lines) -> Iterator[tuple[str, Finding]]:
     """Configuration of which a change would reach no running pod, as far as one rendering can tell; by reader and name."""
     for use in target.uses:
         if use.content is None or use.reader.kind not in RUNNING or _renamed(use):
@@ -36,13 +36,13 @@ def unreachable(target: Rendered) -> Iterator[tuple[str, Finding]]:
             continue
         if _once(use):
             problem = f"would not notice a change of {use.name}, {_how(use)}"
-            yield f"{use.reader} {use.name}", about("rollout/unseen", use.reader, problem, NEEDED)
+            yield f"{use.reader} {use.name}", at_use(use, lines, about("rollout/unseen", use.reader, problem, NEEDED))
         else:
             problem = f"would see a change of {use.name} as a file, late and without a restart"
             yield f"{use.reader} {use.name}", about("rollout/reload", use.reader, problem, READ_ANEW)
 
 
-def unreached(before: Rendered, after: Rendered) -> Iterator[Finding]:
+def unreached(before: Rendered, after: Rendered, lines: Lines) -> Iterator[Finding]:
     """Configuration that this change changes under pods that stay as they are."""
     old = _keyed(before)
     told: set[int] = set()
@@ -57,7 +57,7 @@ def unreached(before: Rendered, after: Rendered) -> Iterator[Finding]:
             continue
         if _waits(use, after.objects):
             problem = f"its running pods do not notice the change of {use.name}, {_how(use)}"
-            yield about("rollout/unseen", use.reader, problem, NEEDED, Severity.ERROR)
+            yield at_use(use, lines, about("rollout/unseen", use.reader, problem, NEEDED, Severity.ERROR))
         elif not _restarted(use.reader, after.objects):
             problem = f"sees the change of {use.name} as a file, late and without a restart"
             yield about("rollout/reload", use.reader, problem, READ_ANEW)

@@ -4,13 +4,10 @@ A ConfigMap may come from another target of the same app; a Secret often comes f
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from trimtab.config.consumers import pod_template, template_path
-from trimtab.config.references import named_at
 from trimtab.documents.fitting import meant
 from trimtab.inspection.neighbours import Neighbours
-from trimtab.inspection.places import Lines, about
+from trimtab.inspection.places import Lines, about, at_use
 from trimtab.model.content import Finding
 from trimtab.model.names import ConfigKind
 from trimtab.model.rendered import Rendered, RenderedObject, Use
@@ -41,7 +38,7 @@ def needs(target: Rendered, beside: Neighbours, lines: Lines) -> Iterator[Findin
             for key, fix in lacking(use.keys, found.content):
                 fix = _did_you_mean(meant(key, sorted({*found.content.data, *found.content.binary}))) or fix
                 problem = f"needs the key {key} of {use.name}, which has none of that name; read by {', '.join(use.places)}"
-                yield _at("reference/missing", use, lines, problem, fix, key)
+                yield at_use(use, lines, about("reference/missing", use.reader, problem, fix), key)
     for one in target.configs():
         if one.kind == ConfigKind.CONFIG_MAP and id(one) not in suspected and not _is_read(one, beside):
             yield about("reference/unused", one, "is read by no workload of this app", UNUSED)
@@ -58,10 +55,12 @@ def _missing(use: Use, target: Rendered, near: RenderedObject | None, lines: Lin
     if use.name.kind is ConfigKind.SECRET:
         if not any(one.kind in MAKERS and _mentions(one.tree, use.name.name) for one in target.objects):
             problem = f"needs {use.name}, which is not rendered here; read by {places}"
-            yield _at("reference/secret", use, lines, problem, instead or "See to it that the cluster has it before the pods start.")
+            fix = instead or "See to it that the cluster has it before the pods start."
+            yield at_use(use, lines, about("reference/secret", use.reader, problem, fix))
     elif use.name.name not in GIVEN:
         problem = f"needs {use.name}, which nobody makes; read by {places}"
-        yield _at("reference/missing", use, lines, problem, instead or "Add it, or mark the reference as optional.")
+        fix = instead or "Add it, or mark the reference as optional."
+        yield at_use(use, lines, about("reference/missing", use.reader, problem, fix))
 
 
 def _near(use: Use, target: Rendered, beside: Neighbours) -> RenderedObject | None:
@@ -80,14 +79,6 @@ def _is_read(one: RenderedObject, beside: Neighbours) -> bool:
 
 def _did_you_mean(name: str) -> str:
     return f"Did you mean {name}?" if name else ""
-
-
-def _at(check: str, use: Use, lines: Lines, problem: str, fix: str, key: str = "") -> Finding:
-    """A finding about a workload, at the line where it names the object or the key."""
-    above = template_path(use.reader.tree) or ()
-    path = next(named_at(pod_template(use.reader.tree), use.name, key), None)
-    file, line = lines.place(use.reader, (*above, *path)) if path is not None else (use.reader.file, use.reader.line)
-    return replace(about(check, use.reader, problem, fix), file=file, line=line)
 
 
 def _mentions(tree: object, name: str) -> bool:

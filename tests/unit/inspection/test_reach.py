@@ -44,9 +44,9 @@ def changed(text: str) -> str:
 
 def test_variables_without_anything_that_restarts_pods_are_a_warning_and_a_change_of_them_an_error() -> None:
     said = "would not notice a change of configmap/settings, which it reads once, at its start, by containers[app].envFrom"
-    assert found(APP, UNSEEN) == [f"warning 1: {said}"]
+    assert found(APP, UNSEEN) == [f"warning 12: {said}"]
     assert found(changed(APP), UNSEEN, before=APP) == [
-        f"error 1: its running pods do not notice the change of configmap/settings{said[said.index(', which') :]}"
+        f"error 12: its running pods do not notice the change of configmap/settings{said[said.index(', which') :]}"
     ]
 
 
@@ -69,7 +69,7 @@ def test_a_checksum_of_something_else_does_not_help_where_this_change_does_not_a
     summed = APP.replace("app: web}, annotations: {}", "app: web}, annotations: {checksum/config: 0123456789abcdef}")
     assert found(summed, UNSEEN) == []
     (only,) = found(changed(summed), UNSEEN, before=summed)
-    assert only.startswith("error 1: its running pods do not notice")
+    assert only.startswith("error 12: its running pods do not notice")
     assert found(changed(summed).replace("0123456789abcdef", "f123456789abcdef"), UNSEEN, before=summed) == []
 
 
