@@ -35,6 +35,8 @@ COMMANDS = {
     "flagger": f"flagger {FLAGS}",
     "trimtab": f"{sys.executable} -m trimtab operator {FLAGS} -enable-leader-election=false -leader-election-namespace={{space}}",
 }
+IMAGE = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+"""Variables that the Containerfile sets."""
 USER = "controller"
 SETTLED = 5.0
 INTERVAL = 10
@@ -89,7 +91,7 @@ async def measure(name: str, plane: ControlPlane, api: Api, amounts: Amounts) ->
     await api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     (port,) = free_ports(1)
     command = shlex.split(COMMANDS[name].format(kubeconfig=plane.kubeconfig_of(USER), space=name, port=port))
-    running = Process(command, plane.folder / f"{name}.log")
+    running = Process(command, plane.folder / f"{name}.log", environment={**os.environ, **IMAGE})
     try:
         await asyncio.sleep(2 * SETTLED)
         empty = megabytes(running.pid)
@@ -108,7 +110,7 @@ async def measure(name: str, plane: ControlPlane, api: Api, amounts: Amounts) ->
             f"{name:8} memory: {size:.0f} MB, without Canaries {empty:.0f} MB: {1000 * (size - empty) / count:.0f} kB a Canary", flush=True
         )
         running.stop(SIGTERM)
-        running, begun = Process(command, plane.folder / f"{name}.log"), time.monotonic()
+        running, begun = Process(command, plane.folder / f"{name}.log", environment={**os.environ, **IMAGE}), time.monotonic()
         if name == "trimtab":
             await until(lambda: looked_at(port, count), "all were looked at")
             print(f"{name:8} start-up until all {count} were looked at: {time.monotonic() - begun:.1f} s")
