@@ -1,8 +1,9 @@
 """What the judge cannot do in this place, said before it starts (judge.md 12). Called by `check`, `plan` and at the start of a rollout."""
 
 from collections.abc import Sequence
+from math import isfinite
 
-from trimtab.analysis.planning import Traffic, blindness, digits, percent, planned
+from trimtab.analysis.planning import StepPlan, Traffic, digits, percent, planned
 from trimtab.model.evidence import Calibration, MetricCalibration
 from trimtab.model.judging import Clumps, JudgeRules, Measured, MetricRule, Role
 from trimtab.model.spans import spoken
@@ -76,7 +77,7 @@ def of_steps(
         if traffic is None or not usable:
             continue
         plan = planned(traffic, usable, rules, lasts)
-        blind = [said for step, said in zip(plan.steps, blindness(plan), strict=True) if step.needs > step.lasts]
+        blind = [shows(step) for step in plan.steps if step.needs > step.lasts]
         if blind:
             usual = "hardly any fail" if plan.steps[0].rate_to_refute is not None else f"{percent(traffic.base)} fail"
             found.append(
@@ -84,6 +85,19 @@ def of_steps(
                 f"{'; '.join(blind)}. `trimtab plan` proposes other weights and times"
             )
     return tuple(found)
+
+
+def shows(step: StepPlan) -> str:
+    """What a step lets be seen in its time, and what it would take to be sure."""
+    ruled_out = f"{digits(step.refute)} times" if step.rate_to_refute is None else percent(step.rate_to_refute)
+    seen = "only a canary that fails "
+    if not isfinite(step.blind_below):
+        seen = "nothing"
+    elif step.rate_to_refute is None:
+        seen += f"more than {digits(step.blind_below, 2)} times as often as usual"
+    else:
+        seen += f"at more than {digits(100 * step.blind_rate, 2)} % of its requests"
+    return f"{percent(step.weight)} for {spoken(step.lasts)} shows {seen} (to rule out {ruled_out} takes {spoken(step.needs)})"
 
 
 def traffic_of(rule: MetricRule, known: MetricCalibration, rules: JudgeRules, canary_pods: int) -> Traffic | None:
