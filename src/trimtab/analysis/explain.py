@@ -193,7 +193,7 @@ def row_of(row: MetricReading, rules: JudgeRules) -> tuple[str, ...]:
         times(row) if seen else "-",
         f"{ratio(row.worse)} of {rules.rollback_odds:g}",
         f"{ratio(row.beyond)} of {rules.tolerance_odds:g}",
-        f"{ratio(row.without_pod)} of {rules.without_one_pod_odds:g}",
+        f"{ratio(row.without_pod)} of {rules.without_one_pod_odds:g}" if row.without_pod != row.worse else "-",
         good,
         f"{row.noise:.2g}",
     )

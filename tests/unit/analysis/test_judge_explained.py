@@ -41,7 +41,7 @@ def test_a_rollback_is_told_as_the_rule_tells_it() -> None:
     (row,) = rows(decision, RULES)
     assert len(row) == len(COLUMNS)
     assert row[:2] == ("errors *", "13 of 2 250 (0.58 %)")
-    assert row[4:6] == ("465:1 of 100", "139:1 of 20")
+    assert row[4:7] == ("465:1 of 100", "139:1 of 20", "-"), "no pod could be left out"
 
 
 def test_a_burst_that_hit_the_cap_is_named() -> None:
