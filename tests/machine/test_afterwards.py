@@ -165,6 +165,7 @@ def test_with_undo_it_goes_back_by_itself_and_says_why(told: Tell) -> None:
     assert (run.number, run.kind, run.outcome, run.actor) == (3, RolloutKind.UNDO, Outcome.UNDONE, "the watch after promotion")
     why = "by the watch after promotion (3 restarts of containers since promotion): going back to revision"
     assert sum(why in text for text in story.said()) == 1 == sum(why in text for text in alerts(story))
+    assert [found.severity for found in story.memory.teller.heard if found.kind == "alert" and why in found.text] == ["error"]
     assert state.held is not None and why in state.held.why and state.held.revision == attempt(story).to.id
     assert (watch_of(story).broken, attempt(story).outcome) == ("3 restarts of containers since promotion", Outcome.PROMOTED)
     story.go_on(timedelta(hours=1))

@@ -215,7 +215,7 @@ def promoted(names: Names, *, skipped: bool) -> tuple[Message, Alarm]:
 def undoing(names: Names, revision: str, actor: str, why: str = "") -> tuple[Message, Alarm]:
     """A person goes back to a kept revision; or the watch after promotion, which says why."""
     words = f"Undo of {names.canary} by {actor}{f' ({why})' if why else ''}: going back to revision {revision} without analysis"
-    return Message("Undoing", words, "warn"), Alarm(words, "warn", detailed=True)
+    return Message("Undoing", words, "warn"), Alarm(words, "error" if why else "warn", detailed=True)
 
 
 def undone(names: Names, revision: str) -> tuple[Message, Alarm]:
