@@ -18,11 +18,11 @@ from trimtab.validation.catalogue import found
 
 NULL = "null"
 """A value that says nothing may become anything."""
-MOST = 10
-"""Findings of one check in one value that are told."""
+MOST, MOST_OF_OBJECT = 10, 100
+"""Findings of one check that are told of one value, and of one object."""
 MORE = {"content/type": "another type", "content/factor": "an amount many times as large or small"}
-EMPTIEST = 200
-"""Characters, blanks and comments left out. A value that has more says something, whatever it is written in."""
+OF_NOTHING = frozenset("{}[]nulNUL~.\"' \t")
+"""Characters of which an empty mapping, list or text is written, and nothing at all. A value with others says something."""
 
 
 def judged(before: Content, after: Content, changes: Sequence[Change], largest_factor: float) -> Iterator[Finding]:
@@ -31,35 +31,40 @@ def judged(before: Content, after: Content, changes: Sequence[Change], largest_f
     for key in gone:
         yield found("content/deleted", "the key is gone", key, fix="Put it back, unless nobody reads it any more.")
     for key in sorted({*after.data, *after.binary} - {*gone}):
-        if _says(before, key) and not _says(after, key):
+        if _value(before, key) != _value(after, key) and _says(before, key) and not _says(after, key):
             yield found("content/emptied", "says nothing any more", key, fix="Put its content back, or remove the key.")
     if not after.secret:
         yield from _within(after, changes, largest_factor)
 
 
 def _within(after: Content, changes: Sequence[Change], largest: float) -> Iterator[Finding]:
-    """What changed inside values: the first few of each key and check with their lines, of the rest how many there are."""
-    told, read = Counter[tuple[str, str]](), dict[str, Positions]()
+    """What changed inside values: the first few with their lines, of the rest how many there are."""
+    told, rest, read = Counter[tuple[str, str]](), Counter[tuple[str, str]](), dict[str, Positions]()
     for change in changes:
         for finding in _of_change(change, largest):
-            told[change.key, finding.check] += 1
-            if told[change.key, finding.check] <= MOST:
+            here, everywhere = (change.key, finding.check), ("", finding.check)
+            if told[everywhere] < MOST_OF_OBJECT and told[here] < MOST:
+                told.update((here, everywhere))
                 yield replace(finding, line=line_of_change(after, change, read))
-    for (key, check), count in told.items():
-        if count > MOST:
-            yield found(check, f"{MORE[check]} in {count - MOST} more places", key, fix="See what else changed in it.")
+            else:
+                rest[here if told[everywhere] < MOST_OF_OBJECT else everywhere] += 1
+    for (key, check), count in rest.items():
+        yield found(check, f"{MORE[check]} in {count} more places", key, fix="See what else changed in it.")
+
+
+def _value(content: Content, key: str) -> bytes:
+    return content.data.get(key, content.binary.get(key, b""))
 
 
 def _says(content: Content, key: str) -> bool:
     """Is there anything in a value, beyond blanks, comments and an empty mapping or list?"""
-    value = content.data.get(key, content.binary.get(key, b""))
     try:
-        text = value.decode()
+        text = _value(content, key).decode()
     except UnicodeDecodeError:
         return True
-    lines = (line.strip() for line in text.split("\n"))
+    lines = (line.partition(" #")[0].strip() for line in text.split("\n"))
     bare = "".join(line for line in lines if not line.startswith(("#", ";", "!", "---")))
-    if len(bare) > EMPTIEST:
+    if not {*bare} <= OF_NOTHING:
         return True
     if not text.strip():
         return False

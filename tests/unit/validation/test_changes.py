@@ -12,6 +12,7 @@ from trimtab.config.positions import composed
 from trimtab.model.content import Content, ContentRules, Finding, Severity
 from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.validation.catalogue import BY_ID, CONTENT
+from trimtab.validation.changes import MORE
 from trimtab.validation.checks import validate
 
 NAME, SECRET = ConfigName(ConfigKind.CONFIG_MAP, "app"), ConfigName(ConfigKind.SECRET, "app")
@@ -33,7 +34,9 @@ def test_a_key_that_moved_to_binary_data_is_there() -> None:
     assert validate([Content(NAME, {}, {"b": b"2"})], [Content(NAME, {"b": b"2"})]) == ()
 
 
-@pytest.mark.parametrize("after", ["", "  \n", "{}\n", "# nothing left\n", "---\n"])
+@pytest.mark.parametrize(
+    "after", ["", "  \n", "{}\n", "# nothing left\n", "---\n", "{ } # for now\n", "null\n", "''\n", "---\n{}\n---\n[]\n"]
+)
 def test_a_value_that_says_nothing_any_more_is_a_warning(after: str) -> None:
     checks = [finding.check for finding in changed("a: 1\n", after)]
     assert "content/emptied" in checks
@@ -114,6 +117,12 @@ def test_a_value_is_read_as_often_whatever_number_of_its_leaves_has_changed(key:
         return sum(entry.callcount for entry in profile.getstats() if entry.code in readers)
 
     assert read(2500) <= read(1) <= 6
+
+
+def test_of_very_many_keys_that_changed_a_hundred_are_told() -> None:
+    old = Content(NAME, {f"key-{number}": b"1" for number in range(500)})
+    found = validate([replace(old, data=dict.fromkeys(old.data, b"20"))], [old])
+    assert len(found) == 101 and (found[100].key, found[100].problem) == ("", f"{MORE['content/factor']} in 400 more places")
 
 
 def test_many_lines_that_look_like_credentials_are_told_ten_times() -> None:
