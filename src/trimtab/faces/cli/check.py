@@ -1,10 +1,12 @@
 """`trimtab check`: is what a repository says fit to be shown to anyone? Loaded by `main` when called."""
 
 import asyncio
+import gc
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -83,12 +85,23 @@ def check_command(
         return
     memory = None if no_cache else cache or usual_cache(os.environ)
     asked = Asked(repo or Path.cwd(), what, values, base, untrusted, Rules(network=network), os.environ, memory)
-    report = asyncio.run(checked(asked))
+    with _uncollected():
+        report = asyncio.run(checked(asked))
     click.echo(f"in {report.place}" + (f", compared with {report.base}" if report.base else ""), err=True)
     for note in report.notes:
         click.echo(note, err=True)
     show(report, output, os.environ)
     sys.exit(DONE if report.passes else InputError.exit_code)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for garbage: all that is rendered is kept to the end, and looking through it again and again takes long."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def usual_cache(environment: Mapping[str, str]) -> Path | None:
