@@ -71,3 +71,20 @@ def test_c6_where_there_is_nothing_yet_a_check_neither_fails_nor_lets_exposure_g
     story.memory.metrics.script = None
     last = story.until_settled().rollout
     assert last is not None and last.outcome is Outcome.PROMOTED
+
+
+def test_c6_a_canary_that_served_on_after_a_failed_promotion_counts_until_it_is_left_alone(told: Tell) -> None:
+    story = told(analysis=STRICT)
+    asked, world = asking(story), story.memory.world
+    world.edit(color="blue")
+    story.go_on(until=lambda state: story.weights()[-1] == 40)
+    world.stuck.add(f"primary/{world.revision().id}")
+    assert story.until_settled().fallback is not None, "everybody is on the canary"
+    story.go_on(timedelta(minutes=10))
+    world.stuck.clear()
+    world.edit(color="green")
+    before = len(asked.since)
+    story.go_on(until=lambda state: len(asked.since) > before)
+    run = story.state.running
+    assert run is not None and asked.since[-1] == run.began
+    assert run.began is not None and run.began >= run.detected

@@ -28,7 +28,7 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     origin, changes = (Origin(), (f"back to revision {to.id}",)) if undo else (facts.source.origin, facts.changes)
     attempt = Rollout(
         number, kind, state.promoted, to, policy, turn.now, origin, changes, checked,
-        steps=steps(policy, facts.capabilities), skip=skip, cleared=cleared(state.rollout),
+        steps=steps(policy, facts.capabilities), skip=skip, cleared=turn.now if state.fallback is not None else cleared(state.rollout),
     )  # fmt: skip
     turn.state = replace(state, spoken=frozenset())
     turn.change(rollout=attempt, policy=policy, evidence=Evidence(), asks=Ask.NOTHING, due=None, grid=turn.now)
@@ -37,7 +37,7 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
 
 
 def cleared(before: Rollout | None) -> datetime | None:
-    """When the canary before a new attempt was gone; None where there was none."""
+    """When the canary of the attempt before was gone; None where there was none."""
     if before is None or before.kind is RolloutKind.INITIALISATION:
         return None
     return before.ended if before.began is not None else before.cleared

@@ -100,8 +100,10 @@ def primary_first(turn: Turn) -> None:
 
 def begin(turn: Turn) -> None:
     """The canary is wanted from here on."""
-    restarted = turn.state.phase is Phase.PROGRESSING
-    turn.alter(began=turn.now, gate=None, approved=())
+    restarted, run = turn.state.phase is Phase.PROGRESSING, turn.run
+    # A canary that was there still when this attempt was opened, as after a failed promotion, is left alone only now.
+    cleared = turn.now if run.cleared is not None and run.cleared >= run.detected else run.cleared
+    turn.alter(began=turn.now, cleared=cleared, gate=None, approved=())
     turn.change(phase=Phase.PROGRESSING, grid=turn.now, asks=Ask.NOTHING, due=None)
     if not restarted:
         # To event hooks this still belongs to the run before, as the checksum says (flagger.md 5.3).
