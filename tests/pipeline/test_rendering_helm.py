@@ -127,6 +127,47 @@ async def test_a_value_that_breaks_the_schema_is_not_in_the_complaint(tmp_path: 
     assert "hunter" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("template", "value", "kept"),
+    [
+        ("{{ range .Values.pin }}x{{ end }}", "hunter2hunter2", "at <.Values.pin>"),
+        ('{{ .Values.pin | mustToDate "2006" }}', "hunter2hunter2", "error calling mustToDate"),
+        ('{{ mustRegexMatch .Values.pin "x" }}', "'[hunter2hunter2'", "error calling mustRegexMatch"),
+        ("{{ urlParse .Values.pin }}", "'http://u:hunter2%zz@h/'", "error calling urlParse"),
+        ("{{ mustDateModify .Values.pin now }}", "hunter2hunter2", "error calling mustDateModify"),
+        ("{{ tpl .Values.pin . }}", "'{{ hunter2hunter2 }}'", "error calling tpl"),
+        ("{{ tpl .Values.pin . }}", """'{{ include "common.head" (required "hunter2" .x) }}'""", "execution error"),
+        ('{{ fail (printf "not %s" .Values.pin) }}', "hunter2hunter2", "not (not shown)"),
+        ("{{ fail .Values.pin }}", "hunter2", "execution error"),
+        ("a: *{{ .Values.pin }}", "hunter2hunter2", "unknown anchor"),
+        ("a: [ {{ .Values.pin }}", "hunter2hunter2", "did not find expected ',' or ']'"),
+    ],
+)  # fmt: skip
+async def test_a_value_is_not_in_what_is_said_of_a_template(template: str, value: str, kept: str, tmp_path: Path, rendering: Rules) -> None:
+    root = written(tmp_path, FILES | {"chart/templates/bad.yaml": f"{template}\n", "two.yaml": f"pin: {value}\n"})
+    with pytest.raises(DocumentError) as refused:
+        await chart(root, rendering, values=("two.yaml",))
+    assert kept in str(refused.value)
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ .Values.pool.size }}", "can't evaluate field size in type"),
+        ("{{ .Values.none.size }}", "nil pointer evaluating interface {}.size"),
+        ("{{ index (list 1) 3 }}", "index out of range: 3"),
+        ("{{ nindent .Values.log .Values.log }}", "wrong type for value; expected int; got string"),
+        ("{{ lt .Values.log 3 }}", "incompatible types for comparison"),
+        ('{{ include "none" . }}', 'no template "none" associated'),
+    ],
+)
+async def test_what_helm_says_without_a_value_is_told_as_it_is(template: str, said: str, tmp_path: Path, rendering: Rules) -> None:
+    with pytest.raises(DocumentError) as refused:
+        await chart(written(tmp_path, FILES | {"chart/templates/bad.yaml": f"{template}\n"}), rendering)
+    assert said in str(refused.value)
+
+
 async def test_a_remote_dependency_is_fetched_only_where_that_is_allowed(tmp_path: Path, rendering: Rules) -> None:
     root = packed(written(tmp_path / "repo", FILES), rendering)
     served = tmp_path / "served"

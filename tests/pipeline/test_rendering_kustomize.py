@@ -188,8 +188,28 @@ async def test_a_link_out_of_the_repository_is_refused(tmp_path: Path, rendering
         await overlay(root, rendering)
 
 
-async def test_a_literal_of_a_secret_is_not_in_the_complaint_about_it(tmp_path: Path, rendering: Rules) -> None:
-    root = written(tmp_path, {"canary/kustomization.yaml": "secretGenerator:\n- name: x\n  literals: [hunter2hunter2]\n"})
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: pins}\nstringData: {pin: hunter2hunter2}\n"
+BAD_PATCH = '- target: {kind: Secret}\n  patch: "- op: add\\n  value: hunter2: hunter2"\n'
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "files"),
+    [
+        ("secretGenerator:\n- name: x\n  literals: [hunter2hunter2]\n", {}),
+        ("secretGenerator:\n- name: x\n  envs: [x.env]\n", {"x.env": b"hunter2hunter2\xff\n"}),
+        ("secretGenerator:\n- name: x\n  envs: [x.env]\n", {"x.env": b"a=b\npin=hunter2\xffhunter2\n"}),
+        (f"resources: [pins.yaml]\npatches:\n{BAD_PATCH}", {"pins.yaml": SECRET.encode()}),
+        ("resources: [pins.yaml]\npatches:\n- path: bad.yaml\n  target: {kind: Secret}\n",
+         {"pins.yaml": SECRET.encode(), "bad.yaml": b"- op: add\n  value: hunter2: hunter2\n"}),
+        ("resources: [pins.yaml]\npatches:\n- path: bad.yaml\n", {"pins.yaml": SECRET.encode(), "bad.yaml": b"hunter2hunter2\n"}),
+    ],
+)  # fmt: skip
+async def test_no_part_of_a_secret_is_in_the_complaint_about_it(
+    kustomization: str, files: dict[str, bytes], tmp_path: Path, rendering: Rules
+) -> None:
+    root = written(tmp_path, {"canary/kustomization.yaml": kustomization})
+    for name, data in files.items():
+        (root / "canary" / name).write_bytes(data)
     with pytest.raises(DocumentError) as refused:
         await overlay(root, rendering)
     assert "hunter2" not in str(refused.value)

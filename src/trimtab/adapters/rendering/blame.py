@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from trimtab.adapters.rendering.kustomization import Kustomization, Tree, numbered, strings
+from trimtab.adapters.rendering.hidden import in_helm, in_kustomize
+from trimtab.adapters.rendering.kustomization import Kustomization, Tree
 from trimtab.adapters.rendering.objects import manifests
 from trimtab.adapters.rendering.request import Request, read, relative
 from trimtab.documents.yaml import read_yaml
@@ -30,7 +31,7 @@ HINT = "\n\nUse --debug flag to render out invalid YAML"
 
 def of_kustomize(request: Request, tree: Tree, said: str) -> InputError:
     """What kustomize says, at the place that it is about: a file that does not parse, a patch without an object, a field."""
-    problem = _cut(_hidden(tree, _bare(said)).replace(f"{request.root}/", ""))
+    problem = _cut(in_kustomize(request, tree, _bare(said)).replace(f"{request.root}/", ""))
     for file, line, found in _places(request, tree, said):
         return DocumentError(found or problem, file=file, line=line)
     return DocumentError(problem, file=tree.kustomizations[0].file)
@@ -39,15 +40,14 @@ def of_kustomize(request: Request, tree: Tree, said: str) -> InputError:
 def of_helm(request: Request, chart: str, said: str) -> InputError:
     """What helm says, at the template or values file that it is about. `chart` is the name of the chart, which helm begins paths with."""
     whole = PREFIX.sub("", said).replace(HINT, "").replace(f"{request.root}/", "").strip()
-    # What templates include each other, outermost first; the last one is where it happened.
-    problem = _cut(whole.rpartition("error calling include: ")[2])
+    problem = _cut(in_helm(request, whole))
     if found := AT_VALUES.search(PREFIX.sub("", said)):
         file, line = found["file"].replace(f"{request.root}/", ""), int(found["line"] or 0)
         if file == "values.yaml":
             file = f"{request.path}/values.yaml"
-        return DocumentError(f"not YAML: {found['problem'].strip()}", file=file, line=line)
-    if "schema" in problem.split(":")[0]:
-        file, line = _of_values(request, problem)
+        return DocumentError(in_helm(request, f"not YAML: {found['problem'].strip()}"), file=file, line=line)
+    if "schema" in whole.split(":")[0]:
+        file, line = _of_values(request, whole)
         return DocumentError(QUOTED.sub(r"\1a value", problem), file=file, line=line)
     mentions = list(AT_TEMPLATE.finditer(whole))[::-1]
     for found in sorted(mentions, key=lambda mention: mention["line"] is None):
@@ -134,16 +134,6 @@ def _bare(said: str) -> str:
     while (found := NESTED.search(kept)) is not None and kept[found.end() :].strip():
         kept = kept[found.end() :]
     return NOISE.sub("", " ".join(kept.split()))
-
-
-def _hidden(tree: Tree, text: str) -> str:
-    """Without what stands in generators of Secrets, which kustomize quotes where it cannot read it."""
-    for one in tree.kustomizations:
-        for _, item in numbered(one.value.get("secretGenerator")):
-            for literal in strings(item.get("literals")):
-                for secret in (literal, literal.partition("=")[2]):
-                    text = text.replace(secret, "(not shown)") if len(secret) > 2 else text
-    return text
 
 
 def _cut(text: str) -> str:
