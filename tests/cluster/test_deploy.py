@@ -141,6 +141,7 @@ async def test_kubectl_builds_the_base_and_the_additions(installed: ControlPlane
         ({"analysis": {"interval": "10s", "threshold": 2, "stepWeights": [0, 10]}}, "spec.analysis.stepWeights must rise"),
         ({"analysis": {"interval": "10s", "threshold": 2, "stepWeights": []}}, "spec.analysis.stepWeights must rise"),
         ({"analysis": {**BY_WEIGHTS, "stepWeight": 0}}, "spec.analysis.stepWeight must be at least 1"),
+        ({"analysis": {"interval": "10s", "threshold": 2, "iterations": 0}}, "spec.analysis.iterations must be at least 1"),
         ({"analysis": {**BY_WEIGHTS, "maxWeight": 101}}, "spec.analysis.maxWeight"),
         ({"analysis": {**BY_WEIGHTS, "primaryReadyThreshold": -1}}, "spec.analysis.primaryReadyThreshold"),
         ({"analysis": {**BY_WEIGHTS, "canaryReadyThreshold": 101}}, "spec.analysis.canaryReadyThreshold"),

@@ -267,6 +267,14 @@ async def test_a_template_that_was_not_rendered_says_so(place: Place) -> None:
             "canary.yaml:11: spec.analysis.match needs spec.analysis.iterations: by weights everybody may reach the canary,"
             " whatever their requests match. Write iterations in place of the weights, or remove match",
         ),
+        *(
+            (
+                canary(WEIGHTS, f"    iterations: {number}\n"),
+                f"canary.yaml:10: spec.analysis.iterations is {number}; it must be at least 1, or nothing would be checked before"
+                " promotion. Write how many checks have to pass, or stepWeights in its place",
+            )
+            for number in (0, -3)
+        ),
         (
             canary(WEIGHTS, "    iterations: 3\n    match: [{}]\n"),
             "canary.yaml:11: spec.analysis.match has an alternative without conditions, which every request meets;"
@@ -283,7 +291,7 @@ async def test_a_template_that_was_not_rendered_says_so(place: Place) -> None:
             " Remove it, for example with an overlay for local use",
         ),
     ],
-    ids=["weights", "no iterations", "everything", "labels", "affinity"],
+    ids=["weights", "no iterations", "none", "fewer than none", "everything", "labels", "affinity"],
 )
 async def test_what_cannot_work_is_refused_with_what_to_write(place: Place, files: Files, says: str) -> None:
     assert await place.refusal(files) == [says]

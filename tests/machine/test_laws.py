@@ -373,3 +373,13 @@ def test_r5_each_of_very_many_wishes_is_obeyed_once_and_answered(told: Tell) -> 
     assert story.state.running is not None and story.state.running.paused is None
     answers = [memory.store.reply(memory.world.key, f"w{number}") for number in range(len(verbs))]
     assert [answer is not None and answer.done for answer in answers] == [True, True, *[False] * 49]
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_s3_a_policy_without_steps_promotes_nothing_unless_no_check_is_wanted(told: Tell, skip: bool) -> None:
+    story = told(weights=(), skip_analysis=skip)
+    story.memory.world.edit(color="blue")
+    story.go_on(SOME)
+    run = story.state.rollout
+    assert run is not None and run.outcome is (Outcome.SKIPPED if skip else Outcome.REFUSED)
+    assert skip or "the policy has no steps, so nothing would be checked before promotion" in run.why

@@ -84,7 +84,7 @@ def translate(canary: Canary, companions: Companions, minimum_interval: timedelt
         weights=weights(analysis),
         max_weight=max_weight(analysis),
         step_weight_promotion=analysis.step_weight_promotion or 0,
-        iterations=analysis.iterations or 0,
+        iterations=rounds(analysis),
         match=matches(analysis),
         mirror=analysis.mirror,
         mirror_weight=100 if analysis.mirror_weight is None else analysis.mirror_weight,
@@ -184,6 +184,14 @@ def weights(analysis: CanaryAnalysis) -> tuple[int, ...]:
         raise InputError(f"spec.analysis.stepWeight is {analysis.step_weight}; it must be at least 1")
     count = -(-max_weight(analysis) // analysis.step_weight)
     return tuple(min(100, analysis.step_weight * (number + 1)) for number in range(count))
+
+
+def rounds(analysis: CanaryAnalysis) -> int:
+    """The iterations of blue/green and of an A/B test; without a single one nothing would be checked before promotion (S3)."""
+    if analysis.iterations is not None and analysis.iterations < 1 and not analysis.match:
+        problem = f"spec.analysis.iterations is {analysis.iterations}; it must be at least 1, or nothing would be checked before promotion"
+        raise InputError(f"{problem}. Write how many checks have to pass, or stepWeights in its place")
+    return analysis.iterations or 0
 
 
 def max_weight(analysis: CanaryAnalysis) -> int:

@@ -11,7 +11,7 @@ from trimtab.model.rollout import Ask, Held, Outcome, Phase, Rollout, RolloutKin
 from trimtab.model.verdict import Evidence
 from trimtab.rollout import reasons
 from trimtab.rollout.exposure import canary_left_alone
-from trimtab.rollout.steps import impossible, steps
+from trimtab.rollout.steps import impossible, steps, unchecked
 from trimtab.rollout.turn import Turn
 
 
@@ -24,11 +24,14 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     number = state.rollout.number + 1 if state.rollout is not None else 1
     # An undo is about what was promoted before, whatever the source says now and whoever wrote that.
     undo = kind is RolloutKind.UNDO
+    plan = steps(policy, facts.capabilities)
     checked = facts.findings + impossible(policy, facts.capabilities) if not undo else ()
+    if kind is RolloutKind.CHANGE and not skip:
+        checked += unchecked(plan)
     origin, changes = (Origin(), (f"back to revision {to.id}",)) if undo else (facts.source.origin, facts.changes)
     attempt = Rollout(
         number, kind, state.promoted, to, policy, turn.now, origin, changes, checked,
-        steps=steps(policy, facts.capabilities), skip=skip, cleared=turn.now if state.fallback is not None else cleared(state.rollout),
+        steps=plan, skip=skip, cleared=turn.now if state.fallback is not None else cleared(state.rollout),
     )  # fmt: skip
     turn.state = replace(state, spoken=frozenset())
     turn.change(rollout=attempt, policy=policy, evidence=Evidence(), asks=Ask.NOTHING, due=None, grid=turn.now)

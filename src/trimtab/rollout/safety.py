@@ -147,8 +147,18 @@ def s7(passage: Passage) -> str:
         return ""
     if before.to != after.to or completed(before.policy, after.policy) != after.policy:
         return "an attempt changed its content or its policy"
+    if passage.before.phase is not Phase.PROMOTING is passage.after.phase and not judged(after):
+        return "what was not judged to the end is promoted"
     promoted = passage.after.promoted
     return "something else was promoted than was judged" if promoted not in (passage.before.promoted, after.to) else ""
+
+
+def judged(run: Rollout) -> bool:
+    """Was every step taken, and did a check pass after the last one? Or did somebody decide that this is not asked for?"""
+    if run.skip or run.waived or run.kind is RolloutKind.UNDO:
+        return True
+    fresh = run.passed is not None and run.grown is not None and run.passed > run.grown
+    return 0 < len(run.steps) == run.position and fresh
 
 
 def s8(passage: Passage) -> str:

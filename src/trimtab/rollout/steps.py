@@ -82,6 +82,14 @@ def uncompared(policy: Policy, capabilities: Capabilities) -> tuple[Finding, ...
     return (Finding("policy/judge", Severity.ERROR, problem, fix="Remove spec.judge from the RolloutPolicy, or use a provider that can."),)
 
 
+def unchecked(plan: tuple[Step, ...]) -> tuple[Finding, ...]:
+    """A plan without steps would promote what no check has seen (S3)."""
+    if plan:
+        return ()
+    fix = "Write stepWeights, stepWeight or iterations into spec.analysis of the Canary, or skipAnalysis if nothing is to be checked."
+    return (Finding("policy/steps", Severity.ERROR, "the policy has no steps, so nothing would be checked before promotion", fix=fix),)
+
+
 def unmatched(policy: Policy, capabilities: Capabilities) -> tuple[Finding, ...]:
     """Conditions that the router cannot tell."""
     if not policy.match or capabilities.match or not capabilities.weights:

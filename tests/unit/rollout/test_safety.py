@@ -150,6 +150,25 @@ def test_s7_nothing_else_is_promoted_than_what_was_judged() -> None:
     assert laws(replace(after(), promoted=OTHER)) == {"S7"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "broken"),
+    [
+        ({}, set()),
+        ({"position": 1}, {"S7"}),
+        ({"steps": (), "position": 0}, {"S7"}),
+        ({"passed": None}, {"S7"}),
+        ({"grown": CHECKED}, {"S7"}),
+        ({"passed": None, "waived": True}, set()),
+        ({"steps": (), "position": 0, "passed": None, "skip": True}, set()),
+        ({"steps": (), "position": 0, "passed": None, "kind": RolloutKind.UNDO}, set()),
+    ],
+    ids=["judged", "a step left", "no steps", "no pass", "a pass from before the last growth", "waived", "skipped", "an undo"],
+)
+def test_s7_what_is_promoted_was_judged_to_the_end_or_somebody_decided_otherwise(changes: dict[str, object], broken: set[str]) -> None:
+    before = after(**{"position": 2, **changes})
+    assert laws(after(before, Phase.PROMOTING, promoting=CHECKED), before) == broken
+
+
 @pytest.mark.parametrize("weight", [-1, 101])
 def test_s8_weights_add_up_to_100(weight: int) -> None:
     assert "S8" in laws(after(steps=(Step(20), Step(weight)), position=2))
