@@ -81,6 +81,8 @@ def test_promote_push_history_show_and_verify_tell_one_story(place: Shop, tmp_pa
     assert [line.split()[3] for line in history.stdout.splitlines()[1:4]] == ["verdict", "proposed", "promoted"]
     shown = json.loads(trimtab(place, "show", "1", "--in", "repo", "-o", "json").stdout)
     assert shown["kind"] == "verdict" and shown["proof"]["commit"] == shown["commit"] and shown["actor"] == "ada"
+    text = trimtab(place, "show", "1", "--in", "repo").stdout
+    assert re.search(rf"^    judged     at commit {shown['commit'][:10]} from .*\n    figures    metric ", text, re.MULTILINE), text
     assert trimtab(place, "promote").stdout.startswith("shop/stable: stable has this content already")
 
 

@@ -14,11 +14,13 @@ from trimtab.analysis.replay import replayed
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import show_json
 from trimtab.faces.cli.replays import exit_code, replay_text
+from trimtab.faces.cli.screen import columns
+from trimtab.faces.cli.stories import field, listed
 from trimtab.faces.cli.tables import aligned, cut
 from trimtab.faces.exits import DONE, FAILED
 from trimtab.faces.verdicts import ReplayView, replay_view
 from trimtab.promotion.edges import refuse_pull_requests
-from trimtab.promotion.evidence import decode
+from trimtab.promotion.evidence import Evidence, decode
 from trimtab.promotion.journal import Entry, Kind, Record, find_evidence, held, problems
 from trimtab.promotion.recounting import comparison
 from trimtab.promotion.text import one_line, short
@@ -84,20 +86,41 @@ def show(number: int | None, name: str, output: str, *, again: bool = False) -> 
             raise InputError("the journal is empty: nothing was judged, promoted or rolled back here yet")
         raise InputError(f"the journal has no entry {number}; there are: {there}")
     proof = find_evidence(records, found.entry.evidence)
-    evidence = json.loads(proof) if proof is not None else None
     replay = recomputed(found.entry, proof) if again else None
     code = exit_code(replay) if replay is not None else DONE
     if output == "json":
-        show_json({**plain(found.entry), "hash": found.hash, "proof": evidence} | ({"replay": replay} if replay is not None else {}))
+        whole = {**plain(found.entry), "hash": found.hash, "proof": json.loads(proof) if proof is not None else None}
+        show_json(whole | ({"replay": replay} if replay is not None else {}))
         return code
     rows = [(key, one_line(str(value))) for key, value in {**plain(found.entry), "hash": found.hash}.items() if value not in ("", None)]
     click.echo(aligned(rows))
-    if evidence is not None:
-        long = {"counted": f"{len(evidence['counted'])} characters"} if evidence.get("counted") else {}
-        click.echo(f"\n{json.dumps({**evidence, **long}, indent=2)}")
+    if proof is not None:
+        click.echo(f"\n{proof_text(proof, found.entry, columns())}")
     if replay is not None:
         click.echo(f"\n{replay_text(replay)}")
     return code
+
+
+def proof_text(proof: bytes, entry: Entry, width: int | None) -> str:
+    """The evidence as people read it; as it is, where another version of Trimtab wrote it."""
+    try:
+        return "\n".join(proof_lines(decode(proof), entry, width))
+    except InputError:
+        return json.dumps(json.loads(proof), indent=2, ensure_ascii=False)
+
+
+def proof_lines(proof: Evidence, entry: Entry, width: int | None) -> list[str]:
+    """The evidence as people read it, without what the entry says itself; `-o json` has all of it."""
+    verdict, began, ended = proof.verdict, proof.window.began, proof.window.ended
+    lines = field("verdict", f"{verdict.judgement}: {one_line(verdict.text)}" if verdict.text != entry.text else "", width)
+    lines += field("judged", f"at commit {proof.commit[:10]} from {began:%Y-%m-%d %H:%M:%S} to {ended:%H:%M:%S} UTC", width)
+    rows = [(one.metric, one.canary, one.stable, f"{one.judgement} {one.text}".strip()) for one in verdict.figures]
+    table = aligned([("metric", "canary", "stable", ""), *(tuple(map(one_line, row)) for row in rows)]).splitlines() if rows else []
+    lines += listed("figures", table, None)
+    lines += listed("why", map(one_line, verdict.reasons), width)
+    lines += listed("asked", (f"{one.metric}{f' of {one.of}' if one.of else ''}: {one_line(one.query)}" for one in proof.queries), width)
+    lines += field("counted", f"sums of {len(proof.sums)} scrapes and copies, with `-o json`" if proof.sums else "", width)
+    return lines + field("replay", "computes the verdict anew: `--replay`" if proof.counted else "", width)
 
 
 def recomputed(entry: Entry, proof: bytes | None) -> ReplayView:
