@@ -1,7 +1,7 @@
 """`spec.service` of a Canary (flagger.md 1.3). Used by `documents.flagger`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -26,6 +26,10 @@ class BackendRef(Fields, frozen=True, kw_only=True):
     name: ObjectName
     namespace: NamespaceName | None = None
     port: PortNumber | None = None
+
+    RULES: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("(size(self.group) == 0 && self.kind == 'Service') ? has(self.port) : true", "Must have port for Service reference"),
+    )
 
 
 class RequestMirror(Fields, frozen=True, kw_only=True):
