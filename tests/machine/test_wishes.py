@@ -7,10 +7,11 @@ import pytest
 
 from trimtab.faces.cli.tables import history_table
 from trimtab.faces.views import entry_view
-from trimtab.model.commands import Verb
+from trimtab.model.commands import Command, Verb
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, HookType
 from trimtab.model.rollout import Outcome, Phase
+from trimtab.rollout.wishes import DONE
 from trimtab.testing.memory import Memory
 from trimtab.testing.policies import BASE, SUCCESS
 from trimtab.testing.story import Story
@@ -133,3 +134,40 @@ def test_an_uncertain_actor_is_said_to_be_so_wherever_the_name_stands(told: Tell
     state = story.until_settled()
     assert state.rollout is not None and state.rollout.actor == "ann (unverified)"
     assert any("aborted by ann (unverified)" in text for text in story.said())
+
+
+@pytest.mark.parametrize("first", [Verb.UNDO, Verb.ABORT])
+def test_two_people_who_go_back_from_a_rollout_that_waits_go_back_from_no_more_than_that(told: Tell, first: Verb) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_ROLLOUT}))
+    memory = story.memory
+    world = memory.world
+    world.edit(color="green")
+    story.until_phase(Phase.WAITING)
+    story.say(Verb.APPROVE)
+    story.until_phase(Phase.SUCCEEDED)
+    green = world.revision()
+    world.edit(color="blue")
+    story.until_phase(Phase.WAITING)
+    for number, verb in enumerate((first, Verb.UNDO)):
+        memory.store.wish(world.key, Command(f"w{number}", verb, "ann", "", world.now, 3))
+    world.now += timedelta(seconds=1)
+    story.go_on()
+    answers = [memory.store.reply(world.key, f"w{number}") for number in range(2)]
+    assert [answer and answer.text for answer in answers] == [
+        DONE[first], "too late: rollout 3 has ended as Aborted since; nothing was changed",
+    ]  # fmt: skip
+    assert (story.state.phase, story.state.promoted) == (Phase.FAILED, green)
+    assert story.say(Verb.UNDO) == "going back"
+
+
+def test_what_was_wished_together_with_the_end_of_an_attempt_is_not_lost(told: Tell) -> None:
+    story = told(approvals=frozenset({HookType.CONFIRM_ROLLOUT}))
+    memory = story.memory
+    memory.world.edit(color="blue")
+    story.until_phase(Phase.WAITING)
+    for number, verb in enumerate((Verb.ABORT, Verb.RETRY, Verb.PAUSE)):
+        memory.store.wish(memory.world.key, Command(f"w{number}", verb, "ann", "", memory.world.now, 2))
+    story.go_on()
+    answers = [memory.store.reply(memory.world.key, f"w{number}") for number in range(3)]
+    assert [answer is not None and answer.done for answer in answers] == [True, True, False]
+    assert story.state.rollout is not None and (story.state.rollout.number, story.state.phase) == (3, Phase.WAITING)

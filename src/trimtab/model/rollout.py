@@ -60,6 +60,12 @@ class Outcome(StrEnum):
     SKIPPED = "Skipped"
 
 
+BACKWARDS = frozenset(
+    {Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.REFUSED, Outcome.INCONCLUSIVE}
+)  # fmt: skip
+"""Outcomes that mean: away from the canary."""
+
+
 class RolloutKind(StrEnum):
     """Why an attempt was made."""
 

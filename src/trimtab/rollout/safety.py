@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trimtab.model.content import Severity
 from trimtab.model.facts import Facts
-from trimtab.model.rollout import CanaryState, Exposure, Leaving, Outcome, Phase, Rollout, RolloutKind
+from trimtab.model.rollout import BACKWARDS, CanaryState, Exposure, Leaving, Outcome, Phase, Rollout, RolloutKind
 from trimtab.model.ruling import Ruling
 from trimtab.model.verdict import Judgement, Verdict
 from trimtab.rollout.exposure import canary_left_alone, wanted
@@ -16,8 +16,6 @@ from trimtab.rollout.pinning import completed
 from trimtab.rollout.transitions import allowed
 
 AGAINST_GROWTH = frozenset({Ruling.ROLLBACK, Ruling.HOLD, Ruling.NO_DATA})
-BACKWARDS = frozenset({Outcome.ROLLED_BACK, Outcome.ABORTED, Outcome.SUPERSEDED, Outcome.WITHDRAWN, Outcome.REFUSED, Outcome.INCONCLUSIVE})
-"""Outcomes that mean: away from the canary."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from trimtab.model.commands import Command, Verb
 from trimtab.model.policy import HookType
-from trimtab.model.rollout import Answer, Ask, Outcome, Pause, Phase, RolloutKind
+from trimtab.model.rollout import BACKWARDS, Answer, Ask, CanaryState, Outcome, Pause, Phase, RolloutKind
 from trimtab.rollout import reasons
 from trimtab.rollout.endings import end, hold, roll_back, undo_to
 from trimtab.rollout.questions import following
@@ -15,14 +15,26 @@ TOO_LATE = "too late"
 
 
 def obey(turn: Turn) -> None:
-    """Every wish that waits, in order; each gets an answer in the same transaction, so no more than there is room for answers."""
+    """Every wish that waits, in order; each gets an answer in the same transaction, so no more than there is room for answers.
+
+    A wish that leads to another phase or ends the attempt is a decision of its own: what was wished after it meets what came of it.
+    """
     handled = {answer.command for answer in turn.state.handled}
     for command in [command for command in turn.facts.commands if command.id not in handled][:REMEMBERED]:
+        before = turn.state
         refusal = stale(turn, command) or VERBS[command.verb](turn, command)
         text = refusal or DONE[command.verb]
         turn.note(Message(command.verb.capitalize(), said(command, text)), command)
         turn.reply(Answer(command.id, text, not refusal), REMEMBERED)
         turn.again()
+        if moved(before, turn.state):
+            return
+
+
+def moved(before: CanaryState, after: CanaryState) -> bool:
+    """Is it another phase, or has the attempt an outcome that it had not?"""
+    outcomes = [state.rollout.outcome if state.rollout is not None else None for state in (before, after)]
+    return before.phase is not after.phase or outcomes[0] is not outcomes[1]
 
 
 def said(command: Command, text: str) -> str:
@@ -148,6 +160,10 @@ def undo(turn: Turn, command: Command) -> str:
     state = turn.state
     if state.running is not None:
         return abort(turn, command)
+    last = state.rollout
+    # Who wished it while that attempt was under way has what was wished; what was promoted before is not meant.
+    if last is not None and last.ended is not None and last.outcome in BACKWARDS and command.at < last.ended:
+        return f"{TOO_LATE}: rollout {last.number} has ended as {last.outcome} since; nothing was changed"
     kept = next((revision for revision in state.kept if command.revision in ("", revision.id)), None)
     if kept is None:
         ids = ", ".join(revision.id for revision in state.kept) or "none"
