@@ -208,6 +208,43 @@ def test_strangers_cannot_take_a_target_out_of_sight_or_name_a_weaker_schema_in_
     assert f"error {CONFIG}:5 content/schema" in found(shop, "--base", "main", "--untrusted", ends=2)
 
 
+TELLING = "{annotations: {trimtab.dev/schema.LOG: schemas/log.json}, name: settings"
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed", "as it was"])
+def test_strangers_who_take_a_target_away_are_judged_as_if_they_had_not(shop: Path, how: str) -> None:
+    edited(shop, CONFIG, "{name: settings", TELLING)
+    written(shop, {"schemas/log.json": '{"enum": ["info"]}'})
+    commit(shop, "rules")
+    edited(shop, CONFIG, "LOG: info", "LOG: trace")
+    edited(shop, CONFIG, '{"pool": 10}', '{"pool": 1000}')
+    if how == "deleted":
+        (shop / "trimtab.yaml").unlink()
+    elif how == "renamed":
+        edited(shop, "trimtab.yaml", "name: canary", "name: cannary")
+        edited(shop, "trimtab.yaml", "from: canary", "from: cannary")
+    told = found(shop, "--base", "main", "--untrusted", ends=2)
+    assert f"error {CONFIG}:5 content/schema" in told
+    assert f"warning {CONFIG}:6 content/factor" in told
+    assert told.count("error trimtab.yaml:0 check/target-gone") == {"deleted": 2, "renamed": 1, "as it was": 0}[how]
+    assert "there is no trimtab.yaml" not in ran(shop, "--base", "main", "--untrusted").stderr
+
+
+def test_targets_that_strangers_add_are_looked_at_and_those_that_came_to_the_base_since_are_not_missed(shop: Path) -> None:
+    git(shop, "checkout", "--quiet", "-b", "topic")
+    for name in ("app", "config"):
+        written(shop, {f"web/new/{name}.yaml": (shop / f"web/canary/{name}.yaml").read_text().replace("image: x", "image: 1")})
+    edited(shop, "trimtab.yaml", "    targets:\n", "    targets:\n    - {name: new, path: web/new}\n")
+    commit(shop, "topic")
+    git(shop, "checkout", "--quiet", "main")
+    written(shop, {"web/late/config.yaml": (shop / CONFIG).read_text()})
+    edited(shop, "trimtab.yaml", "    targets:\n", "    targets:\n    - {name: late, path: web/late}\n")
+    commit(shop, "main goes on")
+    git(shop, "checkout", "--quiet", "topic")
+    for words in ((), ("web",), ("web/new",)):
+        assert found(shop, *words, "--base", "main", "--untrusted", ends=2) == ["error web/new/app.yaml:11 kubernetes/schema"]
+
+
 def test_a_fork_needs_a_base_and_gets_nothing_from_the_network(shop: Path, tmp_path: Path) -> None:
     environment = strangers(shop, tmp_path)
     assert "--base origin/BRANCH" in str(ran(shop, **environment).exception)

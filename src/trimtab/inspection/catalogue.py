@@ -32,6 +32,7 @@ OBJECTS = (
     Check("rollout/reload", Severity.INFO, "A changed file reaches running pods late, without a restart; the app has to read it anew."),
     Check("rollout/immutable", Severity.ERROR, "An immutable ConfigMap or Secret is changed under a new name only."),
     Check("check/validator", Severity.ERROR, "A validator of one's own finds nothing wrong."),
+    Check("check/target-gone", Severity.ERROR, "A change from another repository takes no target of trimtab.yaml away."),
     Check("check/waiver-expired", Severity.WARNING, "A waiver has not expired."),
     Check("check/waiver-unused", Severity.INFO, "A waiver still waives something."),
     Check("rollout/no-traffic", Severity.WARNING, "A canary gets some of the requests that stable gets."),

@@ -65,6 +65,10 @@ WHY: Mapping[str, str] = {
         "copies, or give the canary's Service a weight in a route."
     ),
     "check/validator": "A command of spec.check.validators ended with something else than 0. What it wrote is the problem's text.",
+    "check/target-gone": (
+        "A target that a pull request from a fork renames or removes would be looked at by nobody, so that is left to people who may "
+        "write to this repository. Where its files are still there, they are looked at all the same."
+    ),
     "check/waiver-expired": "A waiver is an exception until a day. It has passed, so the finding counts again: mend it, or decide anew.",
     "check/waiver-unused": "Nothing is found any more that this waiver accepts. Left in place it would hide the next mistake there.",
     "content/parses": (

@@ -20,6 +20,7 @@ from trimtab.wiring.check_base import Base, from_a_fork, nothing_fetched, opened
 from trimtab.wiring.check_digests import Digests, Made
 from trimtab.wiring.check_memory import Findings
 from trimtab.wiring.check_rules import granted, named, rules_of
+from trimtab.wiring.check_strangers import Change, missing, seen
 from trimtab.wiring.pipeline import Project, Rules, find, load
 from trimtab.wiring.sides import Side, grouped, side
 from trimtab.wiring.units import Unit, place, units
@@ -99,10 +100,10 @@ async def _law(root: Path, project: Project | None, base: Base | None) -> Law:
 
 
 async def _judged(asked: Asked, places: Places, law: Law, today: date) -> Report:
-    wanted = _units(places, law, asked)
+    wanted, gone = await _units(places, law, asked)
     apps = Apps(asked, places, law, wanted)
     entries = await apps.entries()
-    found = told("", graded(_named(law.project), law.rules))
+    found = told("", graded([*gone, *_named(law.project)], law.rules))
     known = set[str]()
     for entry in entries:
         found += entry.told
@@ -111,18 +112,21 @@ async def _judged(asked: Asked, places: Places, law: Law, today: date) -> Report
     every = _with_waivers(gathered(found, known), law.project, law.rules, (today, not asked.words))
     where, base = places.project.place if places.project is not None else str(places.folder), places.base
     notes = [STRANGER.format(base.name)] if base is not None and law.untrusted else []
-    if places.project is None and not asked.words:
+    if (law.project if law.untrusted else places.project) is None and not asked.words:
         notes.append(NO_PROJECT)
     return Report(where, tuple(one for entry in entries for one in entry.targets), every, str(base or ""), tuple(notes))
 
 
-def _units(places: Places, law: Law, asked: Asked) -> list[Unit]:
-    """What is looked at. Of a change by strangers: the base's targets, but for those that it takes away."""
-    found = units(places.root, law.project, places.folder, asked.words, asked.values)
-    if not law.untrusted or places.project is None or law.project is None:
-        return found
-    kept = {f"{app.name}/{target.name}" for app, target in places.project.chosen("")}
-    return [unit for unit in found if unit.request.target == "" or unit.name in kept]
+async def _units(places: Places, law: Law, asked: Asked) -> tuple[list[Unit], list[Finding]]:
+    """What is looked at, and what is to be said of that it is this."""
+
+    def there(project: Project | None, words: Sequence[str]) -> list[Unit]:
+        return units(places.root, project, places.folder, words, asked.values)
+
+    if not law.untrusted or law.project is None or places.base is None:
+        return there(law.project, asked.words), []
+    change = Change(law.project, await places.base.project(), places.project)
+    return seen(change, places.root, asked.words, there), missing(change)
 
 
 class Apps:
@@ -191,7 +195,7 @@ class Apps:
         return frozenset(name for name, parts in made.items() if parts is not None and tree.has(parts))
 
     async def _before(self, now: Side, same: frozenset[str]) -> Side | None:
-        """The same units as the base has them; by today's trimtab.yaml where it has none."""
+        """The same units as the base has them; by today's trimtab.yaml where it has none, and by the one that counts for strangers."""
         base, project = self._places.base, self._places.project
         if base is None:
             return None
@@ -200,7 +204,9 @@ class Apps:
         if not names and not self._law.untrusted:
             return kept
         root, written = await base.root(), None
-        if project is not None:
+        if self._law.untrusted:
+            written = replace(self._law.project, root=root) if self._law.project is not None else None
+        elif project is not None:
             written = await base.project() or replace(project, root=root)
         wanted: dict[str, Unit] = {}
         for word in self._asked.words or ("",):
