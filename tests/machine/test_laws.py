@@ -10,7 +10,7 @@ from trimtab.config.digest import DigestKey
 from trimtab.control.reconcile import reconcile
 from trimtab.errors import Unavailable
 from trimtab.model.commands import Command, Verb
-from trimtab.model.content import Content
+from trimtab.model.content import Content, ContentRules
 from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, HookType, Match, OnNewer, Policy, StringMatch
@@ -383,3 +383,33 @@ def test_s3_a_policy_without_steps_promotes_nothing_unless_no_check_is_wanted(to
     run = story.state.rollout
     assert run is not None and run.outcome is (Outcome.SKIPPED if skip else Outcome.REFUSED)
     assert skip or "the policy has no steps, so nothing would be checked before promotion" in run.why
+
+
+@pytest.mark.parametrize("how", ["is tried again", "is taken back and put in again"])
+def test_s5_s9_what_everybody_is_on_after_a_failed_promotion_goes_on_serving_when_stricter_rules_refuse_it(told: Tell, how: str) -> None:
+    story = told()
+    world = story.memory.world
+    first = dict(world.data)
+    world.edit(color="x" * 5000)
+    world.stuck.add("primary")
+    story.until_phase(Phase.FAILED)
+    story.go_on(SOME)
+    last = dict(world.data)
+    world.kill("primary")
+    story.memory.tune(content=ContentRules((), (), 1000))
+    story.look()
+    for _ in range(2):
+        if how == "is tried again":
+            assert story.say(Verb.RETRY) == "trying again"
+        else:
+            world.data = first
+            story.look()
+            world.data = last
+        story.go_on(SOME)
+        assert story.state.rollout is not None and (story.state.rollout.number, world.routes) == (2, Routes(100))
+        assert story.state.held is not None and "that rules refuse by now: " in story.state.held.why
+    assert sum("that rules refuse by now: " in text for text in story.said()) == 2
+    world.edit(color="green")
+    world.stuck.clear()
+    world.kill("primary")
+    story.until_phase(Phase.SUCCEEDED)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from trimtab.model.content import Severity
+from trimtab.model.content import Finding, Severity
 from trimtab.model.facts import Source
 from trimtab.model.policy import HookType, Policy
 from trimtab.model.revision import Origin, Revision
@@ -20,23 +20,39 @@ def open_attempt(turn: Turn, kind: RolloutKind, to: Revision) -> None:
     state, facts = turn.state, turn.facts
     policy = facts.source.policy or state.policy
     assert policy is not None
-    skip = kind is RolloutKind.UNDO or policy.skip_analysis or facts.source.skip_analysis
+    skip = without_analysis(turn, kind, policy)
     number = state.rollout.number + 1 if state.rollout is not None else 1
     # An undo is about what was promoted before, whatever the source says now and whoever wrote that.
     undo = kind is RolloutKind.UNDO
-    plan = steps(policy, facts.capabilities)
-    checked = facts.findings + impossible(policy, facts.capabilities) if not undo else ()
-    if kind is RolloutKind.CHANGE and not skip:
-        checked += unchecked(plan)
     origin, changes = (Origin(), (f"back to revision {to.id}",)) if undo else (facts.source.origin, facts.changes)
     attempt = Rollout(
-        number, kind, state.promoted, to, policy, turn.now, origin, changes, checked,
-        steps=plan, skip=skip, cleared=turn.now if state.fallback is not None else cleared(state.rollout),
+        number, kind, state.promoted, to, policy, turn.now, origin, changes, objections(turn, kind, policy),
+        steps=steps(policy, facts.capabilities), skip=skip, cleared=turn.now if state.fallback is not None else cleared(state.rollout),
     )  # fmt: skip
     turn.state = replace(state, spoken=frozenset())
     turn.change(rollout=attempt, policy=policy, evidence=Evidence(), asks=Ask.NOTHING, due=None, grid=turn.now)
     warn(turn)
     turn.again()
+
+
+def without_analysis(turn: Turn, kind: RolloutKind, policy: Policy) -> bool:
+    """Is nothing to be checked before promotion?"""
+    return kind is RolloutKind.UNDO or policy.skip_analysis or turn.facts.source.skip_analysis
+
+
+def objections(turn: Turn, kind: RolloutKind, policy: Policy) -> tuple[Finding, ...]:
+    """What was found in the revision of the source and in how it is to be rolled out. An undo is about something else."""
+    if kind is RolloutKind.UNDO:
+        return ()
+    able = turn.facts.capabilities
+    found = turn.facts.findings + impossible(policy, able)
+    checked = kind is RolloutKind.CHANGE and not without_analysis(turn, kind, policy)
+    return found + unchecked(steps(policy, able)) if checked else found
+
+
+def errors_among(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """What keeps a revision from being shown to anyone."""
+    return tuple(str(finding) for finding in findings if finding.severity is Severity.ERROR)
 
 
 def cleared(before: Rollout | None) -> datetime | None:
@@ -114,6 +130,23 @@ def refuse(turn: Turn, problems: tuple[str, ...]) -> None:
     turn.say(message)
     turn.alarm(alarm)
     end(turn, Outcome.REFUSED, Phase.FAILED, message.text)
+
+
+def refused_by_now(turn: Turn, revision: Revision) -> bool:
+    """Is it what everybody is on since its promotion failed, and refused by the rules of today? No attempt is made of it (S5).
+
+    It goes on serving, for nobody else can (S9).
+    """
+    policy = turn.facts.source.policy or turn.state.policy
+    problems = errors_among(objections(turn, RolloutKind.CHANGE, policy)) if policy is not None else ()
+    if revision != turn.state.fallback or not problems:
+        return False
+    message, alarm = reasons.refused_while_serving(turn.names, problems)
+    turn.forget(message.reason)
+    hold(turn, revision, message.text)
+    turn.say(message)
+    turn.alarm(alarm)
+    return True
 
 
 def ending(turn: Turn) -> None:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from trimtab.model.content import Severity
 from trimtab.model.policy import HookType
 from trimtab.model.rollout import Ask, Outcome, Phase, Rollout, RolloutKind
 from trimtab.rollout import reasons
@@ -12,7 +11,19 @@ from trimtab.rollout.checks import answered
 from trimtab.rollout.comparing import begin as compare_from_now
 from trimtab.rollout.comparing import glanced, learn, learning, stepped
 from trimtab.rollout.copies import canary_ready, nobody_looked, patience_anew, primary_ready
-from trimtab.rollout.endings import end, ending, hold, open_attempt, promoted, promotion_failed, refuse, roll_back, usable
+from trimtab.rollout.endings import (
+    end,
+    ending,
+    errors_among,
+    hold,
+    open_attempt,
+    promoted,
+    promotion_failed,
+    refuse,
+    refused_by_now,
+    roll_back,
+    usable,
+)  # fmt: skip
 from trimtab.rollout.exposure import canary_left_alone, reached, routed_as_wanted
 from trimtab.rollout.questions import chain, following
 from trimtab.rollout.turn import Turn
@@ -36,20 +47,16 @@ def settled(turn: Turn) -> None:
         if not (state.held is not None and state.held.revision == revision.id):
             turn.change(phase=Phase.INITIALIZING)
             open_attempt(turn, RolloutKind.INITIALISATION, revision)
-            if not errors_of(turn.run):
+            if not errors_among(turn.run.findings):
                 turn.alter(began=turn.now)
     elif revision == state.promoted:
         back_to_primary(turn)
     elif state.held is None:
-        open_attempt(turn, RolloutKind.CHANGE, revision)
-        opening(turn)
+        if not refused_by_now(turn, revision):
+            open_attempt(turn, RolloutKind.CHANGE, revision)
+            opening(turn)
     elif not turn.facts.canary.available:
         back_to_primary(turn)
-
-
-def errors_of(run: Rollout) -> tuple[str, ...]:
-    """What keeps an attempt from being shown to anyone."""
-    return tuple(str(finding) for finding in run.findings if finding.severity is Severity.ERROR)
 
 
 def back_to_primary(turn: Turn) -> None:
@@ -65,7 +72,7 @@ def back_to_primary(turn: Turn) -> None:
 def opening(turn: Turn) -> None:
     """An attempt that has not begun: it may be refused, a gate may be closed, or the old primary has to come back first."""
     run = turn.run
-    errors = errors_of(run)
+    errors = errors_among(run.findings)
     if errors:
         refuse(turn, errors)
     elif chain(turn.state) and run.gate is None and turn.state.asks is Ask.NOTHING:
@@ -121,7 +128,7 @@ def initializing(turn: Turn) -> None:
     if run.draining:
         primary_takes_over(turn)
         return
-    errors = errors_of(run)
+    errors = errors_among(run.findings)
     if errors:
         refuse(turn, errors)
         return

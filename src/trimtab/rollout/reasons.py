@@ -123,6 +123,12 @@ def refused(names: Names, problems: tuple[str, ...]) -> tuple[Message, Alarm]:
     return Message("Refused", words, "warn"), Alarm(words, "error", detailed=True)
 
 
+def refused_while_serving(names: Names, problems: tuple[str, ...]) -> tuple[Message, Alarm]:
+    """Rules got stricter after a promotion failed, which left everybody on what they refuse now."""
+    words = f"Everybody stays on a revision of {names.target} whose promotion failed and that rules refuse by now: {several(problems)}"
+    return Message("Refused", words, "warn"), Alarm(words, "error", detailed=True)
+
+
 def doubtful(names: Names, warnings: tuple[str, ...]) -> Message:
     """Content that may be shown, but that somebody should look at."""
     return Message("ContentWarning", f"New revision of {names.target} has warnings: {several(warnings)}", "warn")
