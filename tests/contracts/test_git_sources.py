@@ -16,7 +16,7 @@ from trimtab.adapters.git.repository import Watching, open_repository
 from trimtab.adapters.git.sources import GitSources
 from trimtab.config.digest import DigestKey
 from trimtab.documents.translate import translate
-from trimtab.errors import InputError, Unavailable
+from trimtab.errors import InputError, Unavailable, Vanished
 from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.revision import Revision
@@ -197,6 +197,13 @@ async def test_only_what_changed_is_reported_after_a_commit(tmp_path: Path, orig
     assert await anext(changes) == OTHER
     assert await sources.keys() == (APP,)
     assert "not in the source any more" in (await sources.read(OTHER)).problem
+    pruning = GitSources(
+        await open_repository(Watching(str(origin.folder)), tmp_path / "other", Git()), translate, SECRET, clock, prune=True
+    )
+    await pruning.start()
+    known(await pruning.read(APP))
+    with pytest.raises(Vanished, match="not in the source any more"):
+        await pruning.read(OTHER)
     assert clock.waits == [1.0, 1.0, 1.0]
 
 

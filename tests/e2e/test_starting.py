@@ -175,6 +175,12 @@ def test_once_says_what_is_missing(here: Place, port: int) -> None:
     assert 'configmaps "shop-settings" not found' in done.stdout
 
 
+def listened_to(port: int) -> bool:
+    """Does anybody take connections there?"""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
 def plain(port: int) -> dict[str, str]:
     """A Deployment that no Canary is about, and its Service."""
     ports = [{"port": port, "targetPort": "http"}]
@@ -197,10 +203,18 @@ def test_what_vanishes_from_the_repository_is_stopped_only_with_prune(here: Plac
     here.outcome(2)
     assert get(here.port("other")).body == "other"
     assert here.signal(signal.SIGTERM) == 0
-    assert get(here.port("other")).body == "other"
+    other = here.port("other")
+    assert get(other).body == "other"
     here.up("--prune")
     soon(lambda: not any("default.other" in command for command in here.pods().values()), "its pods are stopped")
+    soon(lambda: not listened_to(other), "nobody listens for its Service")
     assert get(here.port()).body == "two"
+    (here.repository.folder / "canary.yaml").unlink()
+    (here.repository.folder / "deployment.yaml").unlink()
+    port = here.port()
+    here.repository.commit({})
+    soon(lambda: not listened_to(port), "what a Canary had is gone with it, too")
+    assert not [command for command in here.pods().values() if "revisions" in command]
 
 
 def test_a_deployment_that_misses_its_configuration_disturbs_nobody(here: Place, port: int) -> None:

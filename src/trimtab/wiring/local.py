@@ -41,7 +41,7 @@ from trimtab.config.digest import DigestKey
 from trimtab.documents.flagger import Canary
 from trimtab.documents.onemachine import counted_by_envoy, refuse_what_cannot_work
 from trimtab.documents.translate import MINIMUM_INTERVAL, Companions, translate
-from trimtab.errors import OutsideError
+from trimtab.errors import InputError, OutsideError
 from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.policy import Metric, Policy
@@ -131,7 +131,7 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
         key = digest_key(folder)
         watching = Watching(options.source, options.path, options.branch, options.poll, target=options.target)
         repository = await open_repository(watching, folder.repository, Git(), rendition)
-        sources = GitSources(repository, partial(translate_here, options), key, clock)
+        sources = GitSources(repository, partial(translate_here, options), key, clock, prune=options.prune)
         await sources.start()
         store = Store(folder.database)
         stack.push_async_callback(store.close)
@@ -265,19 +265,37 @@ async def plain(made: Machine, options: UpOptions, key: DigestKey, report: Calla
     assert isinstance(workloads, LocalWorkloads)
     while True:
         manifests = made.sources.manifests
-        if manifests.commit != commit:
-            try:
+        try:
+            if manifests.commit != commit:
                 held = await targets(made.store)
                 await place([found for found in manifests.without_canary() if owner(found) not in held], made, workloads, key, report)
-                gone = set(made.node.keys()) - set(manifests.known()) - {owner(found) for found in manifests.without_canary()}
-                for orphan in gone if options.prune else ():
-                    made.node.forget(orphan)
                 commit, trouble = manifests.commit, ""
-            except OutsideError as problem:
-                if str(problem) != trouble:
-                    trouble = str(problem)
-                    report(trouble)
+            if options.prune:
+                await prune(made)
+        except (OutsideError, InputError) as problem:
+            if str(problem) != trouble:
+                trouble = str(problem)
+                report(trouble)
         await asyncio.sleep(PLAIN_LOOK)
+
+
+async def prune(made: Machine) -> None:
+    """Pods of what the source does not have any more are stopped; then nobody listens for their Services."""
+    manifests = made.sources.manifests
+    known = set(manifests.known())
+    # A pass that began before may have wanted them once more.
+    for orphan in set(made.node.keys()) - known - {owner(found) for found in manifests.without_canary()}:
+        made.node.forget(orphan)
+    idle = set(made.envoy.addresses()) - made.node.services()
+    if not idle:
+        return
+    # Whoever has a Service exposed has a manifest and a record before that.
+    manifests, states = made.sources.manifests, await made.store.states()
+    known = {*manifests.known(), *made.node.keys()}
+    idle -= {(state.key.namespace, state.policy.service.name) for state in states if state.policy is not None and state.key in known}
+    idle -= {(found.namespace, front[0]) for found in manifests.without_canary() if (front := service_for(manifests, found)) is not None}
+    for namespace, name in sorted(idle):
+        await made.envoy.withdraw(namespace, name)
 
 
 async def targets(store: Store) -> set[CanaryKey]:

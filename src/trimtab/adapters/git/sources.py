@@ -16,7 +16,7 @@ from trimtab.adapters.git.manifests import Manifests
 from trimtab.adapters.git.reading import Reader
 from trimtab.adapters.git.repository import Repository
 from trimtab.config.digest import DigestKey
-from trimtab.errors import InputError, OutsideError, Unavailable
+from trimtab.errors import InputError, OutsideError, Unavailable, Vanished
 from trimtab.model.content import Content
 from trimtab.model.facts import Source
 from trimtab.model.names import CanaryKey
@@ -47,10 +47,14 @@ class Refusal:
 
 
 class GitSources:
-    """`ports.Sources` over a repository. `secret` is the key for digests of Secrets. Call `start` before anything else."""
+    """`ports.Sources` over a repository. `secret` is the key for digests of Secrets. Call `start` before anything else.
 
-    def __init__(self, repository: Repository, translate: Translate, secret: DigestKey, clock: Clock) -> None:
+    With `prune` a Canary that the source does not have any more has vanished; else what it left goes on as it is (L6).
+    """
+
+    def __init__(self, repository: Repository, translate: Translate, secret: DigestKey, clock: Clock, *, prune: bool = False) -> None:
         self._repository, self._translate, self._secret, self._clock = repository, translate, secret, clock
+        self._prune = prune
         self._reader = Reader(repository)
         self._archive = Archive(repository.clone, self._reader, secret)
         self._meanings: dict[CanaryKey, Meaning] = {}
@@ -105,7 +109,9 @@ class GitSources:
         return self._manifests.known()
 
     async def read(self, key: CanaryKey) -> Source:
-        """What the commit in force says. The commit is pinned before its revision is told to anyone (S7)."""
+        """What the commit in force says. The commit is pinned before its revision is told to anyone (S7). Vanished, see `prune`."""
+        if self._prune and key not in self._manifests.known():
+            raise Vanished(f"Canary {key} is not in the source any more, so its pods are stopped")
         found = self._meanings.get(key) or self._mean(key)
         # A newer commit may come into force at any await below; this answer is about one commit from end to end.
         manifests = self._manifests

@@ -84,6 +84,11 @@ class Node:
         there = [key for (key, _), copies in self.copies.items() if copies.pods or (copies.want is not None and copies.want.count)]
         return tuple(dict.fromkeys(there))
 
+    def services(self) -> frozenset[tuple[str, str]]:
+        """Namespace and name of the Service in front of each workload that has pods or should have some."""
+        wants = (copies.want for copies in self.copies.values() if copies.want is not None and (copies.pods or copies.want.count))
+        return frozenset((want.backend.namespace, want.backend.service) for want in wants if want.backend is not None)
+
     async def run(self) -> None:
         """Keeps all pods until cancelled; their processes go on."""
         async with asyncio.TaskGroup() as group:
