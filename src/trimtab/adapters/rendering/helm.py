@@ -137,7 +137,8 @@ def _written(request: Request, chart: Chart, about: tuple[str, str], file: str, 
         found = KEY.match(text)
         if found is not None and found["key"] not in keys:
             keys[found["key"]] = (file, number)
-            if BLOCK.search(text):
+            # A Secret may hold base64, which has other lines.
+            if kind == "ConfigMap" and BLOCK.search(text):
                 values[found["key"]] = range(number + 1, 2 + _plain_until(lines, number))
     return Written(logical(name, request.release, chart.name), file or chart.file, line, keys, values)
 
