@@ -1,7 +1,7 @@
 """RolloutCommand objects: what people wish, and what became of it (R5). Pure; used by `store` and by the command line."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from trimtab.adapters.kubernetes.client import Object
@@ -11,6 +11,7 @@ from trimtab.config.references import mapping
 from trimtab.model.commands import Command, Verb
 from trimtab.model.names import CanaryKey
 from trimtab.model.rollout import Answer
+from trimtab.rollout.wishes import REMEMBERED
 
 ID = "trimtab.dev/command"
 """The annotation with the command's id, from which its name is made."""
@@ -73,6 +74,19 @@ def came(found: Mapping[str, object]) -> tuple[str, str, str]:
     """Commands sorted by this are in the order in which they came: by the API server's time, which has whole seconds, then by their own."""
     metadata = mapping(found.get("metadata"))
     return str(metadata.get("creationTimestamp")), str(mapping(found.get("spec")).get("at")), str(metadata.get("name"))
+
+
+def next_wishes(found: Iterable[Object], handled: Sequence[Answer]) -> list[tuple[Object, Command]]:
+    """The wishes that wait, each with its object, in the order in which they came; no more than there is room for in the record.
+
+    The record keeps the newest answers only. One that could not be written into its object yet has to stay, or its wish would be obeyed
+    again; wishes that would push it out wait until it is written.
+    """
+    open_ones = [(one, command) for one in found if answer_of(one) is None and (command := command_of(one)) is not None]
+    ids, answers = {command.id for _, command in open_ones}, [answer.command for answer in handled]
+    behind = next((len(answers) - place for place, answer in enumerate(answers) if answer in ids), 0)
+    new = [(one, command) for one, command in open_ones if command.id not in answers]
+    return sorted(new, key=lambda pair: came(pair[0]))[: REMEMBERED - behind]
 
 
 def answer_of(found: Mapping[str, object]) -> Answer | None:

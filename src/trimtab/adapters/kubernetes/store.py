@@ -13,7 +13,7 @@ from datetime import timedelta
 from trimtab.adapters.kubernetes import finalizer
 from trimtab.adapters.kubernetes.client import Object
 from trimtab.adapters.kubernetes.cluster import Cluster, annotations_of, key_of, metadata_of
-from trimtab.adapters.kubernetes.commands import answer_of, answered, came, command_name, command_object, command_of
+from trimtab.adapters.kubernetes.commands import answer_of, answered, command_name, command_object, command_of, next_wishes
 from trimtab.adapters.kubernetes.counted import Kept, added, counted_of, kept_of
 from trimtab.adapters.kubernetes.errors import Absent, NamespaceEnds
 from trimtab.adapters.kubernetes.held import Held
@@ -102,13 +102,7 @@ class ClusterStore:
                 raise
             await self._hold(key, done=True)
             raise self._cluster.gone(key) from None
-        waiting = [found for found in self._commands(key) if answer_of(found) is None]
-        handled = {answer.command for answer in held.state.handled}
-        commands = [
-            await self._vouched(found, command)
-            for found in sorted(waiting, key=came)
-            if (command := command_of(found)) is not None and command.id not in handled
-        ]
+        commands = [await self._vouched(found, command) for found, command in next_wishes(self._commands(key), held.state.handled)]
         self._cluster.recorded[key] = held.documents
         await self._follow_up(key, held)
         await self._refuse_gone(key)
