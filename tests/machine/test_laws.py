@@ -15,7 +15,7 @@ from trimtab.model.facts import Capabilities, Routes
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import Analysis, HookType, Match, OnNewer, Policy, StringMatch
 from trimtab.model.revision import Revision
-from trimtab.model.rollout import Ask, Outcome, Phase
+from trimtab.model.rollout import Ask, Leaving, Outcome, Phase
 from trimtab.ports import Wanted
 from trimtab.testing.memory import Memory, MemoryRouter, MemorySources, MemoryWorkloads, run
 from trimtab.testing.policies import BASE, SUCCESS
@@ -74,6 +74,18 @@ class TwoProviders(MemoryRouter):
     def capabilities(self, policy: Policy) -> Capabilities:
         """By provider."""
         return Capabilities(False, False, False) if policy.provider == "kubernetes" else Capabilities()
+
+
+@dataclass
+class Lagging(MemoryRouter):
+    """A data plane that does not go by the routes for a while."""
+
+    lags: Callable[[], bool] = lambda: False
+
+    async def look(self, key: CanaryKey, policy: Policy) -> Routes | None:
+        """What is written, and that it is not in force."""
+        routes = await super().look(key, policy)
+        return replace(routes, in_force=not self.lags()) if routes is not None else None
 
 
 @dataclass
@@ -413,3 +425,30 @@ def test_s5_s9_what_everybody_is_on_after_a_failed_promotion_goes_on_serving_whe
     world.stuck.clear()
     world.kill("primary")
     story.until_phase(Phase.SUCCEEDED)
+
+
+def test_s6_an_attempt_that_took_the_place_of_another_is_aborted_while_the_traffic_of_that_one_still_leaves(told: Tell) -> None:
+    story = told()
+    memory, world = story.memory, story.memory.world
+    world.edit(color="blue")
+    assert story.go_on(SOME, lambda state: world.routes == Routes(20))
+    memory.router = Lagging(world, lags=lambda: memory.state.running is None or memory.state.running.number == 3)
+    world.edit(color="green")
+    story.look()
+    assert story.state.running is not None and story.state.running.began is None
+    assert story.say(Verb.ABORT) == "aborted: all traffic goes back to the primary"
+    story.go_on(SOME)
+    assert story.state.phase is Phase.PROGRESSING, "the data plane does not go by the routes yet"
+    memory.router = MemoryRouter(world)
+    story.until_phase(Phase.FAILED)
+    assert story.state.rollout is not None and (story.state.rollout.number, story.state.rollout.outcome) == (3, Outcome.ABORTED)
+    assert not exposed(story) and not world.copy("canary").desired
+
+
+def test_s5_a_first_revision_that_was_refused_is_not_taken_for_promoted_when_its_canary_is_deleted() -> None:
+    story = first(TOO_BIG)
+    story.go_on(SOME)
+    world = story.memory.world
+    world.routes, world.leaving = Routes(0), True
+    assert story.go_on(SOME, lambda state: state.leaving is Leaving.GONE)
+    assert story.state.promoted is None and not world.pods

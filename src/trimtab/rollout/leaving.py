@@ -33,8 +33,9 @@ def begin(turn: Turn) -> None:
     if turn.state.rules is not None:
         turn.say(reasons.terminating(turn.names))
     first = turn.state.rollout
-    if turn.state.promoted is None and first is not None and (first.draining or turn.facts.routes is not None):
-        # The first primary was ready, and requests were on their way to it.
+    served = first is not None and (first.draining or turn.facts.routes is not None)
+    if turn.state.promoted is None and first is not None and first.began is not None and served:
+        # The first primary was ready, and requests were on their way to it. One that was refused never had any (S5).
         turn.change(promoted=first.to)
     if turn.state.running is not None:
         # What is on its way back stays on it (S2).

@@ -138,7 +138,8 @@ def abort_now(turn: Turn, actor: str, reason: str) -> None:
     turn.say(message)
     turn.alarm(alarm)
     turn.alter(actor=actor)
-    if turn.run.began is None:
+    # One that took the place of another while progressing has still to see that one's traffic and pods gone (S6).
+    if turn.run.began is None and turn.state.phase is not Phase.PROGRESSING:
         hold(turn, turn.run.to, message.text)
         end(turn, Outcome.ABORTED, Phase.FAILED, message.text)
     else:
