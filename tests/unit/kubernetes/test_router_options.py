@@ -136,7 +136,7 @@ def test_istio_gets_every_option_on_each_of_its_rules() -> None:
 
 def test_a_delegated_virtual_service_has_neither_hosts_nor_gateways_but_ports() -> None:
     spec = made(written("istio", "{port: 80, delegation: true, portDiscovery: true}"))["spec"]
-    assert (spec["hosts"], spec["gateways"]) == (None, None)
+    assert (spec["hosts"], spec["gateways"]) == ([], None)
     assert spec["http"][0]["route"][0] == {"destination": {"host": "app-primary", "port": {"number": 80}}, "weight": 80}
 
 

@@ -72,7 +72,7 @@ def route(routing: Routing, live: Object | None, origin: Object | None) -> Objec
     else:
         previous = istio_rules.known_cookie(items(before.get("http")), routing.affinity)
         rules = {"http": rules_over(before.get("http"), istio_rules.http(routing, previous), SHAPE), "tcp": None}
-    spec = {"hosts": hosts(routing) or None, "gateways": gateways(routing) or None, **rules}
+    spec = {"hosts": hosts(routing), "gateways": gateways(routing) or None, **rules}
     annotations = {**routing.annotations, **(kept_configuration(live, routing.uid) if live is not None else {})}
     return {"metadata": {"labels": routing.labels, "annotations": annotations}, "spec": spec}
 
