@@ -6,6 +6,7 @@ from trimtab.model.rendered import RenderedObject
 
 def governs(canary: RenderedObject, workload: RenderedObject) -> bool:
     """Is this a Canary about it, which restarts its pods and sends traffic to them by itself?"""
+    if canary.kind != "Canary":
+        return False
     target = mapping(mapping(canary.tree.get("spec")).get("targetRef"))
-    about = target.get("kind"), target.get("name"), canary.namespace
-    return canary.kind == "Canary" and about == (workload.kind, workload.name, workload.namespace)
+    return (target.get("kind"), target.get("name"), canary.namespace) == (workload.kind, workload.name, workload.namespace)

@@ -16,7 +16,7 @@ from trimtab.config.positions import line_of_change
 from trimtab.config.references import mapping
 from trimtab.model.content import SECTIONS, Content
 from trimtab.model.names import ConfigKind, ConfigName
-from trimtab.model.rendered import Rendered, RenderedObject
+from trimtab.model.rendered import Rendered, RenderedObject, Use
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Key = tuple[str, str, str, str]
@@ -170,9 +170,13 @@ def _affected(before: Rendered | None, after: Rendered | None, objects: Sequence
     there = after if after is not None else before
     differing = {id(one.new if one.new is not None else one.old): one for one in objects}
     workloads = [one for one in _objects(there) if pod_template(one.tree) is not None]
+    canaries = [one for one in _objects(there) if one.kind == "Canary"]
+    uses = dict[int, list[Use]]()
+    for use in there.uses if there is not None else ():
+        uses.setdefault(id(use.reader), []).append(use)
     earlier = {_key(one, one.namespace): one for one in _objects(before)}
     for one in workloads:
-        used = [use for use in (there.uses if there is not None else ()) if use.reader is one]
+        used = uses.get(id(one), ())
         reads = [differing[id(use.content)].name for use in used if use.content is not None and id(use.content) in differing]
         reads += [str(use.name) for use in used if use.content is None and after is there and _gone(use.name, objects)]
         old = earlier.get(_key(one, one.namespace))
@@ -180,7 +184,7 @@ def _affected(before: Rendered | None, after: Rendered | None, objects: Sequence
             restarts = pod_template(old.tree) != pod_template(one.tree) if same and old is not None else None
             replicas = mapping(one.tree.get("spec")).get("replicas", None if one.kind in ("DaemonSet", "CronJob", "Job") else 1)
             number = replicas if isinstance(replicas, int) else None
-            canary = next((f"canary/{other.name}" for other in _objects(there) if governs(other, one)), "")
+            canary = next((f"canary/{other.name}" for other in canaries if governs(other, one)), "")
             yield Affected(f"{one.kind.lower()}/{one.name}", one.namespace, number, restarts, tuple(dict.fromkeys(reads)), canary)
 
 

@@ -4,7 +4,7 @@ Targets of an app, and revisions of one, render mostly to the same text, so most
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -39,9 +39,15 @@ def _documents(text: str, file: str) -> Iterator[Document]:
                 yield replace(document, file=file)
                 continue
             lines = {path: number + line for path, number in document.lines.items()}
-            values = {path: [number + line for number in numbers] for path, numbers in document.values.items()}
+            values = {path: _below(numbers, line) for path, numbers in document.values.items()}
             yield replace(document, file=file, line=document.line + line, lines=lines, values=values)
         line += part.count("\n")
+
+
+def _below(numbers: Sequence[int], line: int) -> Sequence[int]:
+    if isinstance(numbers, range):
+        return range(numbers.start + line, numbers.stop + line)
+    return [number + line for number in numbers]
 
 
 @lru_cache(maxsize=REMEMBERED)
