@@ -15,7 +15,12 @@ TrimtabError
 Raised everywhere; imports nothing of Trimtab.
 """
 
+import traceback
 from collections.abc import Sequence
+from pathlib import PurePath
+
+MOST_FRAMES = 12
+"""Places that are named of those which led to a bug."""
 
 
 class TrimtabError(Exception):
@@ -82,3 +87,9 @@ class Vanished(OutsideError):
 
 class SafetyError(TrimtabError):
     """A law of a rollout would break. This is a bug in Trimtab: it holds still and tells."""
+
+
+def place_of(bug: BaseException) -> str:
+    """File and line in which it was raised, and those that led there. Its message may hold anything, so it is not shown."""
+    raised, *led = [f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(bug.__traceback__))]
+    return f"{raised} (from {', '.join(led[:MOST_FRAMES])})" if led else raised

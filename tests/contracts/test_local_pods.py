@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -565,6 +565,36 @@ async def test_a_template_that_cannot_run_here_is_told_once_and_starts_nothing(m
         "volumes[settings].hostPath cannot work on one machine; there are configMap, secret, projected, downwardAPI and emptyDir"
     ]
     assert machine.copy().total == 0
+
+
+async def test_a_template_at_which_trimtab_itself_fails_is_told_and_disturbs_nothing_else(machine: Machine) -> None:
+    async def broken(key: CanaryKey, wanted: Revision) -> Sequence[Content]:
+        if wanted == bad:
+            raise ValueError("Secret hunter2")
+        return await contents(key, wanted)
+
+    bad = revision("bad")
+    machine.node.around = replace(machine.node.around, contents=broken)
+    await machine.want(ONE, bad)
+    await machine.settled(ONE)
+    await machine.until(lambda: any("a bug in Trimtab" in text for text in machine.said))
+    said = next(text for text in machine.said if "a bug in Trimtab" in text)
+    assert f"making pods of {KEY} as they should be ended with ValueError at test_local_pods.py:" in said and "hunter2" not in said
+    await machine.want(TWO)
+    await machine.settled(TWO)
+
+
+async def test_a_log_that_became_too_large_is_begun_anew_while_its_writer_goes_on(tmp_path: Path) -> None:
+    talker = revision("one", {"command": ["/bin/sh", "-c", "while :; do echo said; sleep 0.05; done"], "ports": [], "readinessProbe": None})
+    async with machine_in(tmp_path, keep=True) as machine:
+        await machine.want(talker)
+        await machine.settled(talker)
+        log = podfolder.log_of(machine.state, machine.pods()[0].record.name, "web")
+    os.truncate(log, podfolder.LARGEST_LOG + 1)
+    async with machine_in(tmp_path) as machine:
+        await machine.until(lambda: log.stat().st_size < podfolder.LARGEST_LOG and log.read_text().startswith("said\n"))
+        old = log.with_name(f"{log.name}.old")
+        assert old.stat().st_size > podfolder.LARGEST_LOG and stat.S_IMODE(old.stat().st_mode) == 0o600
 
 
 async def test_changes_name_the_workload_when_a_pod_gets_ready(machine: Machine) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -158,3 +159,26 @@ async def test_a_start_that_is_cancelled_never_leaves_a_process_that_nobody_know
     await asyncio.wait([starting])
     assert starting.cancelled()
     assert process.found(folder) is not None
+
+
+async def test_the_end_of_a_process_is_seen_without_a_file_that_could_be_opened(folder: Path) -> None:
+    running = await process.start(command(folder, "while [ ! -e end ]; do sleep 0.05; done"))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kept = [os.open(folder, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (kept[0] + 1, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            while True:
+                kept.append(os.open(folder, os.O_RDONLY))
+        assert alive(running), "nothing can be known of it"
+        gone = asyncio.ensure_future(process.gone(running))
+        await asyncio.wait([gone], timeout=0.1)
+        assert not gone.done()
+    finally:
+        for one in kept:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    (folder / "end").touch()
+    async with asyncio.timeout(10):
+        await gone
+    assert not alive(running)

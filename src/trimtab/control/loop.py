@@ -7,17 +7,15 @@ decision keeps a canary from being rolled back.
 
 import asyncio
 import random
-import traceback
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import PurePath
 
 from trimtab.control.calm import Calm
 from trimtab.control.pace import Pace
 from trimtab.control.queue import Queue
 from trimtab.control.reconcile import reconcile
-from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError, Vanished
+from trimtab.errors import Conflict, Denied, InputError, SafetyError, Throttled, TrimtabError, Vanished, place_of
 from trimtab.model.decision import Decision
 from trimtab.model.names import CanaryKey
 from trimtab.ports import Outside
@@ -30,8 +28,6 @@ for a worker begins late, be it a rollback."""
 NAP = 60.0
 """Seconds after which the clock is looked at again at the latest: it may have been set forward, or the machine have slept."""
 
-MOST_FRAMES = 12
-"""Places that are named of those which led to a bug."""
 CHANGES_IN_A_ROW, COMMANDS_IN_A_ROW = 1, 3
 """How many passes over a key a change of its source, and a command, may cut off until one comes to its decision."""
 
@@ -188,9 +184,3 @@ class Loop:
             self.queue.failed(key, now, HELD)
         else:
             self.queue.failed(key, now)
-
-
-def place_of(bug: BaseException) -> str:
-    """File and line in which it was raised, and those that led there."""
-    raised, *led = [f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(bug.__traceback__))]
-    return f"{raised} (from {', '.join(led[:MOST_FRAMES])})" if led else raised

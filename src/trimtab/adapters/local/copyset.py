@@ -14,13 +14,15 @@ from pathlib import Path
 from trimtab.adapters.local.dataplane import Backend, CopyName, DataPlane, Endpoint
 from trimtab.adapters.local.podfolder import PodRecord, mark_ready, remove
 from trimtab.adapters.local.pods import Pod, PodMeans
-from trimtab.errors import InputError, OutsideError
+from trimtab.errors import InputError, OutsideError, TrimtabError, place_of
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey
 from trimtab.model.revision import Revision
 
 RETRY = 1.0
 """Seconds until something that did not work is tried again."""
+HELD = 30.0
+"""Seconds until something is tried again at which Trimtab itself failed."""
 DRAIN_LOOK = 0.05
 """Seconds between two looks at the requests that are under way to a pod that is to go."""
 
@@ -111,7 +113,7 @@ class CopySet:
         """Works towards what is wanted until cancelled; pods stay as they are then."""
         async with asyncio.TaskGroup() as group:
             for pod in self.pods:
-                self.tasks[pod.record.name] = group.create_task(pod.live())
+                self.tasks[pod.record.name] = group.create_task(self.care_for(pod))
             while True:
                 self.wake.clear()
                 patience = None
@@ -121,9 +123,22 @@ class CopySet:
                 except (OutsideError, InputError) as why:
                     self.tell(str(why))
                     patience = RETRY
+                except Exception as bug:
+                    # One template with which we cannot cope must not end everything else.
+                    self.tell(told(bug, f"making pods of {self.key} as they should be"))
+                    patience = HELD
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(patience):
                         await self.wake.wait()
+
+    async def care_for(self, pod: Pod) -> None:
+        """Keeps a pod running until cancelled; trouble with one ends no other."""
+        while True:
+            try:
+                return await pod.live()
+            except Exception as bug:
+                self.tell(told(bug, f"looking after pod {pod.record.name}"))
+            await asyncio.sleep(HELD)
 
     async def step(self, want: Want, group: asyncio.TaskGroup) -> None:
         """One move towards what is wanted."""
@@ -172,7 +187,7 @@ class CopySet:
         """One more pod of the wanted revision."""
         record, folder = await self.means.make(self.key, self.name, revision)
         self.adopt(record, folder)
-        self.tasks[record.name] = group.create_task(self.pods[-1].live())
+        self.tasks[record.name] = group.create_task(self.care_for(self.pods[-1]))
         self.wake.set()
         self.means.changed(self.key)
 
@@ -231,3 +246,12 @@ class CopySet:
         if problem != self.problem:
             self.problem = problem
             self.means.pods.report(problem)
+
+
+def told(bug: Exception, doing: str) -> str:
+    """For people: what went wrong, of several things the first."""
+    while isinstance(bug, ExceptionGroup):
+        bug = bug.exceptions[0]
+    if isinstance(bug, TrimtabError):
+        return str(bug)
+    return f"{doing} ended with {type(bug).__name__} at {place_of(bug)}, which is a bug in Trimtab: please report it. Tried again in 30 s"

@@ -13,7 +13,7 @@ import aiohttp
 
 from trimtab.adapters.local.copyset import CopySet, Means, Want
 from trimtab.adapters.local.dataplane import CopyName, DataPlane
-from trimtab.adapters.local.podfolder import PodRecord, create, folder_of, free_ports, read_all
+from trimtab.adapters.local.podfolder import PodRecord, create, folder_of, free_ports, read_all, rotate_logs
 from trimtab.adapters.local.pods import PodMeans
 from trimtab.adapters.local.podspec import Place, container_ports, plan
 from trimtab.errors import InputError
@@ -21,6 +21,9 @@ from trimtab.model.content import Content
 from trimtab.model.names import CanaryKey
 from trimtab.model.revision import Revision
 from trimtab.ports import Clock
+
+LOG_LOOK = 10.0
+"""Seconds between two looks at how large logs are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,15 @@ class Node:
     async def run(self) -> None:
         """Keeps all pods until cancelled; their processes go on."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.rotate())
             while True:
                 group.create_task((await self.fresh.get()).run())
+
+    async def rotate(self) -> None:
+        """Keeps logs from filling the disk."""
+        while True:
+            await asyncio.to_thread(rotate_logs, self.state)
+            await asyncio.sleep(LOG_LOOK)
 
     async def stop_all(self) -> None:
         """Drains and stops every pod; returns when they are gone. `run` must be running. Nothing starts afterwards."""

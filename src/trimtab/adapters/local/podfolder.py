@@ -28,6 +28,8 @@ FIRST_PORT, LAST_PORT = 30_000, 32_767
 """Ports of pods: above those of Services, below those that the system gives to outgoing connections."""
 LOGS = 40
 """How many logs of pods that are gone are kept."""
+LARGEST_LOG = 10 * 1024 * 1024
+"""Bytes of a log above which it is begun anew, as of Kubernetes; what was in it before is kept once, in a file beside it."""
 FORMAT = 1
 """Of the record: one more with each change that an older or newer Trimtab could not read."""
 
@@ -182,6 +184,19 @@ def remove(state: Path, folder: Path) -> None:
         old = [log for log in (state / "logs").iterdir() if not any(log.name.startswith(f"{pod}.") for pod in present)]
         for log in sorted(old, key=lambda log: log.stat().st_mtime)[:-LOGS]:
             log.unlink()
+
+
+def rotate_logs(state: Path) -> None:
+    """Begins logs anew that have become too large. Their writers go on in the same file: they append to it."""
+    for log in sorted((state / "logs").glob("*.log")):
+        # Logs of a disk that will not do are not worth a word: pods without room are told.
+        with contextlib.suppress(OSError):
+            if log.stat().st_size > LARGEST_LOG:
+                old = log.with_name(f"{log.name}.old")
+                with contextlib.suppress(OSError):
+                    shutil.copyfile(log, old)
+                    old.chmod(0o600)
+                os.truncate(log, 0)
 
 
 def free_ports(count: int, taken: Set[int]) -> list[int]:

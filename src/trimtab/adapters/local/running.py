@@ -10,6 +10,10 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+UNKNOWN = "?"
+"""State of a process that cannot be looked at."""
+LOOK = 0.5
+"""Seconds between two looks at a process that the system does not tell us the end of."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -33,7 +37,7 @@ def recorded(file: Path) -> Running | None:
 
 
 def alive(running: Running) -> bool:
-    """Is it still there? A dead process that nobody has taken leave of is not."""
+    """Is it still there? A dead process that nobody has taken leave of is not; one that cannot be looked at just now is."""
     return _state(running) not in ("", "Z", "X")
 
 
@@ -47,6 +51,11 @@ async def ended(running: Running) -> None:
     try:
         descriptor = os.pidfd_open(running.pid)
     except ProcessLookupError:
+        return
+    except OSError:
+        # There are too many open files already. It is looked at until it is gone.
+        while alive(running):
+            await asyncio.sleep(LOOK)
         return
     try:
         # Only what is looked at after the descriptor was made is about the process that the descriptor stands for. Its first
@@ -74,9 +83,11 @@ async def terminate(running: Running, seconds: float) -> None:
 def _state(running: Running) -> str:
     try:
         state, started = _start_of(Path(f"/proc/{running.pid}/stat").read_text())
-    except (OSError, IndexError):
+        return state if started == running.started and boot_id() == running.boot else ""
+    except (FileNotFoundError, ProcessLookupError, IndexError):
         return ""
-    return state if started == running.started and boot_id() == running.boot else ""
+    except OSError:
+        return UNKNOWN
 
 
 async def _readable(descriptor: int) -> None:
