@@ -77,7 +77,7 @@ def test_a_journal_that_was_rewritten_is_trusted_no_more(tmp_path: Path) -> None
 def test_a_fresh_clone_notices_by_protected_history_that_entries_are_gone(tmp_path: Path) -> None:
     origin, clone = shared(tmp_path, {"a.yaml": ""})
     records = run(journal(clone).append(lambda _: [(entry("one"), b""), (entry("two"), b"")], AT))
-    squashed = f"Promote shop (#4)\n\n* Promote\n\nTrimtab-Journal: {records[-1].hash}\n\nCo-authored-by: Ada <ada@example.org>\n"
+    squashed = f"Promote shop (#4)\n\n* Promote\n\nTrimtab-Promotion: shop/stable\nTrimtab-Journal: {records[-1].hash}\n\nCo-authored-by: Ada <ada@example.org>\n"
     commit(clone, squashed, {"a.yaml": "x"})
     git(clone, "push", "--quiet", "origin", "main")
     git(tmp_path, "clone", "--quiet", str(origin), str(tmp_path / "fresh"))
@@ -92,6 +92,12 @@ def test_a_fresh_clone_notices_by_protected_history_that_entries_are_gone(tmp_pa
     git(origin, "update-ref", REF, f"{REF}~1")
     git(tmp_path / "fresh", "update-ref", "-d", "refs/trimtab/seen/trimtab/journal")
     assert "does not hold" in " ".join(run(found()))
+
+
+def test_a_hash_in_a_message_that_brings_no_content_is_no_entry_that_is_gone(tmp_path: Path) -> None:
+    _, clone = shared(tmp_path, {"a.yaml": ""})
+    head = commit(clone, f"docs\n\nTrimtab-Journal: {'0' * 64}", {"a.yaml": "x"})
+    assert run(journal(clone).mentions(head)) == ()
 
 
 def test_entries_without_a_good_signature_are_named(tmp_path: Path) -> None:

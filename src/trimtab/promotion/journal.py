@@ -115,7 +115,10 @@ def problems(records: Sequence[Record], mentions: Iterable[Mention] = ()) -> tup
     known = {record.hash for record in records}
     for mention in mentions:
         if mention.hash not in known:
-            found.append(f"commit {mention.commit[:10]} carries {mention.hash[:10]}, which the journal does not hold (any more)")
+            found.append(
+                f"commit {mention.commit[:10]} carries {mention.hash[:10]}, which the journal does not hold (any more): entries are gone, "
+                "or somebody made the line up"
+            )
     return tuple(found)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from trimtab.errors import Denied, InputError
+from trimtab.errors import Conflict, Denied, InputError
 from trimtab.model.forge import CommitStatus, Edit, NewPullRequest, PullRequest, RequestState, StatusState
 from trimtab.ports import Forge
 from trimtab.promotion import asking, text, trust
+from trimtab.promotion.carried import carriers
 from trimtab.promotion.journal import Entry, Kind, Record, about, held, newest_evidence
 from trimtab.promotion.merging import Move
 from trimtab.promotion.outcome import Outcome, Word
@@ -53,7 +54,7 @@ class Promoting:
         refused = self._refused(proof, records)
         if refused is not None:
             return refused
-        last = await self._last_promotion(base, request)
+        last = await self._last_promotion(base, request, records if records or not wish.dry else None)
         before = await shop.side(last, edge.app, edge.receiver) if last is not None else None
         expected = Expected(Move.PROMOTE, lambda found: trust.matching(proof.evidence, found))
         draft = await shop.draft(base, (edge.app, edge.source, edge.receiver), before, expected)
@@ -111,17 +112,30 @@ class Promoting:
         )
         return Outcome(Word.HELD, told, edge.app.name, edge.receiver.name, said.content, proof.name, said.verdict.judgement)
 
-    async def _last_promotion(self, base: str, request: PullRequest | None) -> str | None:
-        """The commit that brought the last promotion: the newest with our trailer, or what the forge made of our pull request.
+    async def _last_promotion(self, base: str, request: PullRequest | None, records: Sequence[Record] | None) -> str | None:
+        """The commit that brought the last promotion: the newest that carries one of the journal's, or what the forge made of our pull
+        request. `records` is None where the journal is not known here.
 
         A forge may be set up to squash under a message of its own, without trailers.
         """
         await self.shop.branches.whole_history(self.edge.ref)
-        found = await self.shop.last_with(base, f"Trimtab-Promotion: {self.edge.app.name}/{self.edge.receiver.name}")
+        found = await self._carrier(base, records)
         merged = request.merge_commit if request is not None and request.state is RequestState.MERGED else ""
         if not merged or not await self.shop.within(merged, base):
             return found
         return merged if found is None or await self.shop.within(found, merged) else found
+
+    async def _carrier(self, base: str, records: Sequence[Record] | None) -> str | None:
+        """The newest commit that brings a promotion which the journal knows. Anybody can write a message, so more than that counts."""
+        edge, shop = self.edge, self.shop
+        there = await shop.carrying(base, f"Trimtab-Promotion: {edge.app.name}/{edge.receiver.name}")
+        if records is not None:
+            there = carriers(there, records, edge.app.name, edge.receiver.name)
+        files = edge.receiver.values or ((edge.receiver.path or "").strip("/") or ".",)
+        for commit in there:
+            if await shop.changes_any(commit.id, files):
+                return commit.id
+        return None
 
     def _story(self, proof: Proof, draft: Draft) -> Story:
         edge, plan = self.edge, draft.plan
@@ -139,7 +153,10 @@ class Promoting:
         return f"{self.edge.receiver.name} has this content already"
 
     async def note(self, kind: Kind, story: Story, proof: Proof | None = None, about_it: About = NO_MORE) -> str:
-        """An entry, unless the newest one about this target says it already; the journal's head."""
+        """An entry, unless the newest one about this target says it already; the journal's head.
+
+        Conflict where the content was rolled back since the journal was read: it is asked under the same compare-and-swap.
+        """
         entry = Entry(
             kind=kind, at=self.shop.now(), app=story.app, target=story.target, content=story.content, evidence=story.evidence,
             actor=about_it.actor or self.shop.actor, verdict=story.judgement, run=self.shop.run, commit=about_it.commit,
@@ -147,6 +164,8 @@ class Promoting:
         )  # fmt: skip
 
         def there(records: Sequence[Record]) -> bool:
+            if kind in (Kind.PROPOSED, Kind.APPROVED) and held(about(records, story.app, story.source), story.content) is not None:
+                raise Conflict(f"the content of {story.app}/{story.source} was rolled back meanwhile")
             found = about(records, story.app, story.target)
             last = found[-1] if found else entry
             same = (last.kind, last.content, last.evidence) == (kind, story.content, story.evidence)
@@ -161,9 +180,9 @@ class Promoting:
         last = entries[-1] if entries else None
         if last is None or last.kind not in (Kind.PROPOSED, Kind.APPROVED):
             return
-        commit = await self._last_promotion(base, request)
-        carried = await self.shop.last_with(base, f"Trimtab-Content: {last.content}") if commit is not None else None
-        if commit is not None and (commit == carried or (asking.merged(request, last.content) and request.merge_commit == commit)):
+        commit = await self._last_promotion(base, request, records)
+        carried = await self.shop.content_of(commit) if commit is not None else ""
+        if commit is not None and (last.content == carried or (asking.merged(request, last.content) and request.merge_commit == commit)):
             story = Story(last.app, self.edge.source.name, last.target, last.content, last.evidence, None, ())
             url, who = (request.url, await self._approvers(request)) if asking.merged(request, last.content) else ("", "")
             await self.note(Kind.PROMOTED, story, None, About(commit, url, text=who))

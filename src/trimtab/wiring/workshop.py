@@ -31,6 +31,7 @@ from trimtab.promotion.places import places
 from trimtab.promotion.plan import Plan, planned, source_ids
 from trimtab.promotion.proof import Picture, contents, prove_content, prove_nothing_else
 from trimtab.promotion.sides import Rules, Side
+from trimtab.promotion.text import trailers_of
 
 TRIES = 5
 """How often it looks anew after somebody else was first."""
@@ -165,10 +166,17 @@ class Workshop:
         shown = [[fingerprinted(one, self.secret) if self.secret else one for one in contents(side.values)] for side in (old, new)]
         return difference(*shown)
 
-    async def last_with(self, commit: str, trailer: str) -> str | None:
-        """The newest commit of a history whose message has this line."""
-        listing = await self.branches.objects.must("log", "-1", "--format=%H", f"--grep=^{trailer}$", commit, doing="reading the history")
-        return listing.decode().strip() or None
+    async def carrying(self, commit: str, line: str) -> tuple[Commit, ...]:
+        """The commits of a history whose messages have this line, newest first."""
+        return await self._log(f"--grep=^{line}$", commit)
+
+    async def content_of(self, commit: str) -> str:
+        """The content that the message of a commit names; empty for none."""
+        return trailers_of((await self._log("-1", commit))[0].message).get("Content", "")
+
+    async def changes_any(self, commit: str, paths: Sequence[str]) -> bool:
+        """Does a commit change any of these files or folders? Of a merge counts what it brings; a first commit changes nothing."""
+        return (await self.branches.objects.run("diff", "--quiet", f"{commit}^", commit, "--", *paths)).code == 1
 
     async def within(self, older: str, newer: str) -> bool:
         """Is a commit in the history of another?"""
@@ -176,8 +184,10 @@ class Workshop:
 
     async def between(self, base: str, head: str) -> tuple[Commit, ...]:
         """The commits that a branch has and its base has not."""
-        shape = "--format=%H%x00%T%x00%B%x01"
-        listing = await self.branches.objects.must("log", shape, f"{base}..{head}", doing="reading the branch")
+        return await self._log(f"{base}..{head}")
+
+    async def _log(self, *wanted: str) -> tuple[Commit, ...]:
+        listing = await self.branches.objects.must("log", "--format=%H%x00%T%x00%B%x01", *wanted, doing="reading the history")
         rows = (part.strip("\n").split("\0", 2) for part in listing.decode(errors="replace").split("\1") if "\0" in part)
         return tuple(Commit(commit, message, tree) for commit, tree, message in rows)
 

@@ -18,6 +18,8 @@ PATIENCE = 60.0
 """Seconds in which an entry must find its place."""
 TRAILER = "Trimtab-Journal"
 _CARRIED = re.compile(rf"^{TRAILER}: ([0-9a-f]{{64}})\s*$", re.MULTILINE)
+_OURS = re.compile(r"^Trimtab-(Promotion|Rollback): \S+/\S+\s*$", re.MULTILINE)
+"""What else a commit says that brings content; a line of its own in another message is no head of the journal."""
 
 Wanted = tuple[Entry, bytes]
 """An entry and the evidence that it brings, empty for none."""
@@ -65,12 +67,12 @@ class Journal:
             return (*records, *added)
 
     async def mentions(self, commit: str) -> tuple[Mention, ...]:
-        """The hashes of entries that commits of a history carry, newest first."""
+        """The hashes of entries that promotions and rollbacks of a history carry, newest first."""
         wanted = ("log", f"--grep=^{TRAILER}: ", "--format=%H%x00%B%x01", commit)
         listing = await self.branches.objects.must(*wanted, doing=f"reading the history of {commit[:10]}")
         parts = (part.strip().split("\0", 1) for part in listing.decode(errors="replace").split("\1") if "\0" in part)
         # Not as git reads trailers: forges that squash put other text behind them.
-        return tuple(Mention(found, value) for found, text in parts for value in _CARRIED.findall(text))
+        return tuple(Mention(found, value) for found, text in parts if _OURS.search(text) for value in _CARRIED.findall(text))
 
     async def unsigned(self, records: Sequence[Record]) -> tuple[str, ...]:
         """A line for each entry without a good signature, by what git's settings here call good."""

@@ -1,0 +1,71 @@
+"""Promotion while others roll back, and beside commits whose messages claim what is not so."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from contracts.git_places import git
+from contracts.promotion_places import BRANCH, MAIN, Shop, dying_git, shop
+from trimtab.adapters.git.process import Git, Output
+from trimtab.documents.pipeline import Promotion
+from trimtab.errors import InputError
+from trimtab.promotion.outcome import Word
+from trimtab.wiring.rolling_back import Back, RollingBack
+
+ASKED = "Trimtab-Promotion: shop/stable"
+
+
+def overtaken(place: Shop, proof: bytes) -> type[Git]:
+    """A git before whose first push somebody else notes a rollback of the same content, and gets no further."""
+    other, done = replace(place, git=dying_git(2, "before")), list[str]()
+
+    def roll_back() -> None:
+        with contextlib.suppress(RuntimeError):
+            asyncio.run(RollingBack(other.workshop, other.edge, other.forge).run(Back(proof, "evidence.json")))
+
+    class Overtaken(Git):
+        async def run(self, folder: Path, *arguments: str, stdin: bytes = b"", deadline: float = 30.0) -> Output:
+            if "push" in arguments and not done:
+                done.append("rolled back")
+                await asyncio.to_thread(roll_back)
+            return await super().run(folder, *arguments, stdin=stdin, deadline=deadline)
+
+    return Overtaken
+
+
+@pytest.mark.parametrize("by", ["push", "pull-request"])
+def test_content_that_is_rolled_back_while_it_is_looked_at_is_not_promoted(tmp_path: Path, by: str) -> None:
+    place = shop(tmp_path, promotion=Promotion(by=by))  # type: ignore[arg-type]
+    proof = place.evidence()
+    done = replace(place, git=overtaken(place, place.evidence("fail"))).promote(proof)
+    assert done.word is Word.HELD, done
+    assert place.kinds() == ["verdict canary", "rolled-back canary"]
+    assert "pool: '10'" in place.at_origin(f"{MAIN}:stable/config.yaml")
+
+
+def carried(place: Shop, ref: str) -> str:
+    """The trailers of the promotion at the head of a branch."""
+    return "\n".join(line for line in git(place.origin, "log", "-1", "--format=%B", ref).splitlines() if line.startswith("Trimtab-"))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_message_that_claims_a_promotion_does_not_make_a_change_by_hand_part_of_it(tmp_path: Path, whole: bool) -> None:
+    place = shop(tmp_path, promotion=Promotion(by="push"))
+    assert place.promote(place.evidence()).word is Word.PROMOTED
+    claimed = carried(place, MAIN) if whole else "Trimtab-Promotion: shop/stable"
+    place.change("stable", "info", 99, f"docs: a typo\n\n{claimed}\n")
+    place.change("canary", "info", 30)
+    with pytest.raises(InputError, match="stable was changed by hand since the last promotion"):
+        place.promote(place.evidence())
+
+
+def test_a_message_that_claims_what_was_only_proposed_promotes_nothing(tmp_path: Path) -> None:
+    place = shop(tmp_path)
+    proof = place.evidence()
+    assert place.promote(proof).word is Word.PROPOSED
+    place.change("other", "info", 1, f"docs: a typo\n\n{carried(place, BRANCH)}\n")
+    assert place.promote(proof).word is Word.PROPOSED
+    assert place.kinds() == ["verdict canary", "proposed stable"]
