@@ -104,3 +104,12 @@ def test_a_target_that_is_not_there_names_the_nearest(place: Path) -> None:
     for words in (("web/stabel", "web/canary"), ("web/canary", "web/stabel")):
         done = diff(place, *words)
         assert isinstance(done.exception, InputError) and "has no target 'stabel'; did you mean stable?" in str(done.exception)
+
+
+def test_nobody_speaks_to_the_runner_through_what_changed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = place / "canary/app.yaml"
+    file.write_text(file.read_text().replace("value: fast", 'value: "##[error]x"'))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    lines = diff(place, "web/stable", "web/canary").stdout.splitlines()
+    assert lines[0].startswith("::stop-commands::") and lines[-1] == f"::{lines[0].removeprefix('::stop-commands::')}::"
+    assert any("##[error]x" in line for line in lines[1:-1])

@@ -19,6 +19,7 @@ from trimtab.faces.exits import DONE
 from trimtab.faces.outputs import write_outputs, write_summary
 from trimtab.inspection.report import Report
 from trimtab.model.content import Severity
+from trimtab.promotion.text import one_line
 from trimtab.wiring.checking import Asked, checked
 from trimtab.wiring.pipeline import Rules
 
@@ -87,9 +88,9 @@ def check_command(
     asked = Asked(repo or Path.cwd(), what, values, base, untrusted, Rules(network=network), os.environ, memory)
     with _uncollected():
         report = asyncio.run(checked(asked))
-    click.echo(f"in {report.place}" + (f", compared with {report.base}" if report.base else ""), err=True)
-    for note in report.notes:
-        click.echo(note, err=True)
+    where = f"in {report.place}" + (f", compared with {report.base}" if report.base else "")
+    for line in (where, *report.notes):
+        click.echo(one_line(line), err=True)
     show(report, output, os.environ)
     sys.exit(DONE if report.passes else InputError.exit_code)
 

@@ -95,7 +95,7 @@ def diff_command(
 def say_where(folder: Path) -> None:
     """The first line of what is said: where the command looks."""
     file = find(folder)
-    click.echo(f"in {file}" if file is not None else f"in {folder.resolve()}, which has no trimtab.yaml above it", err=True)
+    click.echo(one_line(f"in {file}" if file is not None else f"in {folder.resolve()}, which has no trimtab.yaml above it"), err=True)
 
 
 def show(names: tuple[str, str], found: Sequence[Comparison], output: str) -> None:
@@ -111,7 +111,16 @@ def show(names: tuple[str, str], found: Sequence[Comparison], output: str) -> No
         return
     if [f"{names[0]} -> {names[1]}"] != [one.title for one in found]:
         click.echo(f"{names[0]} -> {names[1]}", err=True)
-    click.echo(comparison.text(found))
+    _say(comparison.text(found))
+
+
+def _say(text: str) -> None:
+    """Text for people; to the runner of GitHub's Actions, too, whatever stands in names and values."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from trimtab.faces.annotations import guarded
+
+        text = "\n".join(guarded(text.split("\n")))
+    click.echo(text)
 
 
 def show_plain(before: "Snapshot", after: "Snapshot", output: str) -> None:
@@ -126,7 +135,7 @@ def show_plain(before: "Snapshot", after: "Snapshot", output: str) -> None:
     for text in dict.fromkeys((*before.warnings, *after.warnings)):
         click.echo(f"warning: {one_line(text)}", err=True)
     click.echo(f"{before.name} -> {after.name}", err=True)
-    click.echo("\n".join(blocks(changes)) or "nothing changed")
+    _say("\n".join(blocks(changes)) or "nothing changed")
 
 
 def _unknown(before: str, after: str, asked: Asked) -> str:
@@ -181,7 +190,7 @@ def render_command(target: str, revision: str, repo: Path | None, network: bool,
     """
     asked = Asked(repo or Path.cwd(), rules=Rules(network=network), untrusted=from_a_fork(os.environ))
     place, found = asyncio.run(all_rendered(target, revision, asked))
-    click.echo(f"in {place}", err=True)
+    click.echo(one_line(f"in {place}"), err=True)
     secret = fingerprint_key(os.environ)
     if output == "json":
         click.echo(json.dumps({"targets": [msgspec.to_builtins(view(one, secret)) for one in found]}, indent=2, ensure_ascii=True))
