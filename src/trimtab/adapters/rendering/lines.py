@@ -17,6 +17,7 @@ from trimtab.documents.yaml import Document
 from trimtab.errors import InputError
 from trimtab.model.rendered import Place, Rendered, RenderedObject
 
+TEMPLATES = "templates/"
 IDENTITIES = ("name", "mountPath", "containerPort", "port", "key", "ip", "host", "topologyKey")
 """Fields by which an item of a list is known to be the same in a patch and in what it changes."""
 
@@ -75,7 +76,10 @@ class WrittenLines:
 
     def _in_template(self, one: RenderedObject, path: Steps) -> Place:
         """The line of a template that seems to be meant, or that of a value in it."""
-        names = [name for name in self._rendered.inputs if name.endswith(MANIFESTS) and "/templates/" not in name]
+        if TEMPLATES not in one.file:
+            # Of a chart that is packed in an archive there is nothing to look at.
+            return one.file, one.line
+        names = [name for name in self._rendered.inputs if name.endswith(MANIFESTS) and TEMPLATES not in name]
         # The chart's own values count least.
         names.sort(key=lambda name: name.endswith("values.yaml"), reverse=True)
         try:
