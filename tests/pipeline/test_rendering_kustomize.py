@@ -244,3 +244,34 @@ async def test_a_remote_resource_is_fetched_only_where_that_is_allowed(tmp_path:
         assert [(one.name, one.logical, one.place) for one in found.objects] == [("far-canary", "far", "canary/kustomization.yaml")]
         with pytest.raises(DocumentError, match=r"canary/kustomization\.yaml:3: .*--network"):
             await overlay(root, rendering)
+
+
+INLINE = "apiVersion: builtin\n  kind: ConfigMapGenerator\n  metadata: {name: far}\n  files: ['k=FAR']\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Resources: [FAR]\n", r"yaml:1: there is no field 'Resources'; kustomize would take it for resources"),
+        ("Resources: [../outside]\n", r"yaml:1: there is no field 'Resources'"),
+        ("re\u017fources: [FAR]\n", r"yaml:1: there is no field"),
+        ("resources: [c.yaml]\nconfigMapGenerator:\n- name: far\n  ENVS: [FAR]\n", r"yaml:4: there is no field 'ENVS'"),
+        ("resources: [c.yaml]\npatches:\n- Path: FAR\n", r"yaml:3: there is no field 'Path'"),
+        ("resources: [c.yaml]\nOpenAPI: {path: FAR}\n", r"yaml:2: there is no field 'OpenAPI'"),
+        ("resources:\n- FAR\n", r"yaml:2: .* is fetched from the network"),
+        (f"resources: [c.yaml]\ngenerators:\n- |-\n  {INLINE}", r"yaml:\d: .* may be fetched from the network"),
+        ("resources: [c.yaml]\ngenerators: [far.yaml]\n", r"far\.yaml:4: .* may be fetched from the network"),
+    ],
+)
+async def test_nothing_is_read_past_the_look_at_paths(text: str, said: str, tmp_path: Path, rendering: Rules) -> None:
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: far}\n"
+    served = written(tmp_path / "served", {"x.yaml": config})
+    outside = {"outside/kustomization.yaml": "resources: [x.yaml]\n", "outside/x.yaml": config}
+    with serving(served) as url:
+        far = f"{url}/x.yaml"
+        files = {"canary/kustomization.yaml": text, "canary/far.yaml": INLINE.replace("\n  ", "\n"), "canary/c.yaml": config}
+        # A folder of the same name makes no file of an address.
+        root = written(tmp_path / "repo", {name: body.replace("FAR", far) for name, body in files.items()} | {f"canary/{far}": config})
+        written(tmp_path, {"repo/" + name: body for name, body in outside.items()})
+        with pytest.raises(DocumentError, match=said):
+            await overlay(root, rendering)

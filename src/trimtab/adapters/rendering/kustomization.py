@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trimtab.adapters.rendering.parts import documents
+from trimtab.adapters.rendering.naming import exactly_named
+from trimtab.adapters.rendering.parts import documents, inside_of
 from trimtab.adapters.rendering.request import Request, inside, read, relative, shown
 from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.nodes import Path as Steps
@@ -94,9 +95,12 @@ def _folder(request: Request, folder: Path, tree: Tree, above: tuple[Path, ...])
     if len(found_in) != 1 or not isinstance(found_in[0].value, dict):
         raise DocumentError("expected one YAML document with the fields of a kustomization", file=name)
     here = Kustomization(folder, name, found_in[0])
+    exactly_named(here.document)
     _no_helm(here)
     tree.files.add(path)
     tree.kustomizations.append(here)
+    if not request.network:
+        _no_address_inside(here)
     for place, text, is_tree in _paths(here):
         _one(request, (here, place, is_tree), text, tree, (*above, folder))
 
@@ -131,7 +135,8 @@ def _of_generator(place: Steps, item: Mapping[str, object]) -> Iterator[tuple[St
 def _one(request: Request, about: tuple[Kustomization, Steps, bool], text: str, tree: Tree, above: tuple[Path, ...]) -> None:
     here, place, is_tree = about
     line = here.document.line_of(place)
-    if REMOTE.match(text) and not (here.folder / text).exists():
+    # An address is fetched even where a folder is called so.
+    if REMOTE.match(text) and ("://" in text or not (here.folder / text).exists()):
         if not request.network:
             problem = f"{shown(text)} is fetched from the network. Copy it into the repository, or allow it with --network"
             raise DocumentError(problem, file=here.file, line=line)
@@ -154,10 +159,26 @@ def _no_address(request: Request, path: Path) -> None:
     """Generators and transformers in files of their own name further files, which kustomize would fetch too."""
     name = relative(request.root, path)
     for document in documents(read(request.root, path), name):
-        for steps, text in _texts(document.value, ()):
-            if REMOTE.match(text) and "\n" not in text and steps[:1] not in (("apiVersion",), ("kind",)):
-                problem = f"{shown(text)} may be fetched from the network. Copy it into the repository, or allow it with --network"
-                raise DocumentError(problem, file=name, line=document.line_of(steps))
+        _local(document)
+
+
+def _no_address_inside(here: Kustomization) -> None:
+    """The same for those that are written out in the kustomization itself."""
+    for section in PLUGINS:
+        for index, text in enumerate(strings(here.value.get(section))):
+            place = (section, index)
+            written = here.document.values.get(place) or [here.document.line_of(place)]
+            for document in documents(text, here.file) if "\n" in text else ():
+                _local(inside_of(document, written))
+
+
+def _local(document: Document) -> None:
+    for steps, text in _texts(document.value, ()):
+        # A generator's file may have a key before it.
+        far = REMOTE.match(text) or (REMOTE.match(text.partition("=")[2]) and "literals" not in steps)
+        if far and "\n" not in text and steps[:1] not in (("apiVersion",), ("kind",)):
+            problem = f"{shown(text)} may be fetched from the network. Copy it into the repository, or allow it with --network"
+            raise DocumentError(problem, file=document.file, line=document.line_of(steps))
 
 
 def _texts(value: object, place: Steps) -> Iterator[tuple[Steps, str]]:

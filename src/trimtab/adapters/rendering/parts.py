@@ -53,3 +53,16 @@ def _below(numbers: Sequence[int], line: int) -> Sequence[int]:
 @lru_cache(maxsize=REMEMBERED)
 def _read(part: str) -> tuple[Document, ...]:
     return tuple(read_yaml(part))
+
+
+def inside_of(document: Document, written: Sequence[int]) -> Document:
+    """A document that stands inside of another file, with the lines of that; `written` are those of its text, empty for a whole file."""
+    if not written:
+        return document
+
+    def line(number: int) -> int:
+        return written[min(number, len(written)) - 1]
+
+    lines = {path: line(number) for path, number in document.lines.items()}
+    values = {path: [line(number) for number in numbers] for path, numbers in document.values.items()}
+    return replace(document, line=line(document.line), lines=lines, values=values)

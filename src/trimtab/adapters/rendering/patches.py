@@ -1,31 +1,18 @@
 """The patches of a kustomization, with the lines of the files that they are written in. Called by `lines` and `origins`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import numbered
 from trimtab.adapters.rendering.objects import manifests
-from trimtab.adapters.rendering.parts import documents
+from trimtab.adapters.rendering.parts import documents, inside_of
 from trimtab.adapters.rendering.request import inside, read, relative
 from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.yaml import Document
 from trimtab.errors import InputError
 
 SECTIONS = ("patches", "patchesStrategicMerge", "patchesJson6902")
-
-
-def inside_of(document: Document, written: Sequence[int]) -> Document:
-    """A document that stands inside of another file, with the lines of that; `written` are those of its text, empty for a whole file."""
-    if not written:
-        return document
-
-    def line(number: int) -> int:
-        return written[min(number, len(written)) - 1]
-
-    lines = {path: line(number) for path, number in document.lines.items()}
-    values = {path: [line(number) for number in numbers] for path, numbers in document.values.items()}
-    return replace(document, line=line(document.line), lines=lines, values=values)
 
 
 def in_place(here: Document) -> Iterator[tuple[object, Document]]:
