@@ -288,8 +288,10 @@ METERED = Policy(Target("Deployment", "app"), Service("app"), analysis=Analysis(
 class PrometheusHarness:
     """Asked for a built-in metric, or through a template."""
 
+    probed = True
+
     def __init__(self, there: Receiver, session: aiohttp.ClientSession, template: bool) -> None:
-        self.there, self.clock, self.key, self.probed = there, JumpingClock(), KEY, template
+        self.there, self.clock, self.key = there, JumpingClock(), KEY
         by_template = Metric(
             "rate", MetricKind.TEMPLATE, query="rate", template="rate.shop", provider=Provider("prometheus", there.address)
         )
