@@ -310,6 +310,12 @@ async def test_no_message_shows_credentials_though_the_server_says_them(desk: De
         assert "of secret prom.shop, which must be allowed to query" in problem
 
 
+async def test_no_message_shows_the_value_of_a_templates_header_though_the_server_says_it(desk: Desk) -> None:
+    desk.says((500, f"who is {PASSWORD} of team red?"))
+    headers = (("Authorization", (f"Bearer {PASSWORD}",)), ("X-Scope-OrgID", ("red",)))
+    assert "who is *** of team red?" in await desk.problem(desk.template(headers=headers))
+
+
 async def test_who_is_denied_without_credentials_is_told_so(desk: Desk) -> None:
     desk.says((401, "who are you"))
     expected = "error response: Status 401 Unauthorized: who are you"

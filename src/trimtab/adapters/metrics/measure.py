@@ -30,6 +30,8 @@ BuiltIn = Callable[[CanaryKey, Policy, Metric, datetime, Arm], Awaitable[Sample]
 PodsOf = Callable[[CanaryKey, Policy], Awaitable[tuple[tuple[str, Arm], ...]]]
 LookUp = Callable[[Provider], Provider]
 PROBE = "vector(1)"
+LEAST_SECRET = 8
+"""Characters of a header's value, or of a word in it, that no message shows."""
 HISTORY_DEADLINE = 30.0
 """Seconds for a page of the past."""
 
@@ -182,7 +184,9 @@ class MetricSources:
         if not provider.address:
             raise InputError("spec.provider.address of the MetricTemplate is missing")
         own = tuple((name, value) for name, values in provider.headers for value in values)
-        server = Server(provider.address, own, skip_tls_verify=provider.insecure_skip_verify)
+        # What is shorter is no secret, and its letters stand in other words.
+        hidden = tuple(word for _, value in own for word in (value, *value.split()) if len(word) >= LEAST_SECRET)
+        server = Server(provider.address, own, skip_tls_verify=provider.insecure_skip_verify, hidden=hidden)
         if not provider.secret:
             return server
         values = await self.read_secret(provider.namespace, provider.secret)
