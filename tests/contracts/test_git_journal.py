@@ -70,6 +70,22 @@ def test_a_journal_that_was_rewritten_is_trusted_no_more(tmp_path: Path) -> None
     origin, clone = shared(tmp_path, {"a.yaml": ""})
     run(journal(clone).append(lambda _: [(entry("one"), b""), (entry("two"), b"")], AT))
     git(origin, "update-ref", REF, f"{REF}~1")
+    for _ in range(2):
+        with pytest.raises(InputError, match="rewritten"):
+            run(journal(clone).read())
+        with pytest.raises(InputError, match="rewritten"):
+            run(journal(clone).append(lambda _: [(entry("three"), b"")], AT))
+    git(clone, "update-ref", "-d", "refs/trimtab/seen/trimtab/journal")
+    assert [record.entry.text for record in run(journal(clone).read())] == ["one"]
+
+
+def test_what_others_wrote_is_seen_and_must_be_there_from_then_on(tmp_path: Path) -> None:
+    origin, clone = shared(tmp_path, {"a.yaml": ""})
+    git(tmp_path, "clone", "--quiet", str(origin), str(tmp_path / "other"))
+    run(journal(clone).append(lambda _: [(entry("one"), b"")], AT))
+    run(journal(tmp_path / "other").append(lambda _: [(entry("two"), b"")], AT))
+    assert len(run(journal(clone).read())) == len(run(journal(clone).known())) == 2
+    git(origin, "update-ref", REF, f"{REF}~1")
     with pytest.raises(InputError, match="rewritten"):
         run(journal(clone).read())
 
@@ -77,7 +93,8 @@ def test_a_journal_that_was_rewritten_is_trusted_no_more(tmp_path: Path) -> None
 def test_a_fresh_clone_notices_by_protected_history_that_entries_are_gone(tmp_path: Path) -> None:
     origin, clone = shared(tmp_path, {"a.yaml": ""})
     records = run(journal(clone).append(lambda _: [(entry("one"), b""), (entry("two"), b"")], AT))
-    squashed = f"Promote shop (#4)\n\n* Promote\n\nTrimtab-Promotion: shop/stable\nTrimtab-Journal: {records[-1].hash}\n\nCo-authored-by: Ada <ada@example.org>\n"
+    ours = f"Trimtab-Promotion: shop/stable\nTrimtab-Journal: {records[-1].hash}"
+    squashed = f"Promote shop (#4)\n\n* Promote\n\n{ours}\n\nCo-authored-by: Ada <ada@example.org>\n"
     commit(clone, squashed, {"a.yaml": "x"})
     git(clone, "push", "--quiet", "origin", "main")
     git(tmp_path, "clone", "--quiet", str(origin), str(tmp_path / "fresh"))

@@ -19,6 +19,8 @@ from trimtab.errors import Conflict, Denied, InputError, OutsideError, Unavailab
 REMOTE = "origin"
 SEEN = "refs/trimtab/seen"
 """Where commits of the remote's refs are kept: `refs/trimtab/seen/heads/main`."""
+LOOKED_AT = "refs/trimtab/looked-at"
+"""Where they are kept until it is known whether they may follow what was seen before."""
 NOBODY = ("Trimtab", "trimtab@localhost")
 """Who commits where git does not know who the user is."""
 NET = 120.0
@@ -68,29 +70,37 @@ class Branches:
             self._settings[words] = await self.objects.run(*words)
         return self._settings[words]
 
-    async def newest(self, ref: str) -> str | None:
-        """The commit that a ref (`refs/heads/main`) names, at the remote where there is one; None where there is no such ref."""
+    async def newest(self, ref: str, place: str = SEEN) -> str | None:
+        """The commit that a ref (`refs/heads/main`) names, at the remote where there is one; None where there is no such ref.
+
+        It is kept in `place`.
+        """
         await self.check(ref)
         if not await self.address():
             return await self.objects.commit(ref)
-        output = await self._fetch(ref)
+        output = await self._fetch(ref, place)
         if output.code == 0:
-            return await self.objects.commit(_seen(ref))
+            return await self.objects.commit(kept(ref, place))
         if "couldn't find remote ref" in output.errors:
             return None
         raise _fetch_failed(output, ref, await self.address())
+
+    async def saw(self, ref: str, commit: str, before: str | None) -> None:
+        """Notes what a ref of the remote names, unless somebody else here noted something else than `before` meanwhile."""
+        if await self.address():
+            await self.objects.run("update-ref", kept(ref), commit, before or "0" * len(commit))
 
     async def whole_history(self, ref: str) -> None:
         """Brings the history of a ref that a shallow checkout left out."""
         asked = await self._setting("rev-parse", "--is-shallow-repository")
         if asked.out.strip() == b"true" and await self.address():
-            output = await self._fetch(ref, "--unshallow")
+            output = await self._fetch(ref, SEEN, "--unshallow")
             self._settings.clear()
             if output.code != 0:
                 raise _fetch_failed(output, ref, await self.address())
 
-    async def _fetch(self, ref: str, *options: str) -> Output:
-        wanted = f"+{ref}:{_seen(ref)}"
+    async def _fetch(self, ref: str, place: str, *options: str) -> Output:
+        wanted = f"+{ref}:{kept(ref, place)}"
         settings = ("--quiet", "--refmap=", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance")
         return await self.objects.run("fetch", *settings, *options, "--", REMOTE, wanted, deadline=self.deadline)
 
@@ -167,7 +177,7 @@ class Branches:
         output = await self.objects.run("push", "--porcelain", "--no-verify", lease, "--", REMOTE, order, deadline=self.deadline)
         if output.code != 0:
             raise _push_failed(output, ref, await self.address())
-        await self.objects.must("update-ref", *([_seen(ref), commit] if commit else ["-d", _seen(ref)]), doing=f"noting {ref}")
+        await self.objects.must("update-ref", *([kept(ref), commit] if commit else ["-d", kept(ref)]), doing=f"noting {ref}")
 
     async def _replace(self, ref: str, commit: str | None, before: str | None) -> None:
         checked_out = await self.objects.run("symbolic-ref", "--quiet", "HEAD")
@@ -184,8 +194,9 @@ class Branches:
             raise Conflict(f"{ref} moved meanwhile: {output.complaint}")
 
 
-def _seen(ref: str) -> str:
-    return f"{SEEN}/{ref.removeprefix('refs/')}"
+def kept(ref: str, place: str = SEEN) -> str:
+    """The ref here under which one of the remote's is kept."""
+    return f"{place}/{ref.removeprefix('refs/')}"
 
 
 def _fetch_failed(output: Output, ref: str, where: str) -> OutsideError:

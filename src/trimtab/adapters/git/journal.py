@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from trimtab.adapters.git.branches import SEEN, Branches, Change
+from trimtab.adapters.git.branches import LOOKED_AT, Branches, Change, kept
 from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.promotion.journal import Entry, Mention, Record, chained
 
@@ -33,19 +33,21 @@ class Journal:
 
     async def read(self) -> tuple[Record, ...]:
         """Every entry, oldest first, as the remote has it. InputError where what was seen before is gone from it."""
-        seen = await self.branches.objects.commit(f"{SEEN}/{REF.removeprefix('refs/')}")
-        head = await self.branches.newest(REF)
+        seen = await self.branches.objects.commit(kept(REF))
+        head = await self.branches.newest(REF, LOOKED_AT)
         if seen is not None and head != seen and not (head is not None and await self._follows(seen, head)):
             raise InputError(
                 f"the journal {REF} was rewritten: commit {seen[:10]}, seen here before, is not in it any more. Nothing is promoted on its "
                 "word. Put that commit back, or, if this was meant, delete the ref "
-                f"{SEEN}/{REF.removeprefix('refs/')} here"
+                f"{kept(REF)} here"
             )
+        if head is not None and head != seen:
+            await self.branches.saw(REF, head, seen)
         return await self._records(head)
 
     async def known(self) -> tuple[Record, ...]:
         """Every entry that is in this repository, without asking the remote."""
-        seen = await self.branches.objects.commit(f"{SEEN}/{REF.removeprefix('refs/')}")
+        seen = await self.branches.objects.commit(kept(REF))
         return await self._records(seen or await self.branches.objects.commit(REF))
 
     async def append(self, make: Callable[[Sequence[Record]], Sequence[Wanted]], at: datetime) -> tuple[Record, ...]:
