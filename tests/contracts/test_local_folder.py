@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.adapters.local.folder import digest_key, holder, locate, locked, open_folder
+from trimtab.adapters.local.folder import claim, digest_key, holder, locate, locked, open_folder
 from trimtab.errors import InputError, Unavailable
 
 HOLD = """
@@ -53,6 +53,16 @@ def test_a_file_in_its_place_is_the_users_to_sort_out(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     with pytest.raises(InputError, match="is a file"):
         open_folder(tmp_path / "state")
+
+
+def test_the_state_of_one_repository_is_not_taken_for_that_of_another(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path)
+    for _ in range(2):
+        claim(folder, "/src/shop")
+    with pytest.raises(InputError, match=r"is about /src/shop, not /src/bank\. Name another folder with --state"):
+        claim(folder, "/src/bank")
+    folder.source.unlink()
+    claim(folder, "/src/bank")
 
 
 def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from trimtab.adapters.local.envoy_dataplane import EnvoyDataPlane
 from trimtab.adapters.local.envoy_documents import cluster_name
 from trimtab.adapters.local.envoy_process import find_program
 from trimtab.adapters.local.envoy_router import EnvoyRouter
-from trimtab.adapters.local.folder import StateFolder, digest_key, locked, open_folder
+from trimtab.adapters.local.folder import StateFolder, claim, digest_key, locked, open_folder
 from trimtab.adapters.local.node import Node, Surroundings
 from trimtab.adapters.local.podfolder import stop_unreadable
 from trimtab.adapters.local.store import Store
@@ -121,11 +121,12 @@ async def machine(options: UpOptions, report: Callable[[str], None]) -> AsyncIte
 
     `report` hears what people should know. InputError where the source, or this machine, will not do.
     """
-    await locate_source(options.source, options.path, Git())  # before anything is made
+    location = await locate_source(options.source, options.path, Git())  # before anything is made
     folder = open_folder(options.state)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         stack.enter_context(locked(folder))
+        claim(folder, str(location))
         find_program(os.environ)
         session = await stack.enter_async_context(outgoing_session())
         key = digest_key(folder)

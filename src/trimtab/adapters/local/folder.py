@@ -38,6 +38,11 @@ class StateFolder:
         return self.path / "repo"
 
     @property
+    def source(self) -> Path:
+        """Says what is followed here."""
+        return self.path / "source"
+
+    @property
     def lock(self) -> Path:
         """Holds the id of the process that runs here."""
         return self.path / "lock"
@@ -105,6 +110,23 @@ def holder(folder: StateFolder) -> int | None:
         return None if _take(handle, fcntl.LOCK_SH) else _pid(folder)
     finally:
         os.close(handle)
+
+
+def claim(folder: StateFolder, source: str) -> None:
+    """Writes down what is followed here, at the first call. InputError where that is something else: its records would be taken for ours.
+
+    Denied or Unavailable if the system does not let us.
+    """
+    try:
+        _write_once(folder.source, f"{source}\n".encode())
+        before = folder.source.read_text(errors="replace").strip()
+    except OSError as error:
+        raise _explain(error, f"reading what the state folder {folder.path} is about in {folder.source}") from error
+    if before != source:
+        raise InputError(
+            f"the state folder {folder.path} is about {before}, not {source}. Name another folder with --state or TRIMTAB_STATE; "
+            f"where {before} is only called otherwise now, remove {folder.source}."
+        )
 
 
 def digest_key(folder: StateFolder) -> DigestKey:
