@@ -79,7 +79,7 @@ def test_what_they_are_not_meant_to_differ_in_is_told_beside_it_with_its_own_lin
     assert told[1:6] == [
         "  configmap/settings  canary/app.yaml:22",
         "    config.yaml: database.pool: 10 -> 20 (x2)",
-        "  deployment/web  canary/app.yaml:1",
+        "  deployment/web  canary/app.yaml:12",
         "    spec.template.spec.containers[app].env[MODE].value: fast -> slow",
         f"  differs by design: {DESIGN}",
     ]

@@ -5,7 +5,7 @@ by their `name`, `id` or `key` where all of them have a different one, else by w
 """
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from enum import StrEnum
@@ -180,6 +180,25 @@ def _identity(old: list[Tree], new: list[Tree]) -> str:
         if all(_distinct([_label(item, field) for item in items]) for items in (old, new)):
             return field
     return ""
+
+
+def indices(tree: object, path: Path) -> tuple[str | int, ...]:
+    """A path in a tree with the places of items in their lists, as far as it leads there."""
+    found: list[str | int] = []
+    for step in path:
+        if isinstance(step, Item):
+            among = tree if isinstance(tree, list) else []
+            same = (at for at, item in enumerate(among) if any(str(_label(item, field)) == step.label for field in IDENTITIES))
+            index = next(same, None)
+            if index is None:
+                break
+            step = index
+        found.append(step)
+        if isinstance(tree, list):
+            tree = tree[step] if isinstance(step, int) and step < len(tree) else None
+        else:
+            tree = tree.get(step) if isinstance(tree, Mapping) else None
+    return tuple(found)
 
 
 def _distinct(labels: list[Scalar]) -> bool:

@@ -16,7 +16,7 @@ from trimtab.config.positions import line_of_change
 from trimtab.config.references import mapping
 from trimtab.model.content import SECTIONS, Content
 from trimtab.model.names import ConfigKind, ConfigName
-from trimtab.model.rendered import Rendered, RenderedObject, Use
+from trimtab.model.rendered import Place, Rendered, RenderedObject, Use
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 Key = tuple[str, str, str, str]
@@ -33,6 +33,8 @@ class Differing:
     old: RenderedObject | None = field(repr=False)
     new: RenderedObject | None = field(repr=False)
     changes: tuple[Change, ...] = ()
+    written: Place | None = None
+    """Where the first change is written, if that is one of a field and somebody looked it up."""
 
     @property
     def place(self) -> str:
@@ -42,7 +44,8 @@ class Differing:
             return ""
         first = next((change for change in self.told if change.key in there.key_places), None)
         if first is None:
-            return there.place
+            file, line = self.written or (there.file, there.line)
+            return f"{file}:{line}" if line else file
         file, line = there.key_places[first.key]
         written = there.value_lines.get(first.key)
         inside = line_of_change(there.content, first) if written and there.content is not None else 0

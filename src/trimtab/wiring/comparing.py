@@ -12,10 +12,12 @@ from pathlib import Path
 from trimtab.adapters.git.clone import Clone
 from trimtab.adapters.git.location import Local, locate
 from trimtab.adapters.git.process import Git
+from trimtab.adapters.rendering.lines import WrittenLines
 from trimtab.adapters.rendering.request import Request
+from trimtab.config.comparison import indices
 from trimtab.config.design import Design, marked
 from trimtab.config.digest import DigestKey
-from trimtab.config.renderings import Comparison, compared
+from trimtab.config.renderings import Comparison, Differing, compared
 from trimtab.documents.pipeline import App, Target
 from trimtab.errors import InputError
 from trimtab.model.rendered import Rendered
@@ -50,6 +52,8 @@ class Side:
 
     name: str
     rendered: tuple[Rendered, ...] = field(repr=False)
+    root: Path
+    """Where the files are."""
     several: bool = False
 
 
@@ -90,7 +94,7 @@ class Sides:
     async def work_tree(self) -> Side:
         """Every target as it is on disk. InputError without a trimtab.yaml."""
         project = await self._project("")
-        return Side(WORK_TREE, await self._targets(project), several=True)
+        return Side(WORK_TREE, await self._targets(project), project.root, several=True)
 
     async def _named(self, name: str, revision: str) -> Side | None:
         """A target, a folder or values files. A branch goes before a folder of the same name, unless that is written with a slash."""
@@ -99,11 +103,13 @@ class Sides:
         if (chosen := _target(self.project, name)) is not None:
             project = await self._project(revision)
             app, target = project.app(chosen[0]), project.target(*chosen)
-            return _single(word_of(f"{app.name}/{target.name}", revision), await rendered(project, app, target, self._asked.rules))
+            return _single(
+                word_of(f"{app.name}/{target.name}", revision), await rendered(project, app, target, self._asked.rules), project.root
+            )
         here = self._asked.folder / name
         if not here.exists() or (not revision and "/" not in name and await self._commit(name)):
             return None
-        return _single(word_of(name, revision), await self._folder(name, revision))
+        return _single(word_of(name, revision), *await self._folder(name, revision))
 
     async def _files(self, name: str, revision: str) -> Side | None:
         names = [part for part in name.split(",") if part]
@@ -112,13 +118,13 @@ class Sides:
         where, root = await self._place(self._asked.chart, revision)
         values = [await self._place(part, revision) for part in (*self._asked.values, *names)]
         request = Request(root, word_of(name, revision), where, release=RELEASE, values=tuple(path for path, _ in values))
-        return _single(word_of(name, revision), await render(request, "helm", self._asked.rules, revision))
+        return _single(word_of(name, revision), await render(request, "helm", self._asked.rules, revision), root)
 
-    async def _folder(self, name: str, revision: str) -> Rendered:
+    async def _folder(self, name: str, revision: str) -> tuple[Rendered, Path]:
         where, root = await self._place(name, revision)
         values = [await self._place(part, revision) for part in self._asked.values]
         request = Request(root, name, where, Path(name).name, release=RELEASE, values=tuple(path for path, _ in values))
-        return await render(request, "", self._asked.rules, revision)
+        return await render(request, "", self._asked.rules, revision), root
 
     async def _place(self, name: str, revision: str) -> tuple[str, Path]:
         """A path from the root of the repository, and the root. Without a repository that is the folder where it is looked."""
@@ -135,8 +141,8 @@ class Sides:
         """All targets of a revision; none where that has no trimtab.yaml yet, so that all of the other side are new."""
         project = await self._at(revision)
         if project is None:
-            return Side(f"{revision}, which has no {FILE}", (), several=True)
-        return Side(revision, await self._targets(project), several=True)
+            return Side(f"{revision}, which has no {FILE}", (), Path(), several=True)
+        return Side(revision, await self._targets(project), project.root, several=True)
 
     async def _targets(self, project: Project) -> tuple[Rendered, ...]:
         return await rendered_all(project, project.chosen(""), self._asked.rules)
@@ -228,8 +234,8 @@ def _target(project: Project | None, name: str) -> tuple[str, str] | None:
     return None
 
 
-def _single(name: str, found: Rendered) -> Side:
-    return Side(name, (found,))
+def _single(name: str, found: Rendered, root: Path) -> Side:
+    return Side(name, (found,), root)
 
 
 def _no_such_target(project: Project | None, word: str) -> None:
@@ -248,12 +254,27 @@ def _design(project: Project | None, one: Rendered, other: Rendered) -> Design |
     return None
 
 
+def placed(found: Comparison, before: Path, after: Path) -> Comparison:
+    """The comparison with the places of fields that differ, for objects in which no key does. `before` and `after` are where files are."""
+    lines = [WrittenLines(root, side) if side is not None else None for root, side in ((before, found.before), (after, found.after))]
+
+    def place(one: Differing) -> Differing:
+        there, where = (one.new, lines[1]) if one.new is not None else (one.old, lines[0])
+        first = next(iter(one.told), None)
+        if there is None or where is None or first is None or first.key or not first.steps:
+            return one
+        return replace(one, written=where.place(there, indices(there.tree, first.steps)))
+
+    return replace(found, objects=tuple(map(place, found.objects)))
+
+
 def _pairs(one: Side, other: Side, secret: DigestKey | None, project: Project | None) -> Sequence[Comparison]:
     if one.several != other.several:
         several, single = (one, other) if one.several else (other, one)
         raise InputError(f"{several.name} has all targets and {single.name} is one: compare {single.name}@{several.name} with it instead")
     if not one.several:
         found, design = compared(one.rendered[0], other.rendered[0], secret), _design(project, one.rendered[0], other.rendered[0])
-        return [marked(found, design) if design is not None else found]
+        return [placed(marked(found, design) if design is not None else found, one.root, other.root)]
     old, new = ({found.name: found for found in side.rendered} for side in (one, other))
-    return [compared(old.get(name), new.get(name), secret) for name in [*new, *(name for name in old if name not in new)]]
+    names = [*new, *(name for name in old if name not in new)]
+    return [placed(compared(old.get(name), new.get(name), secret), one.root, other.root) for name in names]
