@@ -281,9 +281,11 @@ async def test_a_missing_mandatory_config_is_said_in_flaggers_words_with_its_pla
     origin.commit("First", app=canary(APP) + "---" + deployment(APP))
     sources = await started(tmp_path, clock)
     problem = (await sources.read(APP)).problem
-    query = "configmap settings.default get query error"
-    assert problem.startswith(f'GetTargetConfigs failed: {query}: {query}: configmaps "settings" not found')
-    assert "deployment app in app.yaml:" in problem
+    assert problem.startswith('GetTargetConfigs failed: configmap settings.default get query error: configmaps "settings" not found')
+    assert "deployment app in app.yaml:" in problem and problem.endswith("Add it, or mark the reference as optional.")
+    origin.commit("A typo", setings=settings("1").replace("name: settings", "name: setings"))
+    await sources.refresh()
+    assert (await sources.read(APP)).problem.endswith("Did you mean setings?")
     origin.commit("Second", settings=settings("1"))
     assert await sources.refresh() == (APP,)
     known(await sources.read(APP))

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from trimtab.adapters.git.manifests import CanaryFile, Manifests, Workload
 from trimtab.config.digest import DigestKey, canonical_json, checksum, digest, template_fingerprint
 from trimtab.config.references import Reference, references, tracked
+from trimtab.documents.fitting import meant
 from trimtab.documents.flagger import Canary
 from trimtab.documents.translate import Companions
 from trimtab.errors import InputError
 from trimtab.model.content import Content
 from trimtab.model.facts import Source
-from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
+from trimtab.model.names import CanaryKey, ConfigKind
 from trimtab.model.policy import Policy
 from trimtab.model.revision import ConfigRef, Revision
 
@@ -106,7 +107,7 @@ def _refs(manifests: Manifests, target: Workload, secret: DigestKey) -> Iterator
     for reference in references(target.template):
         content = manifests.configs.get((target.namespace, reference.name))
         if content is None and not reference.optional:
-            raise Unknown(_missing(target, reference.name, reference))
+            raise Unknown(_missing(manifests, target, reference))
         if content is None:
             yield ConfigRef(reference.name, "")
         elif tracked(content):
@@ -115,9 +116,11 @@ def _refs(manifests: Manifests, target: Workload, secret: DigestKey) -> Iterator
             yield ConfigRef(reference.name, digest(content, secret), shown, tuple(sorted({*content.data, *content.binary})))
 
 
-def _missing(target: Workload, name: ConfigName, reference: Reference) -> str:
+def _missing(manifests: Manifests, target: Workload, reference: Reference) -> str:
+    name = reference.name
     kind = "configmap" if name.kind is ConfigKind.CONFIG_MAP else "secret"
     query = f"{kind} {name.name}.{target.namespace} get query error"
-    fix = "Add it, or mark the reference as optional."
+    near = meant(name.name, [there.name for space, there in manifests.configs if space == target.namespace and there.kind is name.kind])
+    fix = "Add it, or mark the reference as optional." if not near else f"Did you mean {near}?"
     where = f"read by {target.kind.lower()} {target.name} in {target.place}, {', '.join(reference.places)}"
-    return f'GetTargetConfigs failed: {query}: {query}: {kind}s "{name.name}" not found ({where}). {fix}'
+    return f'GetTargetConfigs failed: {query}: {kind}s "{name.name}" not found ({where}). {fix}'
