@@ -57,6 +57,8 @@ class Loop:
     """How many passes in a row were cut off."""
     missed: set[CanaryKey] = field(default_factory=set)
     """Keys of which something was heard during a pass that was not cut off for it."""
+    fresh: set[CanaryKey] = field(default_factory=set)
+    """Keys that were there at the start and that no pass has begun for: nothing is paced before all of them were looked at (ADR 18)."""
     refused: dict[CanaryKey, str] = field(default_factory=dict)
     """Why the last pass over a key needs somebody to change something: the next one tells people."""
 
@@ -65,7 +67,8 @@ class Loop:
 
     async def run(self) -> None:
         """Until cancelled, or until something breaks that must not."""
-        for key in await self.outside.sources.keys():
+        self.fresh = set(await self.outside.sources.keys())
+        for key in sorted(self.fresh):
             self.queue.add(key, self.outside.clock.now())
         async with asyncio.TaskGroup() as group:
             group.create_task(self.watch(self.outside.sources.changes(), CHANGES_IN_A_ROW))
@@ -102,12 +105,17 @@ class Loop:
             now = self.outside.clock.now()
             while self.free(seconds()) and (key := self.queue.take(now)) is not None:
                 self.pace.begins(seconds())
+                self.fresh.discard(key)
                 self.passes[key] = group.create_task(self.work(key))
-            await self.until_due(self.pace.rest(len(self.passes), seconds()))
+            await self.until_due(self.rest(seconds()))
 
     def free(self, seconds: float) -> bool:
         """May one more pass begin?"""
-        return len(self.passes) < WORKERS and not self.pace.rest(len(self.passes), seconds)
+        return len(self.passes) < WORKERS and not self.rest(seconds)
+
+    def rest(self, seconds: float) -> float:
+        """How long the next pass waits for the one before it."""
+        return 0.0 if self.fresh else self.pace.rest(len(self.passes), seconds)
 
     async def until_due(self, rest: float) -> None:
         """Until the next key is due and a worker is free, or something wakes; the former not before `rest` seconds are over."""

@@ -179,7 +179,7 @@ async def test_what_needs_a_person_is_handed_to_a_pass_that_follows_at_once_and_
 
 
 class Crowd(Outdoors):
-    """Many Canaries whose passes never end; `moments` says when each began."""
+    """Many Canaries whose passes never end, heard of one after the other; `moments` says when each began."""
 
     def __init__(self, count: int) -> None:
         super().__init__(changes=0)
@@ -188,7 +188,12 @@ class Crowd(Outdoors):
         self.complete = asyncio.Event()
 
     async def keys(self) -> tuple[CanaryKey, ...]:
-        return self.many
+        return ()
+
+    async def changes(self) -> AsyncIterator[CanaryKey]:
+        for key in self.many:
+            yield key
+        await asyncio.Event().wait()
 
     async def load(self, key: CanaryKey) -> Any:
         self.moments.append(asyncio.get_running_loop().time())
@@ -201,7 +206,9 @@ async def test_passes_of_a_crowd_begin_apart_and_none_waits_for_another_to_end()
     crowd, quiet = Crowd(EASE + 4), Outdoors(changes=0)
     start = asyncio.get_running_loop().time()
     none: Any = None
-    outside = Outside(crowd, quiet, none, none, none, none, crowd, SystemClock())  # type: ignore[arg-type]
+    store = Outdoors(changes=0)
+    store.load = crowd.load  # type: ignore[method-assign]
+    outside = Outside(crowd, quiet, none, none, none, none, store, SystemClock())  # type: ignore[arg-type]
     running = asyncio.create_task(Loop(outside, lambda key, problem: None, lambda key, decision, took: None).run())
     try:
         async with asyncio.timeout(5):
@@ -210,6 +217,16 @@ async def test_passes_of_a_crowd_begin_apart_and_none_waits_for_another_to_end()
         running.cancel()
         await asyncio.wait([running])
     assert crowd.moments[-1] - start >= 4 * APART
+
+
+async def test_nothing_is_paced_before_all_that_was_there_at_the_start_was_looked_at() -> None:
+    loop, none = Loop(Outside(*[None] * 8), lambda key, problem: None, lambda key, decision, took: None), Any  # type: ignore[arg-type]
+    loop.passes = {CanaryKey("test", f"app-{number}"): none for number in range(EASE)}
+    loop.pace.begins(100.0)
+    loop.fresh = {KEY}
+    assert loop.rest(100.0) == 0.0 and loop.free(100.0)
+    loop.fresh = set()
+    assert loop.rest(100.0) == pytest.approx(APART) and not loop.free(100.0)
 
 
 def test_only_in_a_crowd_a_pass_waits_for_the_one_before() -> None:
