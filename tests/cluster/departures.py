@@ -31,10 +31,16 @@ OF_THE_CLUSTER: tuple[Departure, ...] = (
         trimtab=r"^ sum\( rate\( nginx_ingress_controller_response_duration_seconds_sum",
     ),
     Departure(
+        ("alerts-of-skip-and-restart", "retry-after-failure"),
+        "queries",
+        "C6, ADR 20: what was counted of the canary before is not asked for again",
+        trimtab=r"^ (sum\( rate\( istio_requests_total|histogram_quantile\( 0\.99, ).*\[\d+s\] .* -> ",
+    ),
+    Departure(
         ("retry-after-failure",),
         "queries",
-        "C6: what was counted of the canary that failed is not asked for again",
-        trimtab=r"destination_workload=~\"app\".*\[\d+s\]",
+        "C6, ADR 20: what was counted of the canary before is not asked for again",
+        flagger=r"^ sum\( rate\( istio_requests_total.*\[1m\] \) \) \* 100 -> 99\.9$",
     ),
     Departure(
         ("failed-promotion",),
