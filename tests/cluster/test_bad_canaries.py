@@ -28,6 +28,23 @@ BAD: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"targetRef": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "app"}},
         ("spec.provider", "Knative"),
     ),
+    "alerts-of-others": (
+        {"analysis": {**RULES, "iterations": 2, "alerts": [{"name": "a", "providerRef": {"name": "p", "namespace": "other"}}]}},
+        ("spec.analysis.alerts", "namespace"),
+    ),
+    "upstream-of-others": (
+        {"upstreamRef": {"apiVersion": "gloo.solo.io/v1", "kind": "Upstream", "name": "up", "namespace": "other"}},
+        ("spec.upstreamRef.namespace", "namespace"),
+    ),
+    "knative-provider": ({"provider": "knative"}, ("spec.targetRef", "serving.knative.dev/v1")),
+    "knative-autoscaler": (
+        {
+            "provider": "knative",
+            "targetRef": {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "app"},
+            "autoscalerRef": {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "app"},
+        },
+        ("spec.autoscalerRef", "Knative"),
+    ),
     "cookies": (
         {"provider": "istio", "analysis": {**RULES, "stepWeight": 10, "sessionAffinity": COOKIES}},
         ("primaryCookieName", "cookieName"),
