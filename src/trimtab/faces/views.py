@@ -10,7 +10,7 @@ import msgspec
 from trimtab.faces.verdicts import ReplayView, VerdictView, verdict_view
 from trimtab.model.journal import Entry
 from trimtab.model.policy import HookType, MetricKind
-from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
+from trimtab.model.rollout import Ask, CanaryState, Phase, Rollout, RolloutKind
 from trimtab.model.verdict import Result
 from trimtab.rollout import watchwords
 from trimtab.rollout.exposure import reached, wanted
@@ -86,7 +86,10 @@ class RolloutView(View, frozen=True, kw_only=True):
     compared: VerdictView | None
     """The newest word of the comparison with the primary; null where there is none."""
     gate: GateView | None
+    ready_by: datetime | None
+    """Until when pods that are not ready yet are waited for; null where none are."""
     paused_by: str
+    paused_why: str
     watch: WatchView | None
     """null where nobody looks after promotion."""
 
@@ -174,9 +177,18 @@ def rollout_view(state: CanaryState, run: Rollout) -> RolloutView:
         checks=tuple(check_view(result) for result in state.evidence.results),
         compared=verdict_view(state.evidence, run.policy.analysis.judge, over=ended),
         gate=None if ended else gate_view(state, run),
+        ready_by=ready_by(state, run),
         paused_by=run.paused.actor if run.paused is not None else "",
+        paused_why=run.paused.reason if run.paused is not None else "",
         watch=watch_view(run),
     )
+
+
+def ready_by(state: CanaryState, run: Rollout) -> datetime | None:
+    """The deadline of pods that the attempt under way waits for."""
+    if run.began is None or run.ready is not None or run.outcome is not None or state.phase is not Phase.PROGRESSING:
+        return None
+    return run.began + run.policy.progress_deadline
 
 
 def watch_view(run: Rollout) -> WatchView | None:

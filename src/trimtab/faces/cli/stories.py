@@ -74,8 +74,10 @@ def facts_of(run: RolloutView) -> Iterator[tuple[str, str]]:
     if run.gate is not None:
         who = f" ({run.gate.hook})" if run.gate.hook else ""
         yield "waits", f"at {run.gate.type}{who} since {clock(run.gate.since)}: {run.gate.todo}"
+    if run.ready_by is not None:
+        yield "waits", f"for pods of the canary to become ready, until {clock(run.ready_by)} at the latest"
     if run.paused_by:
-        yield "paused", f"by {run.paused_by}: trimtab resume"
+        yield "paused", f"by {run.paused_by}{f' ({run.paused_why})' if run.paused_why else ''}: trimtab resume"
 
 
 def under_way(run: RolloutView) -> str:
