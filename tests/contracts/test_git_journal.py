@@ -37,7 +37,7 @@ def entry(text: str, kind: Kind = Kind.PROPOSED, evidence: str = "") -> Entry:
 
 def test_entries_and_evidence_come_back_in_order_and_the_chain_holds(tmp_path: Path) -> None:
     _, clone = shared(tmp_path, {"a.yaml": ""})
-    proof = b'{"a": 1}'
+    proof = b'{"a":1}'
     run(journal(clone).append(lambda _: [(entry("one", Kind.VERDICT, name_of(proof)), proof), (entry("two"), b"")], AT))
     run(journal(clone).append(lambda records: [(entry(f"after {len(records)}"), b"")], AT))
     records = run(journal(clone).read())

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contracts.git_places import git
-from contracts.promotion_places import BRANCH, MAIN, Shop, dying_git, shop
+from contracts.promotion_places import BRANCH, MAIN, Shop, dying_git, run, shop
 from trimtab.adapters.git.process import Git, Output
 from trimtab.documents.pipeline import Promotion
 from trimtab.errors import InputError
 from trimtab.promotion.outcome import Word
 from trimtab.wiring.rolling_back import Back, RollingBack
+from trimtab.wiring.workshop import Proof
 
 ASKED = "Trimtab-Promotion: shop/stable"
 
@@ -44,6 +46,23 @@ def test_content_that_is_rolled_back_while_it_is_looked_at_is_not_promoted(tmp_p
     assert done.word is Word.HELD, done
     assert place.kinds() == ["verdict canary", "rolled-back canary"]
     assert "pool: '10'" in place.at_origin(f"{MAIN}:stable/config.yaml")
+
+
+def noted(place: Shop, evidence: bytes) -> None:
+    """As a watch notes its verdict."""
+    proof, at = Proof.of(evidence, "evidence.json"), place.workshop
+    run(at.journal.append(lambda _: [(at.verdict(proof), proof.data)], at.now()))
+
+
+def test_an_older_pass_does_not_count_against_a_newer_verdict_on_the_same_content(tmp_path: Path) -> None:
+    place = shop(tmp_path, promotion=Promotion(by="push"))
+    older = place.evidence()
+    noted(place, older)
+    noted(place, place.evidence("fail"))
+    done = place.promote(older)
+    assert (done.word, "the newest verdict on shop/canary is fail" in done.text) == (Word.FAILED, True), done
+    newer = json.loads(older) | {"window": {"began": "2026-02-01T00:00:00Z", "ended": "2026-02-01T00:10:00Z"}}
+    assert place.promote(json.dumps(newer).encode()).word is Word.PROMOTED
 
 
 def carried(place: Shop, ref: str) -> str:

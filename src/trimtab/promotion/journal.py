@@ -13,8 +13,6 @@ from enum import StrEnum
 import msgspec
 
 from trimtab.config.digest import canonical_json
-from trimtab.errors import InputError
-from trimtab.promotion.evidence import name_of
 
 FIRST = ""
 """In the place of the hash of the entry before, in the first one."""
@@ -123,11 +121,8 @@ def problems(records: Sequence[Record], mentions: Iterable[Mention] = ()) -> tup
 
 
 def evidence_name(text: bytes) -> str:
-    """The SHA-256 of evidence as it lies in the journal; empty where it is not JSON."""
-    try:
-        return name_of(text)
-    except InputError:
-        return ""
+    """The SHA-256 of evidence as it lies in the journal, to the byte: it is written there in one form only (`evidence.encode`)."""
+    return hashlib.sha256(text).hexdigest()
 
 
 def about(records: Iterable[Record], app: str, target: str) -> tuple[Entry, ...]:
@@ -153,6 +148,12 @@ def find_evidence(records: Iterable[Record], name: str) -> bytes | None:
     """The evidence of a name, where the journal holds it; whatever an entry says of what lies beside it, its bytes count."""
     beside = (record.evidence for record in records if record.evidence and record.entry.evidence == name)
     return next((found for found in beside if evidence_name(found) == name), None)
+
+
+def newest_verdict(records: Sequence[Record], app: str, target: str, content: str) -> Entry | None:
+    """The last verdict on this content of a target; None where there is none."""
+    verdicts = (entry for entry in reversed(about(records, app, target)) if entry.kind is Kind.VERDICT and entry.content == content)
+    return next(verdicts, None)
 
 
 def newest_evidence(records: Sequence[Record], app: str, target: str) -> bytes | None:

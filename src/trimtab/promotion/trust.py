@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from trimtab.errors import InputError
 from trimtab.promotion.content import Judged, moved
-from trimtab.promotion.evidence import Evidence, name_of
-from trimtab.promotion.journal import Record, find_evidence
+from trimtab.promotion.evidence import Evidence, decode, name_of
+from trimtab.promotion.journal import Record, find_evidence, newest_verdict
 from trimtab.promotion.sides import listed
 
 
@@ -23,6 +23,20 @@ def accepted(text: bytes, evidence: Evidence, records: Sequence[Record], run: st
         f"the evidence comes from {theirs}, {ours}, and the journal does not hold it: anybody could have written it. "
         "Judge it in this run, or leave --evidence out to use the newest evidence of the journal"
     )
+
+
+def newest(name: str, evidence: Evidence, records: Sequence[Record]) -> tuple[str, Evidence]:
+    """The evidence, or what the journal holds about the same content and was judged later, with its name: the last word counts.
+
+    Of what is in the journal its order says what is later; of a file that is not yet, the end of its window.
+    """
+    last = newest_verdict(records, evidence.app, evidence.target, evidence.content)
+    data = find_evidence(records, last.evidence) if last is not None and last.evidence != name else None
+    if last is None or data is None:
+        return name, evidence
+    found = decode(data, "the evidence in the journal")
+    later = find_evidence(records, name) is not None or found.window.ended > evidence.window.ended
+    return (last.evidence, found) if later else (name, evidence)
 
 
 def about(evidence: Evidence, app: str, target: str) -> None:

@@ -95,14 +95,15 @@ class Promoting:
         return Proof.of(found, "the evidence in the journal")
 
     def _refused(self, proof: Proof, records: Sequence[Record]) -> Outcome | None:
-        """Why nothing is promoted, where the verdict or a person speaks against it."""
-        said, edge = proof.evidence, self.edge
+        """Why nothing is promoted, where the newest verdict on the content or a person speaks against it."""
+        edge = self.edge
+        evidence, said = trust.newest(proof.name, proof.evidence, records)
+        name = (edge.app.name, edge.receiver.name, said.content, evidence, said.verdict.judgement)
         if said.verdict.judgement in NEGATIVE:
             reason = f": {said.verdict.text}" if said.verdict.text else ""
-            told = f"the verdict on {edge.app.name}/{edge.source.name} is {said.verdict.judgement}{reason}; nothing is promoted"
-            return Outcome(
-                NEGATIVE[said.verdict.judgement], told, edge.app.name, edge.receiver.name, said.content, proof.name, said.verdict.judgement
-            )
+            which = "verdict" if evidence == proof.name else "newest verdict"
+            told = f"the {which} on {edge.app.name}/{edge.source.name} is {said.verdict.judgement}{reason}; nothing is promoted"
+            return Outcome(NEGATIVE[said.verdict.judgement], told, *name)
         back = held(about(records, edge.app.name, edge.source.name), said.content)
         if back is None:
             return None
@@ -110,7 +111,7 @@ class Promoting:
             f"this content was rolled back on {back.at:%Y-%m-%d %H:%M} UTC ({back.text or back.verdict}) and is held. "
             f"`trimtab retry --in repo {edge.app.name}/{edge.source.name}` lets it go on"
         )
-        return Outcome(Word.HELD, told, edge.app.name, edge.receiver.name, said.content, proof.name, said.verdict.judgement)
+        return Outcome(Word.HELD, told, *name)
 
     async def _last_promotion(self, base: str, request: PullRequest | None, records: Sequence[Record] | None) -> str | None:
         """The commit that brought the last promotion: the newest that carries one of the journal's, or what the forge made of our pull
@@ -155,7 +156,7 @@ class Promoting:
     async def note(self, kind: Kind, story: Story, proof: Proof | None = None, about_it: About = NO_MORE) -> str:
         """An entry, unless the newest one about this target says it already; the journal's head.
 
-        Conflict where the content was rolled back since the journal was read: it is asked under the same compare-and-swap.
+        Conflict where something speaks against it since the journal was read: it is asked under the same compare-and-swap.
         """
         entry = Entry(
             kind=kind, at=self.shop.now(), app=story.app, target=story.target, content=story.content, evidence=story.evidence,
@@ -164,8 +165,8 @@ class Promoting:
         )  # fmt: skip
 
         def there(records: Sequence[Record]) -> bool:
-            if kind in (Kind.PROPOSED, Kind.APPROVED) and held(about(records, story.app, story.source), story.content) is not None:
-                raise Conflict(f"the content of {story.app}/{story.source} was rolled back meanwhile")
+            if proof is not None and self._refused(proof, records) is not None:
+                raise Conflict(f"the content of {story.app}/{story.source} was judged anew or rolled back meanwhile")
             found = about(records, story.app, story.target)
             last = found[-1] if found else entry
             same = (last.kind, last.content, last.evidence) == (kind, story.content, story.evidence)

@@ -8,7 +8,7 @@ from trimtab.promotion.evidence import name_of
 from trimtab.promotion.journal import Entry, Kind, Mention, Record, about, chained, find_evidence, held, newest_evidence, problems
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
-PROOF = b'{"version": 1}'
+PROOF = b'{"version":1}'
 
 
 def entry(kind: Kind, content: str = "sha256:a", **more: str) -> Entry:
@@ -50,8 +50,9 @@ def test_an_entry_that_is_gone_shows(number: int) -> None:
 
 def test_evidence_that_was_exchanged_or_taken_away_shows() -> None:
     records = chain(*WHOLE)
-    for other in (b'{"version": 2}', b"", b"no json"):
-        assert problems([Record(records[0].commit, records[0].data, other), *records[1:]])
+    for other in (b'{"version":2}', b"", b"no json", PROOF + b"\n", b'{"version":2,"version":1}'):
+        assert problems([Record(records[0].commit, records[0].data, other), *records[1:]]), other
+    assert problems([records[0], Record(records[1].commit, records[1].data, b"no json"), *records[2:]])
 
 
 def test_what_is_no_entry_is_said_to_be_none() -> None:
