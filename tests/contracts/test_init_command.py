@@ -75,6 +75,28 @@ def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
     assert {file["fate"] for file in json.loads(done.stdout)["files"]} == {"same"} and files(tmp_path) == before
 
 
+def test_what_was_chosen_before_is_the_default_of_the_next_run(tmp_path: Path) -> None:
+    words = ("--promotion", "issue", "--prometheus", "http://prom:9", "--branch", "trunk", "--namespace", "shop")
+    init(empty(tmp_path), "kustomize", "--yes", *words)
+    before = files(tmp_path)
+    init(tmp_path, "--yes")
+    assert files(tmp_path) == before
+    init(tmp_path, "kustomize", "--yes", "--force", "--ci", "none", "--promotion", "push")
+    assert "by: push" in files(tmp_path)["trimtab.yaml"] and "http://prom:9" in files(tmp_path)["trimtab.yaml"]
+
+
+@pytest.mark.parametrize("first", STRATEGIES)
+def test_a_second_strategy_or_app_beside_the_first_is_refused_and_nothing_is_written(first: str, tmp_path: Path) -> None:
+    init(empty(tmp_path), first, "--yes")
+    before = files(tmp_path)
+    for other in set(STRATEGIES) - {first}:
+        done = init(tmp_path, other, "--yes", "--force", code=2)
+        assert f"trimtab.yaml is about shop with the strategy {first}" in str(done.exception)
+    done = init(tmp_path, first, "--app", "bank", "--yes", "--force", code=2)
+    assert "trimtab.yaml is about shop, and `trimtab init` writes one app" in str(done.exception)
+    assert files(tmp_path) == before
+
+
 def test_a_file_that_differs_is_shown_and_stays(tmp_path: Path) -> None:
     (empty(tmp_path) / "trimtab.yaml").write_text("mine: 1\n")
     done = init(tmp_path, "kustomize", "--yes", code=2)

@@ -14,6 +14,7 @@ import click
 
 from trimtab.errors import InputError
 from trimtab.faces.cli.options import output_option, show_json
+from trimtab.faces.scaffolds.earlier import Earlier, earlier
 from trimtab.faces.scaffolds.files import files
 from trimtab.faces.scaffolds.following import following
 from trimtab.faces.scaffolds.layout import STRATEGIES, Answers, Layout, Strategy, usual
@@ -129,16 +130,28 @@ def init_command(
       trimtab init --yes --dry-run
 
     \b
-    It ends with 0, or with 2 if a file that differs was left as it is.
+    Run again it takes what trimtab.yaml says for granted. It ends with 0, or with 2 if a file that differs was left as it is.
     """
     around = asyncio.run(surroundings(repo))
     click.echo(f"in {'repository' if around.git else 'folder'} {around.root}", err=True)
     person = sys.stdin.isatty() and not yes and output == "text"
     if not person and not yes:
         raise InputError("there is no terminal to ask at. Give --yes to take the default of everything that no option says")
-    answers = asked(Wish(app, namespace, image, port, branch, ci, promotion, prometheus, forge), strategy, around, Asking(person))
+    before = earlier(around.root, app, strategy)
+    wish = Wish(app, namespace, image, port, branch, ci, promotion, prometheus, forge)
+    answers = asked(remembered(wish, before), before.strategy if before is not None else strategy, around, Asking(person))
     fates = write(around.root, proposals(around.root, files(answers)), deciding(person, force), dry=dry_run)
     end(answers, fates, () if dry_run else following(answers, git=around.git), output=output)
+
+
+def remembered(wish: Wish, before: Earlier | None) -> Wish:
+    """What options leave open is as it was chosen before."""
+    if before is None:
+        return wish
+    return replace(
+        wish, app=before.app, namespace=wish.namespace or before.namespace, branch=wish.branch or before.branch,
+        promotion=wish.promotion or before.promotion, prometheus=wish.prometheus or before.prometheus, forge=wish.forge or before.forge,
+    )  # fmt: skip
 
 
 def asked(wish: Wish, strategy: Strategy | None, around: Surroundings, asking: Asking) -> Answers:
