@@ -298,6 +298,21 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+def test_a_chart_without_values_for_both_copies_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    chart = empty(tmp_path) / "charts" / "bank"
+    chart.mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: bank\nversion: 0.1.0\n")
+    (chart / "values-production.yaml").write_text("a: 1\n")
+    before = files(tmp_path)
+    for words in (("--yes",), ("helm", "--yes")):
+        assert "charts/bank lacks values-canary.yaml" in str(init(tmp_path, *words, code=2).exception)
+    assert files(tmp_path) == before
+    (chart / "values-production.yaml").unlink()
+    assert "charts/bank lacks values-canary.yaml and values-production.yaml" in str(init(tmp_path, "helm", "--yes", code=2).exception)
+    init(tmp_path, "helm", "--app", "other", "--yes")
+    assert "charts/other/Chart.yaml" in files(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("schema", "pattern", "more"),
     [

@@ -18,7 +18,7 @@ from trimtab.faces.scaffolds.earlier import Earlier, earlier
 from trimtab.faces.scaffolds.files import files
 from trimtab.faces.scaffolds.following import following
 from trimtab.faces.scaffolds.layout import STRATEGIES, Answers, Layout, Strategy, usual
-from trimtab.faces.scaffolds.recognising import charts, overlays
+from trimtab.faces.scaffolds.recognising import charts, incomplete, overlays
 from trimtab.faces.scaffolds.writing import Fate, Proposal, proposals, write
 from trimtab.wiring.surroundings import Surroundings, surroundings
 
@@ -157,13 +157,19 @@ def remembered(wish: Wish, before: Earlier | None) -> Wish:
 def asked(wish: Wish, strategy: Strategy | None, around: Surroundings, asking: Asking) -> Answers:
     """Everything that is needed, from options, from the repository, from a person, or from defaults, in this order."""
     there = {"kustomize": overlays(around.root), "helm": charts(around.root)}
-    likely = next((name for name, found in there.items() if found), "kustomize")
+    begun = incomplete(around.root)
+    likely = next((name for name, found in there.items() if found), "helm" if begun else "kustomize")
     if strategy is None and asking.person:
         click.echo("\n".join(f"  {name:10} {meaning}" for name, meaning in MEANINGS.items()), err=True)
     chosen: Strategy = strategy or asking.choice("", "Strategy", STRATEGIES, likely)  # type: ignore[assignment]
     found = one(there["helm" if chosen == "helm" else "kustomize"] if chosen != "flagger" else (), wish.app, asking)
     useful(wish, chosen, new=found is None)
     if found is None:
+        if chosen == "helm" and begun and not wish.app:
+            raise InputError(
+                f"there is a chart that is not complete for this: {'; '.join(begun)}. Add what it lacks, a file for each copy with the "
+                "values in which they differ, or name a new app with --app"
+            )
         if chosen in SOUGHT:
             click.echo(f"{SOUGHT[chosen]} is not here yet, so an app is written anew", err=True)
         app = asking.text(wish.app, "App", named(around), NAME)

@@ -38,17 +38,36 @@ def overlays(root: Path) -> tuple[Layout, ...]:
 def charts(root: Path) -> tuple[Layout, ...]:
     """Charts with values files for a canary and for the copy that everybody gets: `values-canary.yaml` beside `values-production.yaml`."""
     found = []
-    for folder in _folders(root):
-        about = _read(folder / "Chart.yaml")
-        values = {path.stem.removeprefix("values-"): path for path in sorted(folder.glob("values-*.y*ml"))}
+    for folder, app, values in _charts(root):
         stable = next((values[name] for name in FOLLOWED if name in values), None)
-        if about and isinstance(about[0].get("name"), str) and about[0].get("type") != "library" and "canary" in values and stable:
-            chart, app = folder.relative_to(root).as_posix(), str(about[0]["name"])
+        if "canary" in values and stable:
+            chart = folder.relative_to(root).as_posix()
             first, second = (path.relative_to(root).as_posix() for path in (stable, values["canary"]))
             name = stable.stem.removeprefix("values-")
             copies = Copy("canary", second, (first, second), f"{app}-canary"), Copy(name, first, (first,), app)
             found.append(Layout(app, "", *copies, chart_files(chart), chart=chart, there=True))
     return tuple(found)
+
+
+def incomplete(root: Path) -> tuple[str, ...]:
+    """Charts that lack one of the two values files or both, each with what it lacks."""
+    found = []
+    for folder, _, values in _charts(root):
+        stable = next((name for name in FOLLOWED if name in values), "")
+        lacking = [
+            f"values-{name}.yaml" for name, there in (("canary", "canary" in values), (stable or "production", bool(stable))) if not there
+        ]
+        if lacking:
+            found.append(f"{folder.relative_to(root).as_posix()} lacks {' and '.join(lacking)}")
+    return tuple(found)
+
+
+def _charts(root: Path) -> Iterator[tuple[Path, str, dict[str, Path]]]:
+    """Folder, name and values files of each chart that can be installed."""
+    for folder in _folders(root):
+        about = _read(folder / "Chart.yaml")
+        if about and isinstance(name := about[0].get("name"), str) and about[0].get("type") != "library":
+            yield folder, name, {path.stem.removeprefix("values-"): path for path in sorted(folder.glob("values-*.y*ml"))}
 
 
 def _pair(root: Path, canary: Path, stable: Path) -> Layout:
