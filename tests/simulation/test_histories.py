@@ -1,17 +1,20 @@
 """Thousands of numbered histories with crashes, lost answers, stale reads and two leaders: the laws hold in all (DESIGN §8)."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from trimtab.analysis.replay import Replay, replayed
 from trimtab.model.facts import Routes
-from trimtab.model.rollout import Exposure
+from trimtab.model.rollout import Answer, Exposure, Phase
 from trimtab.rollout.watchwords import ACTOR
+from trimtab.testing.deep import deeply
 from trimtab.testing.simulation import WATCHED, LawBroken, Simulation, simulate
 
 HISTORIES = 5000
 CHUNK = 250
+DEEP = 240
 
 
 @pytest.mark.parametrize("first", range(0, HISTORIES, CHUNK))
@@ -32,6 +35,21 @@ def test_the_laws_hold_while_promoted_primaries_are_watched(first: int) -> None:
             ends["broken" if watch.broken else "left off" if watch.stopped else "whole"] += 1
         ends["gone back"] += sum(run.actor == ACTOR for run in runs)
     assert all(ends[end] for end in ("broken", "left off", "whole", "gone back")), f"these histories show too little: {ends}"
+
+
+@pytest.mark.parametrize("first", range(0, DEEP, DEEP // 3))
+def test_the_laws_hold_in_histories_that_come_far(first: int) -> None:
+    records = Counter[Phase]()
+    for seed in range(first, first + DEEP // 3):
+        found = deeply(seed)
+        assert not astray(found.simulation), f"seed {seed}: what was counted does not come to the verdict on record"
+        records += found.phases
+    late = (Phase.WAITING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING)
+    assert min(records[phase] for phase in late) >= 15, f"these histories show too little: {records}"
+
+
+def test_a_history_that_comes_far_and_once_broke_a_law_holds() -> None:
+    deeply(366)
 
 
 def astray(simulation: Simulation) -> list[Replay]:
@@ -83,3 +101,14 @@ def test_requests_where_no_record_wants_them_are_found_unless_somebody_else_sent
     world.routes = Routes(30)
     with pytest.raises(LawBroken, match="S1"):
         simulation.watch.world()
+
+
+def test_a_wish_that_is_obeyed_again_is_found() -> None:
+    watch = Simulation(7).watch
+    before = watch.memory.state
+    after = replace(before, serial=before.serial + 1, handled=(Answer("w1", "paused", True),))
+    watch.record(before, after)
+    forgotten = replace(after, serial=after.serial + 1, handled=())
+    watch.record(after, forgotten)
+    with pytest.raises(LawBroken, match="R5: w1 was obeyed again"):
+        watch.record(forgotten, replace(forgotten, serial=forgotten.serial + 1, handled=after.handled))

@@ -100,9 +100,9 @@ class Simulation:
             self.random.choices((self.step, self.time_passes, self.something_happens), weights=(60, 4, 1))[0]()
         self.left_alone()
 
-    def step(self) -> None:
-        """One process goes on by one port call."""
-        process = self.random.choice(self.processes)
+    def step(self, process: Process | None = None) -> None:
+        """One process goes on by one port call; whichever it may be where none is named."""
+        process = process or self.random.choice(self.processes)
         try:
             self.go_on(process)
         except OutsideError as problem:
@@ -245,15 +245,24 @@ class Simulation:
         world.suspended = self.random.random() < 0.4
         world.problem = "configmap app-config not found" if self.random.random() < 0.3 else ""
 
-    def wish(self) -> None:
-        """A person says something."""
+    def wish(self, verb: Verb | None = None) -> None:
+        """A person says something; whatever it may be where nothing is named."""
         self.wished += 1
         number = self.memory.state.rollout.number if self.memory.state.rollout else 0
-        verb = self.random.choice(tuple(Verb))
+        verb = verb or self.random.choice(tuple(Verb))
         skip = verb is Verb.APPROVE and self.random.random() < 0.2
         command = Command(f"w{self.wished}", verb, "ann", "", self.memory.world.now, number, skip_analysis=skip)
         self.memory.store.wish(self.memory.world.key, command)
         self.log.append(f"{verb} rollout {number}")
+
+    def put_right(self) -> None:
+        """What kept attempts from going on is over."""
+        world, hooks = self.memory.world, self.memory.hooks
+        world.suspended, world.problem, world.policy_problem, self.bad_until = False, "", "", world.now
+        hooks.closed.clear()
+        hooks.opened.clear()
+        world.stuck.clear()
+        world.pods = [pod for pod in world.pods if pod.ready is not None]
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -263,11 +272,7 @@ class Simulation:
         for process in self.processes:
             if process.going is not None:
                 process.going.close()
-        world.suspended, world.problem, world.policy_problem, self.bad_until = False, "", "", world.now
-        memory.hooks.closed.clear()
-        memory.hooks.opened.clear()
-        world.stuck.clear()
-        world.pods = [pod for pod in world.pods if pod.ready is not None]
+        self.put_right()
         world.policy = replace(world.policy, approvals=frozenset())
         story = Story(memory)
         memory.store.on_replace = self.watch.record
@@ -321,10 +326,15 @@ class Simulation:
 def simulate(seed: int) -> Simulation:
     """Runs history `seed`; raises LawBroken with its seed where a law did not hold."""
     simulation = Simulation(seed)
+    played(simulation, simulation.run)
+    return simulation
+
+
+def played(simulation: Simulation, run: Callable[[], None]) -> None:
+    """Runs a history. Whatever else is raised is a broken law too, and told with its seed."""
     try:
-        simulation.run()
+        run()
     except LawBroken:
         raise
     except Exception as problem:
         raise LawBroken(simulation.told(f"{type(problem).__name__}: {problem}")) from problem
-    return simulation

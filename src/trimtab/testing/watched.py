@@ -24,6 +24,8 @@ class Watch:
     routes: dict[int, Routes] = field(default_factory=dict)
     good: set[str] = field(default_factory=set)
     """Ids of revisions that were looked into and found without an error."""
+    answered: set[str] = field(default_factory=set)
+    """Wishes that were obeyed or refused."""
 
     def record(self, before: CanaryState, after: CanaryState) -> None:
         """A record follows the table and the serials; what is promoted was judged to the end (S7), or a judge's question was answered."""
@@ -32,6 +34,7 @@ class Watch:
         self.wants[after.serial] = exposure = wanted(after)
         self.routes[after.serial] = self.seen_as(exposure, after.rules)
         self.afterwards(before, after)
+        self.wishes(before, after)
         run = after.rollout
         if run is not None and after.phase is Phase.PROMOTING and before.phase is not Phase.PROMOTING and not run.skip:
             judged = run.position == len(run.steps) and run.passed is not None and run.grown is not None and run.passed > run.grown
@@ -53,6 +56,13 @@ class Watch:
                 self.broken("it went back by itself from what nobody found broken")
             if run.kind is not RolloutKind.UNDO or run.to != was.before:
                 self.broken("it went back by itself to something else than what was there before")
+
+    def wishes(self, before: CanaryState, after: CanaryState) -> None:
+        """A wish is answered once (R5)."""
+        new = {answer.command for answer in after.handled} - {answer.command for answer in before.handled}
+        if again := new & self.answered:
+            self.broken(f"R5: {', '.join(again)} was obeyed again")
+        self.answered |= new
 
     def seen_as(self, exposure: Exposure, policy: Policy | None) -> Routes:
         """What a router makes of it."""
