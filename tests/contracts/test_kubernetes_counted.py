@@ -1,15 +1,20 @@
-"""What the judge counted, through the operator's store into an API server that merges patches, and back by a person's commands."""
+"""What a person's commands read of a cluster: contents, and what the judge counted, through an API server that merges patches."""
 
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from trimtab.adapters.kubernetes.rollouts import rollout_object
 from trimtab.adapters.kubernetes.visitor import Visitor
+from trimtab.config.digest import checksum
+from trimtab.errors import InputError
+from trimtab.model.content import Content
 from trimtab.model.counted import Counted
 from trimtab.model.decision import Decision
+from trimtab.model.names import ConfigKind, ConfigName
 from trimtab.model.rollout import CanaryState
 from trimtab.testing.contracts.store import following, look
 
@@ -65,3 +70,21 @@ async def test_counts_are_added_look_by_look_and_read_back_by_another_person() -
         assert await Visitor(client, "shop").counted(KEY, 1) == tuple(looks)
         assert await Visitor(client, "shop").counted(KEY, 2) == ()
     assert [len(patch["status"]["counted"]) for patch in server.patches] == [1, 1, 1, 1], "a patch holds only what is new"
+
+
+async def test_what_an_object_holds_is_told_as_the_status_tells_it_whatever_is_in_its_values() -> None:
+    data = {"url": "http://x/?a=1&b=<2>"}
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "app", "namespace": "shop"}, "data": data}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path.endswith("/namespaces/shop/configmaps/app"):
+            return web.json_response(held)
+        return await status(404, "NotFound", name="app", kind="secrets")(request)
+
+    async with talking() as (api, client):
+        api.says(answer)
+        person = Visitor(client, "shop")
+        name = ConfigName(ConfigKind.CONFIG_MAP, "app")
+        assert await person.checksum(KEY, name) == checksum(Content(name, {"url": data["url"].encode()})) != checksum(Content(name, {}))
+        with pytest.raises(InputError, match="Secret app is not in namespace shop"):
+            await person.checksum(KEY, ConfigName(ConfigKind.SECRET, "app"))

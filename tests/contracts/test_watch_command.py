@@ -3,16 +3,18 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from trimtab.errors import InputError
 from trimtab.faces.cli.places import Place, user
-from trimtab.faces.cli.rollouts import Screen, Watching, watch
+from trimtab.faces.cli.rollouts import Screen, Watching, meant, watch
 from trimtab.faces.exits import DONE, TIMED_OUT
 from trimtab.model.journal import Entry
-from trimtab.model.names import CanaryKey, Target
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import Policy, Service
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState, Outcome, Rollout, RolloutKind
@@ -61,6 +63,25 @@ async def test_watch_reads_no_attempt_but_those_that_it_watches(capsys: pytest.C
     assert records.asked == [7, 7, 7, 8, 8]
     shown = [line.rpartition("  ")[2] for line in capsys.readouterr().out.splitlines()]
     assert shown == ["began", "ended", "began again"]
+
+
+async def test_content_is_a_mark_or_an_object_of_the_cluster_as_it_is_now() -> None:
+    asked = list[ConfigName]()
+
+    async def checksum(key: CanaryKey, name: ConfigName) -> str:
+        asked.append(name)
+        return "10ea1c60"
+
+    records: Any = Attempts()
+    here = Place(records, user, "the operator", "", 0.0)
+    place = replace(here, checksum=checksum)
+    assert await meant(place, KEY, "ef06c3ba") == "ef06c3ba" and not asked
+    assert await meant(place, KEY, "secret/db") == "10ea1c60" and asked == [ConfigName(ConfigKind.SECRET, "db")]
+    for content, said in (("deployment/app", "configmap/NAME or secret/NAME"), ("configmap/", "configmap/NAME or secret/NAME")):
+        with pytest.raises(InputError, match=said):
+            await meant(place, KEY, content)
+    with pytest.raises(InputError, match="this is one machine"):
+        await meant(here, KEY, "configmap/app")
 
 
 async def test_watch_that_waited_in_vain_for_a_commit_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,15 +8,17 @@ from contextlib import suppress
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, command_name, command_object
+from trimtab.adapters.kubernetes.configs import content_of
 from trimtab.adapters.kubernetes.counted import counted_of
-from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, SELF_SUBJECT_REVIEW
+from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_MAP, CONFIG_ROLLOUT, ROLLOUT_COMMAND, SECRET, SELF_SUBJECT_REVIEW
 from trimtab.adapters.kubernetes.rollouts import canary_of, entries_of, number_of, rollout_name, state_of
+from trimtab.config.digest import checksum
 from trimtab.config.references import mapping
-from trimtab.errors import Conflict, OutsideError
+from trimtab.errors import Conflict, InputError, OutsideError
 from trimtab.model.commands import Command
 from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
-from trimtab.model.names import CanaryKey
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.rollout import Answer, CanaryState
 from trimtab.ports import Stored
 
@@ -65,6 +67,14 @@ class Visitor:
         """What became of a command; None while it waits."""
         found = await self._client.get(ROLLOUT_COMMAND, key.namespace, command_name(key, command))
         return answer_of(found) if found is not None else None
+
+    async def checksum(self, key: CanaryKey, name: ConfigName) -> str:
+        """What a ConfigMap or Secret in the Canary's namespace holds now, as `status.trackedConfigs` tells it. InputError for none."""
+        kind = CONFIG_MAP if name.kind is ConfigKind.CONFIG_MAP else SECRET
+        found = await self._client.get(kind, key.namespace, name.name)
+        if found is None:
+            raise InputError(f"{kind.kind} {name.name} is not in namespace {key.namespace}. Correct --content, or apply it first")
+        return checksum(content_of(found))
 
     async def actor(self) -> str:
         """Who this person is to the API server; empty where it does not say."""

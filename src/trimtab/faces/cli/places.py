@@ -21,7 +21,7 @@ from trimtab.faces.cli.options import state_option
 from trimtab.model.commands import Command
 from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
-from trimtab.model.names import CanaryKey
+from trimtab.model.names import CanaryKey, ConfigName
 from trimtab.model.rollout import Answer, CanaryState
 from trimtab.ports import Stored
 from trimtab.wiring import state as state_of
@@ -70,6 +70,8 @@ class Place:
     """Why nobody would obey just now; empty where somebody may."""
     pace: float
     """Seconds between two looks."""
+    checksum: Callable[[CanaryKey, ConfigName], Awaitable[str]] | None = None
+    """What a ConfigMap or Secret holds now; None where they are files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ async def cluster(asked: Asked) -> AsyncIterator[Place]:
         async def actor() -> str:
             return await found.records.actor() or await user()
 
-        yield Place(found.records, actor, "the operator", "", FAR)
+        yield Place(found.records, actor, "the operator", "", FAR, found.records.checksum)
 
 
 async def user() -> str:

@@ -17,7 +17,7 @@ from trimtab.faces.cli.screen import Screen, columns
 from trimtab.faces.exits import DONE, FAILED, INCONCLUSIVE, TIMED_OUT, WAITING
 from trimtab.faces.verdicts import ReplayView
 from trimtab.faces.views import show_view, status_view
-from trimtab.model.names import CanaryKey
+from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
 from trimtab.model.revision import Revision
 from trimtab.model.rollout import CanaryState, Outcome
 
@@ -156,7 +156,11 @@ async def replayed(place: Place, state: CanaryState, number: int) -> ReplayView:
 @canary_argument
 @click.option("--until-done", "--wait", "until_done", is_flag=True, help="End when no attempt is under way.")
 @click.option("--commit", default="", help="With --until-done: the attempt that this commit leads to, and no older one.")
-@click.option("--content", default="", help="With --until-done: the attempt about this revision, or about a content with this digest.")
+@click.option(
+    "--content",
+    default="",
+    help="With --until-done: the attempt about this revision or digest, or about what configmap/NAME or secret/NAME holds now.",
+)
 @click.option("--timeout", default="", callback=duration, help="End with 5 after this time, for example 15m.")
 @place_options
 @output_option
@@ -169,6 +173,7 @@ def watch_command(
     Example:
       trimtab watch shop
       trimtab watch shop --until-done --timeout 15m --commit $(git rev-parse HEAD)
+      trimtab watch shop --in cluster --until-done --timeout 15m --content configmap/shop-config
 
     \b
     With --until-done it ends with 0 if the newest attempt was promoted, 1 if it was rolled back, refused or aborted,
@@ -178,9 +183,23 @@ def watch_command(
         raise InputError("--commit and --content say what --until-done waits for; give it too")
 
     async def work(place: Place) -> int:
-        return await watch(place, chosen(await place.records.keys(), canary), Watching(until_done, commit, content, timeout, output))
+        key = chosen(await place.records.keys(), canary)
+        return await watch(place, key, Watching(until_done, commit, await meant(place, key, content), timeout, output))
 
     sys.exit(at_place(asked, work))
+
+
+async def meant(place: Place, key: CanaryKey, content: str) -> str:
+    """The mark of the content that is waited for: as given, or that of an object as it is now."""
+    kind, slash, name = content.partition("/")
+    if not slash:
+        return content
+    kinds = {"configmap": ConfigKind.CONFIG_MAP, "secret": ConfigKind.SECRET}
+    if kind not in kinds or not name:
+        raise InputError(f"--content is {content!r}; give a digest, the id of a revision, configmap/NAME or secret/NAME")
+    if place.checksum is None:
+        raise InputError(f"--content {content} names an object of a cluster, and this is one machine. Give --commit, or a digest")
+    return await place.checksum(key, ConfigName(kinds[kind], name))
 
 
 class Watching(msgspec.Struct, frozen=True):

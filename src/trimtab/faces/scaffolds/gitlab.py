@@ -3,7 +3,7 @@
 from trimtab.faces.scaffolds.layout import Answers
 from trimtab.faces.scaffolds.steps import Deployment, watched
 
-TOOLS = {"kustomize": ", and kubectl", "argocd": ", and kubectl or kustomize", "helm": ", and helm", "flagger": ", kubectl and jq"}
+TOOLS = {"kustomize": ", and kubectl", "argocd": ", and kubectl or kustomize", "helm": ", and helm", "flagger": ", and kubectl"}
 """What a job needs beside git and Python."""
 APPROVAL = """\
 # A pipeline schedule looks whether somebody approved the issue: `/approve` in a comment, or the label trimtab/approved.
