@@ -80,7 +80,7 @@ DEPARTURES = (
         ("mandatory-config-missing",),
         "events",
         "on one machine what is missing is told once; the operator tells it as Flagger does",
-        flagger=r"^Warning: GetTargetConfigs failed: configmap app-config\.test get query error: configmap app-config\.test get query error: ",
+        flagger=r"^Warning: GetTargetConfigs failed: (configmap app-config\.test get query error: ){2}",
         trimtab=r"^Warning: GetTargetConfigs failed: configmap app-config\.test get query error: configmaps ",
     ),
 )
