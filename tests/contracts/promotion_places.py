@@ -87,7 +87,7 @@ class Shop:
     forge: MemoryForge | None
     promotion: Promotion = field(default_factory=Promotion)
     environment: Mapping[str, str] = field(default_factory=dict)
-    run_id: str = ""
+    run_id: str = "100"
 
     @property
     def edge(self) -> Edge:

@@ -219,6 +219,18 @@ def test_evidence_of_another_run_counts_only_from_the_journal(tmp_path: Path) ->
     assert replace(place, run_id="101").promote(proof).word is Word.PROPOSED
 
 
+def test_evidence_in_a_file_does_not_count_outside_of_a_pipeline_unless_the_journal_has_it(tmp_path: Path) -> None:
+    place = shop(tmp_path, run_id="")
+    proof = place.evidence()
+    for refused in (lambda: place.promote(proof), lambda: place.roll_back(place.evidence("fail"))):
+        with pytest.raises(InputError, match="anybody could have written it"):
+            refused()
+    in_run = replace(place, run_id="100")
+    newer = in_run.evidence()
+    in_run.promote(newer)
+    assert place.promote(newer).word is Word.PROPOSED
+
+
 def test_what_changes_beside_the_judged_content_is_refused(tmp_path: Path) -> None:
     place = shop(tmp_path)
 

@@ -16,11 +16,12 @@ from contracts.git_places import PERSON, QUIET, commit, git
 from pipeline.programs import linked
 from pipeline.trees import FOUNDING, MENDS
 from trimtab.promotion.edges import receiving
-from trimtab.promotion.evidence import Evidence, Verdict, Window, encode
+from trimtab.promotion.evidence import Evidence, Run, Verdict, Window, encode
 from trimtab.wiring.repository import repository, workshop_for
 
 pytestmark = pytest.mark.pipeline
 AT = datetime(2026, 1, 2, tzinfo=UTC)
+RUN = "4711"
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Kustomize inside of kubectl, and Helm."""
     programs = linked(tmp_path_factory.mktemp("bin"), "kubectl", "helm")
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "CI_", "TRIMTAB_", "GITLAB_", "GIT_"))}
-    return {**plain, **QUIET, **PERSON, "PATH": f"{programs}:{os.environ['PATH']}"}
+    return {**plain, **QUIET, **PERSON, "PATH": f"{programs}:{os.environ['PATH']}", "CI_PIPELINE_ID": RUN}
 
 
 def cloned(folder: Path, files: Mapping[str, str]) -> tuple[Path, Path]:
@@ -71,7 +72,7 @@ def judged(clone: Path, environment: Mapping[str, str], judgement: str = "pass")
             return encode(
                 Evidence(
                     app=edge.app.name, target=edge.source.name, commit=head, source=found.source, content=found.content, keys=found.keys,
-                    window=Window(began=AT, ended=AT), verdict=Verdict(judgement=judgement),  # type: ignore[arg-type]
+                    window=Window(began=AT, ended=AT), verdict=Verdict(judgement=judgement), run=Run(id=RUN),  # type: ignore[arg-type]
                 )
             )  # fmt: skip
 

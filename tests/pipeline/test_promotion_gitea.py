@@ -17,10 +17,12 @@ from contracts.git_places import PERSON, QUIET, git
 from contracts.promotion_places import AT, CONFIG, DEPLOYMENT
 from pipeline.testbed.gitea import BOT, REVIEWER, Gitea, Hosted
 from trimtab.promotion.edges import receiving
-from trimtab.promotion.evidence import Evidence, Figure, Verdict, Window, encode
+from trimtab.promotion.evidence import Evidence, Figure, Run, Verdict, Window, encode
 from trimtab.promotion.text import trailers_of
 from trimtab.wiring.repository import repository, workshop_for
 
+RUN = "4711"
+"""The run of the pipeline that judges and promotes."""
 pytestmark = pytest.mark.pipeline
 
 PIPELINE = """apiVersion: trimtab.dev/v1alpha1
@@ -48,7 +50,7 @@ class Place:
     @property
     def environment(self) -> dict[str, str]:
         plain = {name: value for name, value in os.environ.items() if not re.match("GITHUB_|CI|TRIMTAB_|GITLAB_|GIT_", name)}
-        return {**plain, **QUIET, **PERSON, "GITEA_TOKEN": self.hosted.server.tokens[BOT]}
+        return {**plain, **QUIET, **PERSON, "GITEA_TOKEN": self.hosted.server.tokens[BOT], "CI_PIPELINE_ID": RUN}
 
     def change(self, target: str, level: str, pool: int) -> None:
         """Somebody changes a target on main."""
@@ -67,7 +69,8 @@ class Place:
                 return encode(
                     Evidence(
                         app="shop", target="canary", commit=head, source=found.source, content=found.content, keys=found.keys,
-                        window=Window(began=AT, ended=AT), verdict=Verdict(judgement=judgement, text="as before", figures=figures),  # type: ignore[arg-type]
+                        window=Window(began=AT, ended=AT), run=Run(id=RUN),
+                        verdict=Verdict(judgement=judgement, text="as before", figures=figures),  # type: ignore[arg-type]
                     )
                 )  # fmt: skip
 

@@ -14,14 +14,18 @@ from trimtab.promotion.sides import listed
 
 
 def accepted(text: bytes, evidence: Evidence, records: Sequence[Record], run: str) -> None:
-    """InputError where a file of evidence is neither of this run nor in the journal. `run` is empty outside of pipelines."""
-    if evidence.run.id == run or find_evidence(records, name_of(text)) is not None:
+    """InputError where a file of evidence is neither of this run nor in the journal. `run` is empty outside of pipelines.
+
+    Without a run nothing tells who wrote a file, so there only the journal counts.
+    """
+    if (run and evidence.run.id == run) or find_evidence(records, name_of(text)) is not None:
         return
     theirs = f"run {evidence.run.id}" if evidence.run.id else "no run of a pipeline"
     ours = f"this is run {run}" if run else "this is no run of a pipeline"
+    how = "Judge it in this run" if run else "Judge it with `trimtab monitor`, which notes it in the journal"
     raise InputError(
         f"the evidence comes from {theirs}, {ours}, and the journal does not hold it: anybody could have written it. "
-        "Judge it in this run, or leave --evidence out to use the newest evidence of the journal"
+        f"{how}, or leave --evidence out to use the newest evidence of the journal"
     )
 
 
