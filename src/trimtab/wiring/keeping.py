@@ -48,10 +48,27 @@ def save(file: Path, monitoring: Monitoring) -> bool:
         monitoring.queries, monitoring.counted, monitoring.notes,
     )  # fmt: skip
     try:
-        file.write_text(to_text(kept), encoding="utf-8")
+        whole(file, to_text(kept).encode())
     except OSError as error:
         raise InputError(f"--state {file} cannot be written: {error.strerror}") from error
     return True
+
+
+def whole(file: Path, data: bytes) -> None:
+    """Writes a file so that whoever is killed meanwhile leaves it as it was. OSError where it cannot be written, and it is as it was."""
+    if file.exists() and not file.is_file():
+        # A pipe, or a terminal.
+        file.write_bytes(data)
+        return
+    place = file.resolve()
+    new = place.with_name(f".{place.name}.new")
+    try:
+        new.write_bytes(data)
+        new.replace(place)
+    except OSError:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
 
 
 def load(file: Path) -> Kept:

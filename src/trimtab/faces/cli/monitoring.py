@@ -186,7 +186,7 @@ def write(file: Path, evidence: Evidence) -> str:
     """The evidence into its file; its name. InputError where it cannot be written."""
     data = encode(evidence)
     try:
-        file.write_bytes(data)
+        keeping.whole(file, data)
     except OSError as error:
         raise InputError(f"--evidence {file} cannot be written: {error.strerror}") from error
     return name_of(data)
