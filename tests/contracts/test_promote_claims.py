@@ -13,11 +13,12 @@ from contracts.promotion_places import BRANCH, MAIN, Shop, dying_git, run, shop
 from trimtab.adapters.git.process import Git, Output
 from trimtab.documents.pipeline import Promotion
 from trimtab.errors import InputError
+from trimtab.model.forge import RequestState
+from trimtab.promotion.asking import ASKED
 from trimtab.promotion.outcome import Word
+from trimtab.testing.forge import MemoryForge
 from trimtab.wiring.rolling_back import Back, RollingBack
 from trimtab.wiring.workshop import Proof
-
-ASKED = "Trimtab-Promotion: shop/stable"
 
 
 def overtaken(place: Shop, proof: bytes) -> type[Git]:
@@ -88,3 +89,37 @@ def test_a_message_that_claims_what_was_only_proposed_promotes_nothing(tmp_path:
     place.change("other", "info", 1, f"docs: a typo\n\n{carried(place, BRANCH)}\n")
     assert place.promote(proof).word is Word.PROPOSED
     assert place.kinds() == ["verdict canary", "proposed stable"]
+
+
+@pytest.mark.parametrize("last", ["push", "say", "edit"])
+def test_an_approved_issue_whose_run_died_after_its_promotion_is_closed_by_the_next(tmp_path: Path, last: str) -> None:
+    place = shop(tmp_path, promotion=Promotion(by="issue", approvers=("ann",)))
+    asked = place.promote(place.evidence())
+    assert place.forge is not None
+    hub = place.forge.hub
+    hub.comment(hub.threads[asked.number], "/approve", "ann")
+
+    def strike(name: str, when: str) -> None:
+        if (name, when) == (last, "before"):
+            raise RuntimeError("died")
+
+    # The second push is that of the commit; the first brings the approval into the journal.
+    dying = {"git": dying_git(2, "after")} if last == "push" else {"forge": MemoryForge(hub, strike=strike)}
+    with pytest.raises(RuntimeError):
+        replace(place, **dying).promote()  # type: ignore[arg-type]
+    assert hub.threads[asked.number].state is RequestState.OPEN
+    done = place.promote()
+    assert (done.word, done.operation, done.number) == (Word.NOTHING, "closed", asked.number)
+    assert hub.threads[asked.number].state is RequestState.CLOSED and "content=-" in hub.threads[asked.number].body
+    assert place.kinds()[-2:] == ["approved stable", "promoted stable"]
+    assert place.promote().operation != "closed"
+
+
+def test_an_issue_of_somebody_else_is_not_closed(tmp_path: Path) -> None:
+    place = shop(tmp_path, promotion=Promotion(by="push"))
+    place.promote(place.evidence())
+    assert place.forge is not None
+    hub = place.forge.hub
+    theirs = run(MemoryForge(hub, login="eve").open_issue("x", "<!-- trimtab:begin shop/stable content=a evidence=b -->", (ASKED,)))
+    assert replace(place, promotion=Promotion(by="issue")).promote().word is Word.NOTHING
+    assert hub.threads[theirs.number].state is RequestState.OPEN

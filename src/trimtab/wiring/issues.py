@@ -59,13 +59,13 @@ class Issues:
     async def ask(self, asked: Asked, records: Sequence[Record]) -> Outcome:
         """Asks, waits, or promotes, by what is there."""
         story, proof = asked.story, asked.proof
-        issue = await self.forge.issue(asking.ASKED, f"trimtab:begin {story.app}/{story.target} content=")
+        issue = await self._newest(story)
         if issue is not None and asking.declined(issue, story.content):
             await self.note(Kind.DECLINED, story, None, About(request=issue.url))
             said = f"{issue.url} was closed: this content was declined. Reopen it, or change the content"
             return replace(self.outcome(Word.DECLINED, story, said), url=issue.url, number=issue.number)
         # By the journal, since whoever may write can change the body of an issue.
-        known = {entry.content for entry in about(records, story.app, story.target) if issue is not None and entry.request == issue.url}
+        known = _asked_in(issue, story, records)
         if issue is None or not await self._ours(issue, story, known):
             return await self._open(issue, asked)
         if not known:
@@ -79,6 +79,20 @@ class Issues:
         await self.forge.say(issue, f"Promoted by commit {done.commit}, approved by {text.cell(login)}.")
         await self.forge.edit(issue, Edit(body=text.settled(issue.body), close=True))
         return replace(done, url=issue.url, number=issue.number, operation="closed")
+
+    async def close(self, story: Story, records: Sequence[Record]) -> Issue | None:
+        """Closes an issue of ours that has no purpose any more, as one whose run died after its promotion; which it was."""
+        issue = await self._newest(story)
+        if issue is None or issue.state is not RequestState.OPEN:
+            return None
+        if not (_asked_in(issue, story, records) or same_person(issue.author, await self.forge.me())):
+            return None
+        await self.forge.say(issue, f"`{story.target}` has this content already, so there is nothing left to promote.")
+        await self.forge.edit(issue, Edit(body=text.settled(issue.body), close=True))
+        return issue
+
+    async def _newest(self, story: Story) -> Issue | None:
+        return await self.forge.issue(asking.ASKED, f"trimtab:begin {story.app}/{story.target} content=")
 
     async def _ours(self, issue: Issue, story: Story, known: set[str]) -> bool:
         """Is this the open issue in which we asked about this content, and about no other?"""
@@ -106,3 +120,8 @@ class Issues:
         # Some forges tell permissions to administrators only, so they are asked for only where they count.
         permissions = {} if approvers else {login: await self.forge.permission(login) for login in asked}
         return asking.approver(asked, approvers, permissions)
+
+
+def _asked_in(issue: Issue | None, story: Story, records: Sequence[Record]) -> set[str]:
+    """The contents that the journal says were asked for in an issue."""
+    return {entry.content for entry in about(records, story.app, story.target) if issue is not None and entry.request == issue.url}

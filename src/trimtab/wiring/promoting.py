@@ -64,7 +64,7 @@ class Promoting:
             said = f"{edge.receiver.name} would get this" if patch else self._has_it()
             return replace(self.outcome(Word.PLANNED, story, said), patch=patch)
         if not draft.commit:
-            return await self._nothing(story, base, request)
+            return await self._nothing(story, base, request, records)
         match edge.promotion.by:
             case "push":
                 return await self._pushed(story, draft, proof, NO_MORE)
@@ -194,9 +194,12 @@ class Promoting:
         logins = [review.by for review in reviews if review.approves and review.current]
         return f"approved by {', '.join(logins)}" if logins else ""
 
-    async def _nothing(self, story: Story, base: str, request: PullRequest | None) -> Outcome:
-        """The receiver has the content: a pull request that is still open has no purpose any more."""
+    async def _nothing(self, story: Story, base: str, request: PullRequest | None, records: Sequence[Record]) -> Outcome:
+        """The receiver has the content: a pull request or issue that is still open has no purpose any more."""
         done = self.outcome(Word.NOTHING, story, self._has_it())
+        if self.forge is not None and self.edge.promotion.by == "issue":
+            issue = await Issues(self.forge, self.edge.promotion, self.note, self.outcome).close(story, records)
+            return replace(done, url=issue.url, number=issue.number, operation="closed") if issue is not None else done
         if self.forge is None or request is None or request.state is not RequestState.OPEN:
             return done
         head = await self.shop.branches.newest(self.ref)
