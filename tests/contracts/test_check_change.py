@@ -265,6 +265,58 @@ def test_policies_and_metric_templates_that_targets_name_are_looked_at(shop: Pat
     assert found(shop, ends=2) == ["error policies/web.yaml:4 document/query"]
 
 
+METRIC = """apiVersion: flagger.app/v1beta1
+kind: MetricTemplate
+metadata: {name: error-rate, namespace: shop}
+spec: {provider: {type: prometheus}, query: "sum(rate(errors_total[1m]))"}
+"""
+MEASURED = """apiVersion: trimtab.dev/v1alpha1
+kind: RolloutPolicy
+metadata: {name: web}
+spec:
+  analysis:
+    metrics:
+    - name: errors
+      thresholdRange: {max: 1}
+      templateRef: {name: error-rate}
+"""
+
+
+@pytest.fixture
+def watched(shop: Path) -> Path:
+    written(shop, {"policies/web.yaml": MEASURED, "policies/errors.yaml": METRIC})
+    edited(shop, "trimtab.yaml", "policy: policies/web.yaml\n", "policy: policies/web.yaml\n      metrics: [policies/errors.yaml]\n")
+    edited(shop, "trimtab.yaml", "    targets:\n", "    monitor: {duration: 5m}\n    targets:\n")
+    return shop
+
+
+def test_what_monitor_can_ask_is_fine(watched: Path) -> None:
+    assert found(watched) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "place", "said"),
+    [
+        ("policies/web.yaml", "{name: error-rate}", "{name: error-rates}", "policies/web.yaml:9", "Did you mean error-rate?"),
+        ("trimtab.yaml", "      metrics: [policies/errors.yaml]\n", "", "policies/web.yaml:9", "error-rate"),
+        ("trimtab.yaml", "      policy: policies/web.yaml\n", "", "trimtab.yaml:10", "nothing is measured of web/canary"),
+        ("policies/web.yaml", "      thresholdRange: {max: 1}\n", "", "policies/web.yaml:8", "metric errors has no limit"),
+        ("policies/errors.yaml", "type: prometheus", "type: datadog, address: x", "policies/web.yaml:9", "is asked from datadog"),
+        ("policies/web.yaml", MEASURED[MEASURED.index("  analysis:") :], "  {}\n", "policies/web.yaml:4", "nothing is measured"),
+        (
+            "policies/web.yaml", "      templateRef: {name: error-rate}\n", "      query: up\n", "trimtab.yaml:13",
+            "held against no limit, which monitor refuses",
+        ),
+    ],
+)  # fmt: skip
+def test_what_monitor_would_refuse_after_the_merge_is_an_error_before_it(
+    watched: Path, file: str, old: str, new: str, place: str, said: str
+) -> None:
+    edited(watched, file, old, new)
+    assert found(watched, ends=2) == [f"error {place} document/monitor"]
+    assert said in ran(watched).stdout
+
+
 def test_a_trimtab_yaml_below_the_root_and_a_folder_below_that_are_looked_at_alike(shop: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     (shop / ".git").rename(tmp_path / "old-git")

@@ -27,6 +27,11 @@ WHY: Mapping[str, str] = {
         "The judge compares pods with pods. With a single pod in one of the copies, or windows that are too short, a bad pod and a bad "
         "configuration look the same. `trimtab plan` says what can be seen."
     ),
+    "document/monitor": (
+        "Content of a target that another one takes it from goes on once monitor says that it is good. It ends with 2 where nothing is "
+        "measured, where a metric has no limit, or where its template is not in `metrics` of the target: better seen before the merge. "
+        "Without a `monitor` section nothing has to be measured, since something else may judge."
+    ),
     "document/reference": (
         "What a Canary names may be in the cluster already; then this says nothing. If not, the Canary waits for it and does nothing."
     ),

@@ -4,18 +4,15 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-from trimtab.adapters.rendering import plain
-from trimtab.adapters.rendering.lines import WrittenLines
-from trimtab.adapters.rendering.request import Request, inside, read
+from trimtab.adapters.rendering.request import inside, read
 from trimtab.documents.fitting import dotted, nearest
 from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.pipeline import Checks
 from trimtab.documents.validation import as_json
 from trimtab.errors import DocumentError, InputError
 from trimtab.inspection.catalogue import BY_ID
-from trimtab.inspection.ours import examined
 from trimtab.inspection.waivers import Granted
-from trimtab.model.content import Content, ContentRules, Finding, KeySchema, Severity
+from trimtab.model.content import Content, ContentRules, KeySchema, Severity
 from trimtab.model.names import ConfigKind
 from trimtab.model.rendered import Rendered
 from trimtab.wiring.pipeline import Project
@@ -72,16 +69,6 @@ def granted(project: Project | None) -> list[Granted]:
         return []
     lines = [project.written.line_of((*SECTION, "waivers", index)) for index in range(len(written.waivers))]
     return [Granted(waiver, project.file, line) for waiver, line in zip(written.waivers, lines, strict=True)]
-
-
-def named(project: Project | None) -> list[Finding]:
-    """What is wrong with the policies and metric templates that targets name, which need not be rendered."""
-    files = tuple(dict.fromkeys((*project.policies, *project.metrics))) if project is not None else ()
-    if project is None or not files:
-        return []
-    objects = tuple(one for file in files for one in plain.render(Request(project.root, file, file)).objects)
-    lines = WrittenLines(project.root, Rendered(project.file, "plain", plain.TOOL, inputs=files))
-    return list(examined(objects, lines))
 
 
 def refused(project: Project, path: Steps, problem: str) -> DocumentError:

@@ -18,8 +18,9 @@ from trimtab.validation.catalogue import graded
 from trimtab.wiring.check_apps import Entry, look, trouble, unchanged
 from trimtab.wiring.check_base import Base, from_a_fork, nothing_fetched, opened
 from trimtab.wiring.check_digests import Digests, Made
+from trimtab.wiring.check_measures import named
 from trimtab.wiring.check_memory import Findings
-from trimtab.wiring.check_rules import granted, named, rules_of
+from trimtab.wiring.check_rules import granted, rules_of
 from trimtab.wiring.check_strangers import Change, missing, seen
 from trimtab.wiring.pipeline import Project, Rules, find, load
 from trimtab.wiring.sides import Side, grouped, side
@@ -223,7 +224,7 @@ class Apps:
 def _named(project: Project | None) -> list[Finding]:
     """About the policies and metric templates that targets name; a stranger may have taken them away."""
     try:
-        return named(project)
+        return list(named(project))
     except DocumentError as error:
         return [trouble(project.root, error, "document/invalid")] if project is not None else []
 
