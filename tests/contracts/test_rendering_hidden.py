@@ -23,7 +23,7 @@ def request_(tmp_path: Path) -> Request:
         (f"{AT}.Values.pin.x>: can't evaluate field x in type interface {{}}", ""),
         (f"{AT}semver .Values.pin>: error calling semver: Invalid Semantic Version", ""),
         (f"{AT}atoi .x>: error calling atoi: parsing \"hunter2\"", f"{AT}atoi .x>: error calling atoi: {UNSHOWN}"),
-        (f"{AT}include .>: error calling include: {AT}atoi .x>: error calling atoi: hunter2", f"{AT}atoi .x>: error calling atoi: {UNSHOWN}"),
+        (f"{AT}f .>: error calling include: {AT}g .x>: error calling g: hunter2", f"{AT}g .x>: error calling g: {UNSHOWN}"),
         (f"{AT}tpl .x .>: error calling tpl: error calling include: {AT}hunter2>: nil", f"{AT}tpl .x .>: error calling tpl: {UNSHOWN}"),
         ("execution error at (web/templates/x.yaml:1:3): no hunter2hunter2, key=4711, information", "execution error at "
          "(web/templates/x.yaml:1:3): no (not shown), key=(not shown), information"),
