@@ -301,7 +301,6 @@ def test_what_monitor_can_ask_is_fine(watched: Path) -> None:
         ("trimtab.yaml", "      metrics: [policies/errors.yaml]\n", "", "policies/web.yaml:9", "error-rate"),
         ("trimtab.yaml", "      policy: policies/web.yaml\n", "", "trimtab.yaml:10", "nothing is measured of web/canary"),
         ("policies/web.yaml", "      thresholdRange: {max: 1}\n", "", "policies/web.yaml:8", "metric errors has no limit"),
-        ("policies/errors.yaml", "type: prometheus", "type: datadog, address: x", "policies/web.yaml:9", "is asked from datadog"),
         ("policies/web.yaml", MEASURED[MEASURED.index("  analysis:") :], "  {}\n", "policies/web.yaml:4", "nothing is measured"),
         (
             "policies/web.yaml", "      templateRef: {name: error-rate}\n", "      query: up\n", "trimtab.yaml:13",

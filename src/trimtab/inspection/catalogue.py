@@ -17,7 +17,7 @@ OBJECTS = (
     Check("document/canary", Severity.ERROR, "A Canary can work: steps, ports, percentages, matches fit together."),
     Check("document/query", Severity.ERROR, "A metric query is PromQL."),
     Check("document/template", Severity.ERROR, "A metric query uses template functions and variables that exist."),
-    Check("document/metric", Severity.WARNING, "A metric of a Canary is measured by something."),
+    Check("document/metric", Severity.ERROR, "A metric of a Canary is measured by something, which can be asked."),
     Check("document/judge", Severity.WARNING, "The judge of a Canary can tell a bad pod, or a burst of errors, from a bad configuration."),
     Check("document/monitor", Severity.ERROR, "What monitor is to judge a target by is measured, and can be asked."),
     Check("document/reference", Severity.WARNING, "What a Canary names is rendered with it: its target, templates, alert providers."),

@@ -22,7 +22,10 @@ WHY: Mapping[str, str] = {
     ),
     "document/query": "A query that is no PromQL has no answer, so every check of the rollout would fail, or hold.",
     "document/template": "A query is a Go template with a few functions (target, namespace, interval); with others it is no query.",
-    "document/metric": "Nothing measures a metric without a built-in name, a query or a MetricTemplate: it would count as missing data.",
+    "document/metric": (
+        "Nothing measures a metric without a built-in name, a query or a MetricTemplate, nor one whose template asks another server than "
+        "Prometheus: each of its checks fails, so nothing is ever promoted."
+    ),
     "document/judge": (
         "The judge compares pods with pods. With a single pod in one of the copies, or windows that are too short, a bad pod and a bad "
         "configuration look the same. `trimtab plan` says what can be seen."

@@ -3,7 +3,7 @@
 A document is decoded and translated exactly as the operator does it, so what passes here is taken there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 
@@ -13,6 +13,7 @@ from trimtab.config.references import mapping
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import decode
+from trimtab.documents.fitting import meant
 from trimtab.documents.flagger import POLICY_ANNOTATION, AlertProvider, Canary, MetricTemplate
 from trimtab.documents.translate import Companions, translate
 from trimtab.documents.trimtab import RolloutPolicy
@@ -65,6 +66,8 @@ class Kin:
     sources: dict[tuple[str, str], RenderedObject] = field(default_factory=dict)
     """The objects of metric templates."""
     texts: dict[TextName, str] = field(default_factory=dict)
+    invalid: set[TextName] = field(default_factory=set)
+    """Namespace, kind and name of documents that are here but cannot be read."""
     replicas: dict[TextName, int] = field(default_factory=dict)
     """Of workloads, by namespace, kind and name."""
 
@@ -108,6 +111,7 @@ def _decoded(one: RenderedObject, kin: Kin, lines: Lines) -> Iterator[Finding]:
         value = decode(changed(written, value=one.tree)).value
     except DocumentError as error:
         problem = f"{error.path}: {error.problem}" if error.path else error.problem
+        kin.invalid.add((one.namespace or DEFAULT, one.kind, one.name))
         yield Finding("document/invalid", Severity.ERROR, problem, str(one), file=error.file or one.file, line=error.line or one.line)
         return
     name = (one.namespace or DEFAULT, one.name)
@@ -186,6 +190,9 @@ def _metrics(one: RenderedObject, metrics: Sequence[CanaryMetric], known: tuple[
             yield at(check, one, lines, (*where, "query"), problem)
         reference = metric.template_ref
         template = templates.get((reference.namespace or space, reference.name)) if reference is not None else None
+        if template is not None and (kind := template.spec.provider.type) not in PROMETHEUS:
+            problem = f"template {template.metadata.name} asks {kind}, which is not supported yet, so each check fails; prometheus is"
+            yield at("document/metric", one, lines, (*where, "templateRef"), problem)
         if reference is not None and template is not None:
             check, problem = fault(template.spec.query, dict(metric.template_variables), promql=False)
             if problem and not fault(template.spec.query, None, promql=False)[1]:
@@ -199,24 +206,40 @@ def _in(canary: Canary, namespace: str, annotations: Mapping[str, str]) -> Canar
 def _named(one: RenderedObject, canary: Canary, kin: Kin, objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Finding]:
     """What a Canary names and is not here. It may be in the cluster, or in another repository."""
     space = canary.metadata.namespace or one.namespace or DEFAULT
-    target = canary.spec.target_ref
-    there = {(other.kind, other.namespace or DEFAULT, other.name) for other in objects}
-    if (target.kind, space, target.name) not in there:
-        problem = f"{target.kind} {target.name} is not rendered with this Canary"
-        yield at("document/reference", one, lines, ("spec", "targetRef", "name"), problem, BESIDE)
+    yield from _target(one, canary, kin, objects, lines)
     for index, metric in enumerate(canary.spec.analysis.metrics):
-        reference = metric.template_ref
-        if reference is not None and (name := (reference.namespace or space, reference.name)) not in kin.templates:
-            problem = f"MetricTemplate {name[1]} of namespace {name[0]} is not rendered with this Canary"
-            yield at("document/reference", one, lines, ("spec", "analysis", "metrics", index, "templateRef"), problem, BESIDE)
+        if (template := metric.template_ref) is not None:
+            where = ("spec", "analysis", "metrics", index, "templateRef")
+            found = _lacking(kin, ("MetricTemplate", template.namespace or space, template.name), kin.templates)
+            yield from (at("document/reference", one, lines, where, problem, fix) for problem, fix in found)
     for index, alert in enumerate(canary.spec.analysis.alerts):
-        name = (alert.provider_ref.namespace or space, alert.provider_ref.name)
-        if name not in kin.alerts:
-            problem = f"AlertProvider {name[1]} of namespace {name[0]} is not rendered with this Canary"
-            yield at("document/reference", one, lines, ("spec", "analysis", "alerts", index, "providerRef"), problem, BESIDE)
-    policy = canary.metadata.annotations.get(POLICY_ANNOTATION)
-    if policy is not None and (space, policy) not in kin.policies:
-        yield about("document/reference", one, f"RolloutPolicy {policy} of namespace {space} is not rendered with this Canary", BESIDE)
+        where = ("spec", "analysis", "alerts", index, "providerRef")
+        found = _lacking(kin, ("AlertProvider", alert.provider_ref.namespace or space, alert.provider_ref.name), kin.alerts)
+        yield from (at("document/reference", one, lines, where, problem, fix) for problem, fix in found)
+    if (policy := canary.metadata.annotations.get(POLICY_ANNOTATION)) is not None:
+        found = _lacking(kin, ("RolloutPolicy", space, policy), kin.policies)
+        yield from (about("document/reference", one, problem, fix) for problem, fix in found)
+
+
+def _target(one: RenderedObject, canary: Canary, kin: Kin, objects: Sequence[RenderedObject], lines: Lines) -> Iterator[Finding]:
+    """The workload that a Canary is about. One that is here, is probably meant, and has no Canary is no coincidence."""
+    space, target = canary.metadata.namespace or one.namespace or DEFAULT, canary.spec.target_ref
+    there = {other.name for other in objects if (other.kind, other.namespace or DEFAULT) == (target.kind, space)}
+    if target.name in there:
+        return
+    taken = {other.spec.target_ref.name for _, other in kin.canaries if other.spec.target_ref.kind == target.kind}
+    near = meant(target.name, there - taken)
+    problem = f"{target.kind} {target.name} is not rendered with this Canary"
+    finding = at("document/reference", one, lines, ("spec", "targetRef", "name"), problem, f"Did you mean {near}?" if near else BESIDE)
+    yield changed(finding, severity=Severity.ERROR) if near else finding
+
+
+def _lacking(kin: Kin, wanted: TextName, there: Collection[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """What is to be said of a name that leads nowhere, and what to do. `wanted` is kind, namespace and name."""
+    kind, space, name = wanted
+    if (space, name) not in there and (space, kind, name) not in kin.invalid:
+        near = meant(name, [other for of, other in there if of == space])
+        yield f"{kind} {name} of namespace {space} is not rendered with this Canary", f"Did you mean {near}?" if near else BESIDE
 
 
 def path_in(text: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from trimtab.documents.pipeline import App, Target
 from trimtab.documents.trimtab import RolloutPolicy
 from trimtab.errors import DocumentError, InputError
 from trimtab.inspection.catalogue import severity_of
-from trimtab.inspection.ours import examined
+from trimtab.inspection.ours import PROMETHEUS, examined
 from trimtab.inspection.places import Lines, at
 from trimtab.model.content import Finding
 from trimtab.model.rendered import Rendered, RenderedObject
@@ -114,10 +114,12 @@ def _watched(there: Named, app: App, target: Target) -> Iterator[Finding]:
 
 
 def _fault(policy: RolloutPolicy, metric: CanaryMetric, templates: Mapping[str, MetricTemplate]) -> str:
-    """Why monitor cannot ask a metric by itself; empty where it can. What nothing measures at all has a check of its own."""
+    """Why monitor cannot ask a metric by itself; empty where it can. `document/metric` says what nobody measures."""
     if policy.spec.analysis is None or next(unmeasured([metric]), None) is not None:
         return ""
     name = metric.template_ref.name if metric.template_ref is not None else ""
+    if any(one.spec.provider.type not in PROMETHEUS for one in templates.values() if one.metadata.name == name):
+        return ""
     alone = replace(policy, spec=replace(policy.spec, analysis=replace(policy.spec.analysis, metrics=(metric,))))
     try:
         limits(alone, {file: one for file, one in templates.items() if one.metadata.name == name}, SPACE, SOMEWHERE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from unit.inspection.cases import found
+from unit.inspection.cases import findings, found
 
 CANARY = """apiVersion: flagger.app/v1beta1
 kind: Canary
@@ -77,7 +77,9 @@ def test_a_canary_with_all_that_it_names_is_fine() -> None:
         ("{{ namespace }}", "{{ nameSpace }}", "document/template", "error 30: spec.query: "),
         ("{{ variables.code }}", "{{ if }}", "document/template", "error 30: spec.query: "),
         ('{code: "5.."}', '{cod: "5.."}', "document/template", "error 14: spec.analysis.metrics[0].templateVariables: of template"),
-        ("      templateRef: {name: errors}\n", "", "document/metric", "warning 11: spec.analysis.metrics: metric errors is not built in"),
+        ("      templateRef: {name: errors}\n", "", "document/metric", "error 11: spec.analysis.metrics: metric errors is not built in"),
+        ("type: prometheus", "type: datadog", "document/metric", "error 13: spec.analysis.metrics[0].templateRef: template"),
+        ("Deployment, name: web}", "Deployment, name: wbe}", "document/reference", "error 5: "),
         ("templateRef: {name: errors}", "templateRef: {name: other}", "document/reference", "warning 13: spec.analysis.metrics[0]."),
         ("kind: Deployment\nmetadata: {name: web,", "kind: Deployment\nmetadata: {name: shop,", "document/reference", "warning 5: "),
         ("policy: strict", "policy: other", "document/reference", "warning 1: RolloutPolicy other of namespace shop is not rendered"),
@@ -90,6 +92,25 @@ def test_what_cannot_work_is_found_at_its_line(old: str, new: str, check: str, s
     lines = told(WHOLE.replace(old, new))
     assert list(lines) == [check]
     assert lines[check][0].startswith(said)
+
+
+def test_what_was_probably_meant_is_named() -> None:
+    for old, new in (
+        ("name: web}\n  service", "name: wbe}\n  service"),
+        ("Ref: {name: errors}", "Ref: {name: eror}"),
+        ("policy: strict", "policy: stric"),
+    ):
+        fixes = [one.fix for one in findings(WHOLE.replace(old, new)) if one.check == "document/reference"]
+        assert len(fixes) == 1 and fixes[0].startswith("Did you mean "), (old, fixes)
+
+
+def test_a_workload_that_has_a_canary_of_its_own_is_not_meant_by_another_one() -> None:
+    other = CANARY.replace("name: web", "name: wbe") + "---\n"
+    assert found(other + WHOLE, "document/reference") == ["warning 5: spec.targetRef.name: Deployment wbe is not rendered with this Canary"]
+
+
+def test_a_policy_that_is_here_but_cannot_be_read_is_not_said_to_be_missing() -> None:
+    assert list(told(WHOLE.replace("  validation:", "  validatoin:"))) == ["document/invalid"]
 
 
 def test_metrics_of_a_policy_are_looked_at_like_those_of_a_canary() -> None:
