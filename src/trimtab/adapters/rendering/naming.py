@@ -10,17 +10,19 @@ from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError
 
-WHOLE = (
+WHOLE = {name.casefold(): name for name in (
     "apiVersion", "kind", "metadata", "openapi", "namePrefix", "nameSuffix", "namespace", "commonLabels", "labels", "commonAnnotations",
     "patchesStrategicMerge", "patchesJson6902", "patches", "images", "imageTags", "replacements", "replicas", "vars", "sortOptions",
     "resources", "components", "crds", "bases", "configMapGenerator", "secretGenerator", "helmGlobals", "helmCharts",
     "helmChartInflationGenerator", "generatorOptions", "configurations", "generators", "transformers", "validators", "buildMetadata",
-)  # fmt: skip
-GENERATOR = ("name", "namespace", "behavior", "literals", "files", "envs", "env", "type", "options")
-PATCH = ("path", "patch", "target", "options")
-ITEMS: Mapping[str, tuple[str, ...]] = {
+)}  # fmt: skip
+"""Fields by their names without case."""
+GENERATOR = {name: name for name in ("name", "namespace", "behavior", "literals", "files", "envs", "env", "type", "options")}
+PATCH = {name: name for name in ("path", "patch", "target", "options")}
+REPLACEMENT = {name: name for name in ("path", "source", "targets")}
+ITEMS: Mapping[str, Mapping[str, str]] = {
     "configMapGenerator": GENERATOR, "secretGenerator": GENERATOR, "patches": PATCH, "patchesJson6902": PATCH,
-    "replacements": ("path", "source", "targets"),
+    "replacements": REPLACEMENT,
 }  # fmt: skip
 """Of lists whose items name files: the fields of an item."""
 
@@ -39,17 +41,13 @@ def _mappings(value: object) -> Iterator[tuple[Steps, list[str], Mapping[str, st
     """Where fields stand, what they are called, and what they may be called, by folded names."""
     if not isinstance(value, dict):
         return
-    yield (), _names(value), _folded(WHOLE)
+    yield (), _names(value), WHOLE
     for section, known in ITEMS.items():
         items = value.get(section)
         for index, item in enumerate(items if isinstance(items, list) else []):
             if isinstance(item, dict):
-                yield (section, index), _names(item), _folded(known)
+                yield (section, index), _names(item), known
 
 
 def _names(value: Mapping[object, object]) -> list[str]:
     return [name for name in value if isinstance(name, str)]
-
-
-def _folded(names: tuple[str, ...]) -> dict[str, str]:
-    return {name.casefold(): name for name in names}
