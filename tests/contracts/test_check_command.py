@@ -113,9 +113,21 @@ def test_without_a_trimtab_yaml_it_is_said_that_folders_are_looked_at(shop: Path
 
 
 def test_what_does_not_parse_in_a_canary_is_an_error_where_that_of_stable_does(shop: Path) -> None:
-    edited(shop, "web/canary/config.yaml", '{"pool": 10}', '{"pool": 10')
+    edited(shop, "web/canary/config.yaml", '{"pool": 10}', '{"pool": {{ pool }}')
     assert found(shop, ends=2) == ["web/canary/config.yaml:6 error content/parses"]
     assert found(shop, "web/canary") == ["web/canary/config.yaml:6 warning content/parses"]
+
+
+def test_what_does_not_parse_and_is_no_template_is_an_error_unless_it_was_so_before(shop: Path) -> None:
+    for target in ("canary", "stable"):
+        edited(shop, f"web/{target}/config.yaml", '{"pool": 10}', '{"pool": 10')
+    both = [f"web/{target}/config.yaml:6 error content/parses" for target in ("canary", "stable")]
+    assert found(shop, ends=2) == both
+    assert [line for line in found(shop, "--base", "HEAD", ends=2) if "parses" in line] == both
+    commit(shop, "it is there now")
+    assert found(shop, "--base", "HEAD") == [line.replace("error", "warning") for line in both]
+    checking(shop, "    severities: {content/parses: warning}\n")
+    assert found(shop) == [line.replace("error", "warning") for line in both]
 
 
 def test_schemas_of_trimtab_yaml_and_of_annotations_are_read_from_the_repository(shop: Path) -> None:

@@ -81,7 +81,8 @@ WHY: Mapping[str, str] = {
     "check/waiver-unused": "Nothing is found any more that this waiver accepts. Left in place it would hide the next mistake there.",
     "content/parses": (
         "The suffix of the key says what an app will parse. What parsed at the base, or in the target that follows, and does not any more "
-        "is an error; what never did may be a template that is filled before it is read, so that is a warning."
+        "is an error; so is one that nothing is known of, unless it looks like a template that is filled before it is read. What did not "
+        "parse at the base either is a warning."
     ),
     "content/utf8": "`data` of a ConfigMap is text. Put bytes under binaryData.",
     "content/size": (

@@ -58,7 +58,8 @@ def reaching(case: Case, lines: Lines) -> Iterator[Finding]:
 def of_content(case: Case, rules: ContentRules) -> Iterator[Finding]:
     """What values hold: compared with what they were; where no change is judged, with what the canary's content is promoted to."""
     if case.before is not None or not case.following:
-        yield from content.judged(case.after.objects, case.before.objects if case.before is not None else (), rules)
+        before = case.before.objects if case.before is not None else ()
+        yield from content.judged(case.after.objects, before, rules, before)
         return
     quiet = replace(rules, severities=(*rules.severities, *((check, Severity.OFF) for check in CHANGES)))
     yield from content.judged(case.after.objects, case.following[0].objects, quiet)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from trimtab.inspection.content import judged
 from trimtab.model.content import ContentRules, Finding, KeySchema
 from trimtab.model.names import ConfigKind
@@ -32,6 +34,30 @@ def test_without_a_change_only_what_a_value_is_counts_and_it_parses_if_that_of_t
     broken = target(CANARY.replace("pool: 10", "pool: [10"), suffix="-canary")
     (only,) = told(broken, following()[0], ContentRules())
     assert (only.check, str(only.severity), only.name, only.line) == ("content/parses", "error", "configmap/settings-canary", 6)
+
+
+@pytest.mark.parametrize(
+    ("value", "severity"),
+    [
+        ("pool: [10", "error"), ("pool: {{ pool }}: x", "warning"), ("pool: [${POOL}", "warning"), ("pool: [@POOL@", "warning"),
+        ("pool: [10 # {{ so }}", "warning"), ("# {{ so }}\n    pool: [10", "error"), ("name: b", "warning"),
+    ],
+)  # fmt: skip
+def test_a_value_that_was_never_seen_has_to_parse_unless_something_fills_it_or_many_take_it(value: str, severity: str) -> None:
+    (only,) = found(CANARY.replace("pool: 10", value), "content/parses")
+    assert only.startswith(severity)
+
+
+def test_json_with_comments_is_a_doubt_and_json_without_its_end_an_error() -> None:
+    text = CANARY.replace("config.yaml: |\n    pool: 10\n    name: a", "config.json: |\n    // so\n    {}")
+    assert found(text, "content/parses")[0].startswith("warning")
+    assert found(text.replace("// so\n    {}", '{"pool": 10'), "content/parses")[0].startswith("error")
+
+
+def test_a_new_key_is_not_excused_by_what_was_there_before() -> None:
+    broken = CANARY + "  more.yaml: '[x'\n"
+    assert [line[:5] for line in found(broken, "content/parses", before=CANARY)] == ["error"]
+    assert [line[:7] for line in found(broken, "content/parses", before=broken)] == ["warning"]
 
 
 def test_a_change_is_judged_against_what_was_there() -> None:
