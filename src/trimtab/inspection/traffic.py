@@ -24,6 +24,10 @@ ROUTES = frozenset(
 )  # fmt: skip
 NAMING = ("name", "host", "service", "serviceName", "backend")
 """Fields by which a route names a Service."""
+FIX = "Let one Service select canary and stable alike, or give it a weight in a route."
+FIX_ELSEWHERE = (
+    "A Service selects pods of its own namespace alone: put both copies into one, or give the canary's Service a weight in a route."
+)
 NGINX = "nginx.ingress.kubernetes.io/canary"
 
 
@@ -56,14 +60,16 @@ def _workload(
         else:
             yield about(check, one, "no Service selects its pods; fine for one that takes its work from a queue", severity=Severity.INFO)
         return
-    if not beside or any(_selects(service, other) for service in selecting for other in beside):
+    elsewhere = [other.namespace for other in others if one.namespace and other.namespace not in ("", one.namespace)]
+    if any(_selects(service, other) for service in selecting for other in beside) or not (beside or elsewhere):
         return
     shares = [share for route in objects if route.kind in ROUTES for service in selecting for share in _shares(route, service)]
     if not any(share > 0 for share in shares):
         names = ", ".join(service.name for service in selecting)
         why = "routes give it weight 0" if shares else "no route sends requests there"
-        fix = "Let one Service select canary and stable alike, or give it a weight in a route."
-        yield about(check, one, f"only Service {names} selects its pods, not stable's, and {why}", fix)
+        whose = "stable's" if beside else f"stable's in namespace {elsewhere[0]}"
+        fix = FIX if beside else FIX_ELSEWHERE
+        yield about(check, one, f"only Service {names} selects its pods, not {whose}, and {why}", fix)
 
 
 def _selects(service: RenderedObject, workload: RenderedObject) -> bool:
@@ -83,7 +89,9 @@ def _scales(other: RenderedObject, workload: RenderedObject) -> bool:
 
 
 def _shares(route: RenderedObject, service: RenderedObject) -> Iterator[float]:
-    """The weights with which a route names a Service."""
+    """The weights with which a route names a Service: one of its own namespace, or of another one that it names, too."""
+    if route.namespace not in ("", service.namespace) and service.namespace and not _names(route.tree.get("spec"), service.namespace):
+        return
     marks = annotations(route)
     if marks.get(NGINX) in ("true", True):
         by_header = any(name.startswith((f"{NGINX}-by-header", f"{NGINX}-by-cookie")) for name in marks)
@@ -92,6 +100,14 @@ def _shares(route: RenderedObject, service: RenderedObject) -> Iterator[float]:
         yield from (min(share, found) for found in _weights(route.tree.get("spec"), service.name, 1e9))
         return
     yield from _weights(route.tree.get("spec"), service.name, 1.0)
+
+
+def _names(node: object, namespace: str) -> bool:
+    if isinstance(node, list):
+        return any(_names(item, namespace) for item in node)
+    if isinstance(node, dict):
+        return any(_names(value, namespace) for value in node.values())
+    return isinstance(node, str) and namespace in node.split(".")
 
 
 def _weights(node: object, service: str, weight: float) -> Iterator[float]:

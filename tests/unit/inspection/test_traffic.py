@@ -91,3 +91,27 @@ def test_a_canary_object_sends_requests_to_a_workload_of_its_own_namespace_only(
     head = f"---\napiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata:\n  name: web{namespace}\n"
     about = f"{head}spec:\n  targetRef: {{kind: Deployment, name: web-canary}}\n"
     assert bool(told(CANARY + about, service("web", "{track: stable}"))) is starved
+
+
+def test_a_canary_in_a_namespace_of_its_own_needs_a_route_too() -> None:
+    canary, stable = (
+        text.replace("metadata: {name: web-", f"metadata: {{namespace: {space}, name: web-")
+        for text, space in ((CANARY, "a"), (STABLE, "b"))
+    )
+    here, there = (service("web", "{app: web}").replace("{name: web}", f"{{name: web, namespace: {space}}}") for space in ("a", "b"))
+    route = ROUTE.replace("{name: web}", "{name: web, namespace: b}").replace("web-stable", "web")
+
+    def seen(more: str = "") -> list[str]:
+        return found(canary + here, CHECK, following=[target(stable + there + more, "web/stable")])
+
+    said = "warning 1: only Service web selects its pods, not stable's in namespace b, and no route sends requests there"
+    assert seen() == seen(route.replace("web-canary", "web")) == [said]
+    assert seen(route.replace("web-canary", "web, namespace: a")) == []
+    assert (
+        found(
+            canary + here + INGRESS.replace("web-canary", "web").replace("  name: web", "  name: web\n  namespace: a"),
+            CHECK,
+            following=[target(stable + there)],
+        )
+        == []
+    )
