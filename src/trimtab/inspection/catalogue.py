@@ -27,6 +27,7 @@ OBJECTS = (
     Check("kubernetes/duplicate", Severity.ERROR, "No two objects of one target have the same kind, namespace and name."),
     Check("kubernetes/selector", Severity.ERROR, "A workload's selector fits the labels of its own pods."),
     Check("kubernetes/overlap", Severity.WARNING, "A workload's selector selects no pods of another workload."),
+    Check("reference/port", Severity.ERROR, "A port that a Service or Canary names is one of the pods behind it."),
     Check("reference/secret", Severity.WARNING, "A Secret that a pod needs is rendered with it, or made by an object that is."),
     Check("reference/unused", Severity.INFO, "Some workload reads each ConfigMap."),
     Check("rollout/unseen", Severity.WARNING, "A change of configuration reaches pods that run; an error where this one does not."),

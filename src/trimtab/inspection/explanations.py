@@ -54,6 +54,10 @@ WHY: Mapping[str, str] = {
         "A pod that names a ConfigMap or a key which does not exist never starts: it stays in CreateContainerConfigError, or its "
         "volume is never mounted. The line is the reference's. What may be missing is marked with `optional: true`."
     ),
+    "reference/port": (
+        "A Service sends nothing to pods without a container port of the name in targetPort, and nobody says so: it just has no "
+        "endpoints. A number needs no entry under ports, a name does."
+    ),
     "reference/secret": ("Secrets are often made outside of git, so this is a warning only. If a tool makes it, render its object, too."),
     "reference/unused": (
         "A ConfigMap that no workload of the app reads is left over, or is named wrongly by the one that should read it. "

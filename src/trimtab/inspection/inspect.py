@@ -6,7 +6,7 @@ Called by `wiring.checking` with what it rendered; calls every other module of t
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from trimtab.inspection import content, objects, ours, reach, references, traffic
+from trimtab.inspection import content, objects, ours, ports, reach, references, traffic
 from trimtab.inspection.kubernetes import Schemas, misfits
 from trimtab.inspection.neighbours import Neighbours
 from trimtab.inspection.places import Lines
@@ -42,6 +42,7 @@ def inspected(case: Case, schemas: Schemas, lines: Lines, rules: ContentRules) -
     found += ours.examined(target.objects, lines)
     if case.whole:
         found += references.needs(target, case.beside, lines)
+        found += ports.unknown_ports(target, case.beside, lines)
         found += traffic.starved(target, case.following, case.beside) if case.following else ()
     found += reaching(case, lines)
     return [*graded(found, rules), *of_content(case, rules)]
