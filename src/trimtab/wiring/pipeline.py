@@ -209,9 +209,7 @@ async def beside(works: Sequence[Callable[[], Awaitable[T]]]) -> tuple[T, ...]:
     return tuple(task.result() for task in found)
 
 
-async def render(
-    request: Request, rendering: str, rules: Rules | None = None, commit: str = "", walked: Tree | None = None
-) -> Rendered:
+async def render(request: Request, rendering: str, rules: Rules | None = None, commit: str = "", walked: Tree | None = None) -> Rendered:
     """What a folder or chart renders to, whether or not a `trimtab.yaml` names it. Empty `rendering`: as the folder looks.
 
     `walked` is what is known of a kustomization already.
