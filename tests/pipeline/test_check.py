@@ -269,8 +269,8 @@ async def test_what_a_chart_gets_wrong_is_told_at_the_line_of_its_template_or_va
     written(tmp_path, {"prod.yaml": "replicas: 1\nimage:\n  pullPolicy: Alway\n"})
     report = await checked(Asked(tmp_path, ("chart",), values=("prod.yaml",), rules=rendering))
     assert [line for line in told(report, without=("rollout/unseen",)) if line.startswith(("error", "warning"))] == [
+        "error chart/templates/config.yaml:10 content/parses",
         "error chart/templates/deployment.yaml:16 reference/missing",
         "error chart/templates/deployment.yaml:19 reference/missing",
         "error prod.yaml:3 kubernetes/schema",
-        "warning chart/templates/config.yaml:10 content/parses",
     ]

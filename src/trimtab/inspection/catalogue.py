@@ -19,6 +19,7 @@ OBJECTS = (
     Check("document/template", Severity.ERROR, "A metric query uses template functions and variables that exist."),
     Check("document/metric", Severity.ERROR, "A metric of a Canary is measured by something, which can be asked."),
     Check("document/judge", Severity.WARNING, "The judge of a Canary can tell a bad pod, or a burst of errors, from a bad configuration."),
+    Check("document/argocd", Severity.WARNING, "The Argo CD Application that a target names is here; one that brings another is an error."),
     Check("document/monitor", Severity.ERROR, "What monitor is to judge a target by is measured, and can be asked."),
     Check("document/reference", Severity.WARNING, "What a Canary names is rendered with it: its target, templates, alert providers."),
     Check("kubernetes/schema", Severity.ERROR, "An object fits the Kubernetes schema of its kind; unknown fields do not."),

@@ -30,6 +30,10 @@ WHY: Mapping[str, str] = {
         "The judge compares pods with pods. With a single pod in one of the copies, or windows that are too short, a bad pod and a bad "
         "configuration look the same. `trimtab plan` says what can be seen."
     ),
+    "document/argocd": (
+        "monitor waits for the Application that the target names until its timeout. It may be made elsewhere, so that only some other "
+        "Applications are here is a warning. One that follows another folder or branch, or has a misspelt field, is an error."
+    ),
     "document/monitor": (
         "Content of a target that another one takes it from goes on once monitor says that it is good. It ends with 2 where nothing is "
         "measured, where a metric has no limit, or where its template is not in `metrics` of the target: better seen before the merge. "

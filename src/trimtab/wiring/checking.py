@@ -16,6 +16,7 @@ from trimtab.inspection.waivers import outdated, waived
 from trimtab.model.content import ContentRules, Finding
 from trimtab.validation.catalogue import graded
 from trimtab.wiring.check_apps import Entry, look, trouble, unchanged
+from trimtab.wiring.check_argocd import applications
 from trimtab.wiring.check_base import Base, from_a_fork, nothing_fetched, opened
 from trimtab.wiring.check_digests import Digests, Made
 from trimtab.wiring.check_measures import named
@@ -224,7 +225,7 @@ class Apps:
 def _named(project: Project | None) -> list[Finding]:
     """About the policies and metric templates that targets name; a stranger may have taken them away."""
     try:
-        return list(named(project))
+        return [*named(project), *applications(project)]
     except DocumentError as error:
         return [trouble(project.root, error, "document/invalid")] if project is not None else []
 
