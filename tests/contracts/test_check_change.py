@@ -290,6 +290,15 @@ def watched(shop: Path) -> Path:
     return shop
 
 
+def test_a_policy_that_is_missing_or_broken_hides_nothing_of_the_rest(watched: Path) -> None:
+    edited(watched, "web/canary/app.yaml", "image: x", "image: 1")
+    rest = "error web/canary/app.yaml:11 kubernetes/schema"
+    edited(watched, "policies/web.yaml", "analysis:", "anaylsis:")
+    assert found(watched, ends=2) == ["error policies/web.yaml:5 document/invalid", rest]
+    (watched / "policies/web.yaml").unlink()
+    assert found(watched, ends=2) == ["error trimtab.yaml:12 document/invalid", rest]
+
+
 def test_what_monitor_can_ask_is_fine(watched: Path) -> None:
     assert found(watched) == []
 

@@ -76,11 +76,12 @@ async def checked(asked: Asked, today: date | None = None) -> Report:
     async with AsyncExitStack() as stack:
         base = await opened(folder, asked.base, stack) if asked.base else None
         try:
-            project = load(folder) if find(folder) is not None else None
+            broken = list[DocumentError]()
+            project = load(folder, broken) if find(folder) is not None else None
             law = await _law(root, project, base if untrusted else None)
         except DocumentError as error:
             return Report(str(root), (), gathered(told("", [trouble(root, error, "document/invalid")])))
-        return await _judged(asked, Places(root, folder, project, base), law, today or SystemClock().now().date())
+        return await _judged(asked, Places(root, folder, project, base, tuple(broken)), law, today or SystemClock().now().date())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class Places:
     folder: Path
     project: Project | None
     base: Base | None
+    broken: tuple[DocumentError, ...] = ()
+    """What is wrong with files that trimtab.yaml names; the rest is looked at without them."""
 
 
 async def _law(root: Path, project: Project | None, base: Base | None) -> Law:
@@ -105,7 +108,8 @@ async def _judged(asked: Asked, places: Places, law: Law, today: date) -> Report
     wanted, gone = await _units(places, law, asked)
     apps = Apps(asked, places, law, wanted)
     entries = await apps.entries()
-    found = told("", graded([*gone, *_named(law.project)], law.rules))
+    broken = [trouble(places.root, error, "document/invalid") for error in places.broken]
+    found = told("", graded([*broken, *gone, *_named(law.project)], law.rules))
     known = set[str]()
     for entry in entries:
         found += entry.told

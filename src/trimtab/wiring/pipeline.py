@@ -7,8 +7,8 @@ refused, by links too.
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -113,13 +113,16 @@ def find(start: Path) -> Path | None:
     return None
 
 
-def load(start: Path) -> Project:
-    """The project around a folder, as the work tree has it. InputError where there is none, DocumentError for what is wrong with it."""
+def load(start: Path, told: list[DocumentError] | None = None) -> Project:
+    """The project around a folder, as the work tree has it. InputError where there is none, DocumentError for what is wrong with it.
+
+    What is wrong with policies and metric templates that it names is added to `told`, where somebody goes on without them.
+    """
     found = find(start)
     if found is None:
         raise InputError(f"there is no {FILE} in {start.resolve()} or above it. `trimtab init` writes one")
     root = repository_root(found.parent) or found.parent
-    return _read(root, relative(root, found))
+    return _read(root, relative(root, found), told)
 
 
 @asynccontextmanager
@@ -236,7 +239,7 @@ def kind_of(request: Request) -> str:
     return "kustomize" if any((folder / name).is_file() for name in KUSTOMIZATIONS) else "plain"
 
 
-def _read(root: Path, file: str) -> Project:
+def _read(root: Path, file: str, told: list[DocumentError] | None = None) -> Project:
     path = inside(root, root / file, written=file)
     found = [part for part in read_documents(read(root, path), file) if part.value is not None]
     pipelines = [part for part in found if isinstance(part.value, Pipeline)]
@@ -250,11 +253,24 @@ def _read(root: Path, file: str) -> Project:
             where = ("spec", "apps", index, "targets", number)
             if target.policy is not None:
                 line = written.line_of((*where, "policy"))
-                policies[target.policy] = _only(_named(root, file, line, target.policy), RolloutPolicy, target.policy)
+                with _noted(told):
+                    policies[target.policy] = _only(_named(root, file, line, target.policy), RolloutPolicy, target.policy)
             for at, name in enumerate(target.metrics):
                 line = written.line_of((*where, "metrics", at))
-                metrics[name] = _only(_named(root, file, line, name), MetricTemplate, name)
+                with _noted(told):
+                    metrics[name] = _only(_named(root, file, line, name), MetricTemplate, name)
     return Project(root, file, document, written, policies, metrics)
+
+
+@contextmanager
+def _noted(told: list[DocumentError] | None) -> Iterator[None]:
+    """Adds what is wrong to a list, if there is one."""
+    try:
+        yield
+    except DocumentError as error:
+        if told is None:
+            raise
+        told.append(error)
 
 
 def _named(root: Path, file: str, line: int, name: str) -> list[Decoded]:
