@@ -26,6 +26,10 @@ AT_VALUES = re.compile(r"(?:failed to parse|cannot load) (?P<file>\S+?): .*?(?:l
 POINTER = re.compile(r"^- at '(?P<path>/[^']+)': ", re.MULTILINE)
 QUOTED = re.compile(r"^(- at '[^']*': )'(?:[^'\\]|\\.)*'", re.MULTILINE)
 """A value, which may be a password, in a complaint about a schema: `- at '/pin': '4711' does not match pattern`."""
+IN_TEMPLATE = re.compile(r'^(template: )?\S+:\d+(:\d+)?:?\s+executing "[^"]*" (?=at <)')
+NOTHING = re.compile(r"at <(?P<whole>\$?(?:\.\w+){2,}?)\.(?P<field>\w+)[\w.]*>: nil pointer evaluating [\w.*{}\[\] ]+?\.(?P=field)$")
+"""A field of something that is not there."""
+COUNTED = re.compile(r"resource with name (?P<name>\S+) does not match a config with the following GVK")
 HINT = "\n\nUse --debug flag to render out invalid YAML"
 
 
@@ -55,8 +59,15 @@ def of_helm(request: Request, chart: str, said: str) -> InputError:
         if file:
             # Of what is rendered, but no YAML, helm tells a line that is not the template's.
             written = 0 if "YAML parse error" in problem else int(found["line"] or 0)
-            return DocumentError(problem, file=file, line=written)
+            return DocumentError(_of_template(problem), file=file, line=written)
     return DocumentError(problem, file=f"{request.path}/Chart.yaml")
+
+
+def _of_template(problem: str) -> str:
+    """Without the place, which is told anyway, and with what is missing where a field of nothing is asked for."""
+    bare = " ".join(IN_TEMPLATE.sub("", problem).split())
+    missing = NOTHING.search(bare)
+    return f"{bare}: {missing['whole']} is not set. Set it in a values file, or ask with `if` or `default`" if missing else bare
 
 
 def _of_values(request: Request, problem: str) -> tuple[str, int]:
@@ -90,6 +101,7 @@ def _places(request: Request, tree: Tree, said: str) -> Iterator[tuple[str, int,
             read_yaml(read(request.root, path), relative(request.root, path))
         except DocumentError as error:
             yield error.file, error.line, error.problem
+    yield from _counted(tree, said)
     for found in FIELD.finditer(said):
         for one in tree.kustomizations:
             if found["field"] in one.value:
@@ -101,6 +113,20 @@ def _places(request: Request, tree: Tree, said: str) -> Iterator[tuple[str, int,
     for written in named:
         for one in tree.kustomizations:
             yield from _lines(one, written)
+
+
+def _counted(tree: Tree, said: str) -> Iterator[tuple[str, int, str]]:
+    """Where `replicas` names a workload that is not there; kustomize says neither this nor where."""
+    if (found := COUNTED.search(said)) is None:
+        return
+    empty = [one.file for one in tree.kustomizations if not any(one.value.get(field) for field in ("resources", "bases", "components"))]
+    why = f". Nothing is among the resources of {', '.join(empty)}" if empty else ""
+    for one in tree.kustomizations:
+        written = one.value.get("replicas")
+        for index, item in enumerate(written if isinstance(written, list) else []):
+            if isinstance(item, Mapping) and item.get("name") == found["name"]:
+                problem = f"replicas are given for {found['name']}, but there is no Deployment, StatefulSet or ReplicaSet of this name{why}"
+                yield one.file, one.document.line_of(("replicas", index)), problem
 
 
 def _files(request: Request, tree: Tree, named: Sequence[str]) -> Iterator[tuple[str, int, str]]:
