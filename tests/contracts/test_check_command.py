@@ -188,7 +188,16 @@ def test_files_that_hold_no_objects_and_hidden_folders_are_left_alone(shop: Path
     assert ran(shop, ".").stdout.endswith("in 4 targets with 6 objects\n")
 
 
-@pytest.mark.parametrize(("word", "said"), [("nothing", "neither a target"), ("..", "lies outside of"), ("empty", "holds no manifests")])
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("nothing", "neither a target"),
+        ("web/cnary", "did you mean web/canary?"),
+        ("wbe", "did you mean web?"),
+        ("..", "lies outside of"),
+        ("empty", "holds no manifests"),
+    ],
+)
 def test_a_word_that_stands_for_nothing_is_refused(shop: Path, word: str, said: str) -> None:
     (shop / "empty").mkdir()
     done = CliRunner().invoke(check_command, [word, "--repo", str(shop), "--no-cache"])

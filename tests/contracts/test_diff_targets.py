@@ -104,6 +104,7 @@ def test_a_target_that_is_not_there_names_the_nearest(place: Path) -> None:
     for words in (("web/stabel", "web/canary"), ("web/canary", "web/stabel")):
         done = diff(place, *words)
         assert isinstance(done.exception, InputError) and "has no target 'stabel'; did you mean stable?" in str(done.exception)
+    assert "did you mean web/stable?" in str(diff(place, "web/canary", "wbe/stable").exception)
 
 
 def test_nobody_speaks_to_the_runner_through_what_changed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,8 @@ __all__ = ["Change", "ChangeKind", "difference", "line", "lines", "template_diff
 LONGEST_BLOCK = 200
 """Lines of plain text that are told one by one; of a longer block only where it is."""
 
+ONCE = "x1"
+"""How a factor of one is shown, and one that is very near to it."""
 MOST_LINES, LONGEST_LINE = 200, 400
 """Changes that are told of one rollout, and characters of each: they are kept in its record, which etcd takes up to 1.5 MiB of."""
 
@@ -76,7 +78,9 @@ def line(change: Change) -> str:
     if not change.old and not change.new:
         return f"{place}: {change.kind}"
     notes = [str(change.kind)] if change.kind is not ChangeKind.CHANGED else []
-    notes += [shown_factor(change.factor)] if change.factor is not None else []
+    times = shown_factor(change.factor) if change.factor is not None else ""
+    # Exactly as much, written differently, is worth a word; nearly as much is not.
+    notes += [times] if times and (times != ONCE or change.factor == 1) else []
     return f"{place}: {change.old or 'none'} -> {change.new or 'none'}" + (f" ({', '.join(notes)})" if notes else "")
 
 

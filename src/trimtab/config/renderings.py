@@ -64,7 +64,7 @@ class Affected:
     name: str
     namespace: str
     replicas: int | None
-    """None where the number is not written: one pod on each node, or left to others."""
+    """None where the number is not written: one pod on each node, or left to whoever scales it."""
     restarts: bool | None
     """Do its pods start anew? None where that cannot be said, between two different workloads."""
     reads: tuple[str, ...] = ()
@@ -185,7 +185,7 @@ def _affected(before: Rendered | None, after: Rendered | None, objects: Sequence
         old = earlier.get(_key(one, one.namespace))
         if reads or id(one) in differing or (same and old is not None and pod_template(old.tree) != pod_template(one.tree)):
             restarts = pod_template(old.tree) != pod_template(one.tree) if same and old is not None else None
-            replicas = mapping(one.tree.get("spec")).get("replicas", None if one.kind in ("DaemonSet", "CronJob", "Job") else 1)
+            replicas = mapping(one.tree.get("spec")).get("replicas")
             number = replicas if isinstance(replicas, int) else None
             canary = next((f"canary/{other.name}" for other in canaries if governs(other, one)), "")
             yield Affected(f"{one.kind.lower()}/{one.name}", one.namespace, number, restarts, tuple(dict.fromkeys(reads)), canary)

@@ -193,9 +193,7 @@ async def comparisons(before: str, after: str, asked: Asked, secret: DigestKey |
         other = await sides.of(after or _here(before, one)) if after or not one.several else await sides.work_tree()
         if other is None and not one.several:
             _no_such_target(sides.project, after)
-            raise InputError(
-                f"{after} is neither a target of trimtab.yaml, nor a folder, nor a commit, so {one.name} is compared with nothing"
-            )
+            raise InputError(f"{after} is neither a target of trimtab.yaml, nor a folder, nor a commit{_meant(sides.project, after)}")
         if other is None:
             return None
         if not (one.rendered or other.rendered):
@@ -243,6 +241,11 @@ def _no_such_target(project: Project | None, word: str) -> None:
     app, found, target = word.partition("@")[0].partition("/")
     if project is not None and found and any(one.name == app for one in project.document.spec.apps):
         project.target(app, target)
+
+
+def _meant(project: Project | None, word: str) -> str:
+    """What was probably meant, as the end of a sentence."""
+    return (project.meant(word) if project is not None else "") or ", so there is nothing to compare with"
 
 
 def _design(project: Project | None, one: Rendered, other: Rendered) -> Design | None:

@@ -24,7 +24,7 @@ from trimtab.adapters.rendering.request import DEADLINE, Rendering, Request, ins
 from trimtab.adapters.rendering.tool import Tools
 from trimtab.config.consumers import uses
 from trimtab.documents.decode import Decoded, read_documents
-from trimtab.documents.fitting import nearest
+from trimtab.documents.fitting import meant, nearest
 from trimtab.documents.flagger import MetricTemplate
 from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.pipeline import App, Pipeline, Target
@@ -76,6 +76,12 @@ class Project:
         if name not in targets:
             raise InputError(f"app {app} in {self.place} has no target {name!r}; {nearest(name, targets)}")
         return targets[name]
+
+    def meant(self, wanted: str) -> str:
+        """The app or target that was probably meant by a word that names none, as the end of a sentence; else empty."""
+        names = [name for app in self.document.spec.apps for name in (app.name, *(f"{app.name}/{one.name}" for one in app.targets))]
+        near = meant(wanted, names)
+        return f"; did you mean {near}?" if near else ""
 
     def chosen(self, wanted: str) -> tuple[tuple[App, Target], ...]:
         """What `APP`, `APP/TARGET`, or nothing at all stands for: pairs in the order of the file."""

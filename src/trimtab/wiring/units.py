@@ -43,6 +43,9 @@ def units(root: Path, project: Project | None, folder: Path, words: Sequence[str
     found: dict[str, Unit] = {}
     for word in words or ["."]:
         targets = list(_named(project, word))
+        if not targets and not (folder / word).exists():
+            near = project.meant(word) if project is not None else ""
+            raise InputError(f"{word} is neither a target of {FILE} nor a file or folder in {folder}{near}")
         for unit in targets or _of_path(root, folder, word, values):
             found.setdefault(unit.name, unit)
     return list(found.values())
@@ -74,8 +77,6 @@ def _named(project: Project | None, word: str) -> Iterator[Unit]:
 
 def _of_path(root: Path, folder: Path, word: str, values: Sequence[str]) -> list[Unit]:
     path = Path(os.path.realpath(folder / word))
-    if not path.exists():
-        raise InputError(f"{word} is neither a target of {FILE} nor a file or folder in {folder}")
     if path != root and root not in path.parents:
         raise InputError(f"{word} lies outside of {root}. Go to a folder that holds all of it, or name that with --repo")
     if path.is_file():

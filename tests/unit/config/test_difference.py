@@ -37,6 +37,7 @@ def changed(key: str, old: str, new: str) -> tuple[str, ...]:
         ("a.properties", "x=1\n", "x = 2\n", ["a.properties: x: 1 -> 2 (x2)"]),
         (".env", "A=1\n", "A='1'\n", []),
         ("LEVEL", "10", "20", ["LEVEL: 10 -> 20 (x2)"]),
+        ("timeout_ms", "250", "251", ["timeout_ms: 250 -> 251"]),
         (
             "nginx.conf",
             "server {\n  listen 80;\n}\n",
