@@ -583,6 +583,20 @@ def schemas(most: int) -> str:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: schemas}}\ndata:\n  limit: |\n    maxLength: {most}\n"
 
 
+async def test_nothing_starts_while_the_rollout_policy_that_is_named_does_not_exist(
+    tmp_path: Path, origin: Origin, clock: JumpingClock
+) -> None:
+    named = canary(APP).replace("namespace: default}", "namespace: default, annotations: {trimtab.dev/policy: strict}}")
+    origin.commit("First", app=named + "---" + deployment(APP), settings=settings("1"))
+    sources = await started(tmp_path, clock)
+    source = await sources.read(APP)
+    assert (source.revision, source.policy_problem) == (None, "")
+    assert "names RolloutPolicy 'strict', which does not exist; there are: none" in source.problem
+    origin.commit("Second", policy=POLICY, schemas=schemas(1))
+    assert await sources.refresh() == (APP,)
+    known(await sources.read(APP))
+
+
 async def test_a_json_schema_may_stand_in_a_config_map_of_the_same_commit(tmp_path: Path, origin: Origin, clock: JumpingClock) -> None:
     named = canary(APP).replace("namespace: default}", "namespace: default, annotations: {trimtab.dev/policy: strict}}")
     origin.commit("First", app=named + "---" + deployment(APP), settings=settings("1"), policy=POLICY, schemas=schemas(1))

@@ -92,6 +92,20 @@ async def test_a_canary_is_woken_by_the_template_of_its_rollout_policy() -> None
     assert policy is not None and policy.analysis.metrics[0].query == "two"
 
 
+async def test_nothing_starts_while_the_rollout_policy_that_is_named_does_not_exist() -> None:
+    made, mirrors = sources(replace(OWN, no_cross_namespace_refs=False))
+    put(mirrors, CANARY, canary(annotations={"trimtab.dev/policy": "careful"}), version="2")
+    source = await made.read(KEY)
+    assert (source.revision, source.policy, source.policy_problem) == (None, None, "")
+    assert source.problem.endswith("names RolloutPolicy 'careful', which does not exist; there are: extra")
+    changes = made.changes()
+    assert await anext(changes) == KEY, "the Canary itself"
+    put(mirrors, ROLLOUT_POLICY, {"metadata": {"name": "careful"}, "spec": {"gates": {"approvals": ["confirm-promotion"]}}})
+    assert await anext(changes) == KEY
+    source = await made.read(KEY)
+    assert source.revision is not None and source.policy is not None and source.policy.approvals and not source.problem
+
+
 def named(address: str = "http://metrics:9090") -> tuple[ClusterSources, Cluster, dict[Kind, Raw]]:
     """A Canary that names a template and a chat of another namespace, with credentials, and these two."""
     made, cluster = over(Settings())

@@ -116,11 +116,22 @@ def rollout_policy(canary: Canary, companions: Companions, namespace: str) -> Ro
     name = canary.metadata.annotations.get(POLICY_ANNOTATION)
     if name is None:
         return RolloutPolicySpec()
-    found = companions.policies.get((namespace, name))
-    if found is None:
-        there = ", ".join(sorted(known for space, known in companions.policies if space == namespace)) or "none"
-        raise InputError(f"annotation {POLICY_ANNOTATION} names RolloutPolicy {name!r}, which does not exist; there are: {there}")
-    return found.spec
+    if lacking := missing_policy(canary, companions, namespace):
+        raise InputError(lacking)
+    return companions.policies[namespace, name].spec
+
+
+def missing_policy(canary: Canary, companions: Companions, namespace: str) -> str:
+    """What is said where the annotation names a RolloutPolicy that is not there; empty where it is.
+
+    Nothing new may start then: what the policy asks for, an approval say, would be passed over. A policy that is applied after its Canary
+    is the usual order of `kubectl apply -f FOLDER`.
+    """
+    name = canary.metadata.annotations.get(POLICY_ANNOTATION)
+    if name is None or (namespace, name) in companions.policies:
+        return ""
+    there = ", ".join(sorted(known for space, known in companions.policies if space == namespace)) or "none"
+    return f"annotation {POLICY_ANNOTATION} names RolloutPolicy {name!r}, which does not exist; there are: {there}"
 
 
 def compared(limits: Analysis, spec: CanarySpec, extra: RolloutPolicySpec, namespace: str) -> Analysis:

@@ -11,7 +11,7 @@ from trimtab.config.digest import DigestKey, canonical_json, checksum, digest, t
 from trimtab.config.references import Reference, references, tracked
 from trimtab.documents.fitting import meant
 from trimtab.documents.flagger import Canary
-from trimtab.documents.translate import Companions
+from trimtab.documents.translate import Companions, missing_policy
 from trimtab.errors import InputError
 from trimtab.model.content import Content
 from trimtab.model.facts import Source
@@ -46,6 +46,8 @@ def meaning(manifests: Manifests, key: CanaryKey, translate: Translate, secret: 
     policy, policy_problem = (None, wrong) if wrong else _policy(manifests, canary, translate)
     spec = canary.document.spec
     source = Source(None, "", policy, policy_problem, spec.suspend, spec.skip_analysis)
+    if not wrong and missing_policy(canary.document, manifests.companions, canary.key.namespace):
+        return Meaning(replace(source, problem=policy_problem, policy_problem=""))
     try:
         target = _target(manifests, canary)
         revision = revision_of(manifests, target, secret)

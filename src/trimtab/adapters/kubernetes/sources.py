@@ -52,7 +52,7 @@ from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.fitting import dotted
 from trimtab.documents.flagger import POLICY_ANNOTATION, Canary
 from trimtab.documents.rules import strangers, violations
-from trimtab.documents.translate import of, rollout_policy, translate
+from trimtab.documents.translate import missing_policy, of, rollout_policy, translate
 from trimtab.errors import InputError, OutsideError
 from trimtab.model.content import Content
 from trimtab.model.facts import Source
@@ -115,9 +115,12 @@ class ClusterSources:
         self._again.discard(key)
         before = self._dependents.forth.get(key, ())
         policy, wrong = (None, found.problem) if found.canary is None else await self._policy(key, canary)
-        source = Source(None, "", policy, wrong, canary.spec.suspend, canary.spec.skip_analysis)
+        lacking = missing_policy(canary, self._companions, key.namespace) if found.canary is not None else ""
+        source = Source(None, "", policy, "" if lacking else wrong, canary.spec.suspend, canary.spec.skip_analysis)
         self._depend(key, canary, ())
         try:
+            if lacking:
+                raise Unknown(lacking)
             kind = kind_of(canary.spec.target_ref)
             template = self._template(key, canary, kind)
             self._depend(key, canary, template.reads if self._settings.config_tracking else ())
