@@ -45,7 +45,7 @@ def test_an_edit_of_a_generator_is_a_change_of_keys_and_its_readers_restart(tmp_
     lines = done.stdout.splitlines()
     assert lines[1:3] == ["  configmap/settings  base/config.yaml:1", "    config.yaml: pool: 5 -> 50 (x10)"]
     assert lines[3] == "  secret/passwords  base/secret.env:1" and lines[4].startswith("    PIN: fingerprint ")
-    assert lines[5:] == ["  affects deployment/eu-web-canary, 1 replica: restarts"]
+    assert lines[5:] == ["  affects deployment/eu-web-canary: restarts"]
     assert "4711" not in done.stdout and "0815" not in done.stdout
     assert done.stderr.splitlines() == [f"in {tmp_path / 'trimtab.yaml'}", "HEAD -> the work tree"]
 
