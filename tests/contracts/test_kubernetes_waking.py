@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from cluster.opened import canary, config_map, deployment
 from trimtab.adapters.clock import SystemClock
-from trimtab.adapters.kubernetes.client import Client
+from trimtab.adapters.kubernetes.client import Client, Listing
 from trimtab.adapters.kubernetes.cluster import Cluster
 from trimtab.adapters.kubernetes.configs import Configs
 from trimtab.adapters.kubernetes.copies import Copies
@@ -145,3 +145,35 @@ async def test_a_status_that_cannot_be_written_is_tried_again_and_cuts_off_nothi
     assert not coming.done()
     coming.cancel()
     await asyncio.wait([coming])
+
+
+async def test_a_newest_attempt_that_somebody_deletes_has_its_canary_looked_at_and_an_older_one_does_not() -> None:
+    place = Place()
+    owner: Raw = {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": "app", "uid": "Canary-uid"}
+    there: dict[str, Raw] = {}
+    for number in (1, 2):
+        made = rollout_object(following(CanaryState(APP), number), (), owner, {})
+        name = f"app-{number}"
+        there[name] = place.put(CONFIG_ROLLOUT, {**made, "metadata": {"name": name, "ownerReferences": [owner]}})
+
+    async def get(kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> Raw | None:
+        return there.get(name)
+
+    async def listing(kind: Kind, namespace: str, *, metadata_only: bool = False) -> Listing:
+        place.versions += 1
+        return Listing(tuple(there.values()), str(place.versions))
+
+    async def nothing(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
+        return None
+
+    place.values.get = get  # type: ignore[method-assign]
+    place.values.list = listing  # type: ignore[attr-defined]
+    store = ClusterStore(place.cluster, nothing, lambda namespace, name, digest: "", SystemClock())
+    await store.load(APP)
+    while not place.again.empty():
+        place.again.get_nowait()
+    mirror = place.mirrors[CONFIG_ROLLOUT]
+    for name, woken in (("app-1", []), ("app-2", [APP])):
+        del there[name]
+        await mirror._list(mirror._scopes[0])
+        assert [place.again.get_nowait() for _ in range(place.again.qsize())] == woken

@@ -376,8 +376,13 @@ class ClusterStore:
         self._rings.set()
 
     def _heard_attempt(self, found: Object) -> None:
-        """Keeps the list of whose attempt an object is."""
-        self._link(CONFIG_ROLLOUT, self._attempts, found)
+        """Keeps the list of whose attempt an object is. Where the newest is deleted its Canary is looked at, which puts it back."""
+        key = canary_of(found)
+        linked, held = self._link(CONFIG_ROLLOUT, self._attempts, found), self._held.get(key)
+        if linked or held is None or not held.version or held.number != number_of(found):
+            return
+        if self._uid(key) == held.uid and self._of(found, held.uid):
+            self._cluster.again(key)
 
     def _heard_wish(self, found: Object) -> None:
         """Wakes the Canary of a new command."""
