@@ -47,3 +47,10 @@ def test_of_flaggers_quirks_only_those_can_be_had_that_there_are() -> None:
     assert made().settings.quirks == set()
     with pytest.raises(click.BadParameter, match="write 10, 18 or both"):
         made("-flagger-quirks=10,12")
+
+
+@pytest.mark.parametrize("word", ["-master=x", "--master=x", "-kubeconfig-service-mesh=/tmp/other", "-version"])
+def test_a_flag_of_flaggers_that_is_not_taken_is_refused_by_its_whole_name(word: str) -> None:
+    name = word.lstrip("-").partition("=")[0]
+    with pytest.raises(click.UsageError, match=f"flag -{name} is not taken: "):
+        made(word)

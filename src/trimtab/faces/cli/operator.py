@@ -34,6 +34,12 @@ MEANINGLESS = {
     "zap-replace-globals": "logs are JSON lines",
 }
 """Flags of Flagger's that are taken, so that its command lines go on working, but change nothing, and why."""
+REFUSED = {
+    "master": "name the API server in the kubeconfig (-kubeconfig, -context)",
+    "kubeconfig-service-mesh": "routes are written in the cluster of the Canaries",
+    "version": "call `trimtab --version`",
+}
+"""Flags of Flagger's that are not taken, because without what they ask for something else would be done, and what to do."""
 
 
 def flag(name: str, help_text: str, default: str = "", **rest: object) -> Callable[[F], F]:
@@ -47,6 +53,22 @@ def meaningless(command: F) -> F:
     for name in MEANINGLESS:
         command = click.option(f"-{name}", f"--{name}", name.replace("-", "_"), default="", hidden=True)(command)
     return command
+
+
+def refused(command: F) -> F:
+    """Refuses by their whole names the flags that are not taken; click would take their first letter for the flag."""
+    for name in REFUSED:
+        command = click.option(
+            f"-{name}", f"--{name}", is_flag=False, flag_value="true", hidden=True, expose_value=False, callback=refuse
+        )(command)  # fmt: skip
+    return command
+
+
+def refuse(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """UsageError where the flag was given."""
+    if value is not None:
+        flag_name = parameter.opts[0].lstrip("-")
+        raise click.UsageError(f"Flagger's flag -{flag_name} is not taken: {REFUSED[flag_name]}.", context)
 
 
 @click.command("operator")
@@ -103,6 +125,7 @@ def meaningless(command: F) -> F:
 @flag("log-level", "The least that is logged.", "info", type=click.Choice(LEVELS))
 @click.option("--print-manifests", is_flag=True, help="Print what kubectl apply needs to run it in a cluster, with the other flags given.")
 @meaningless
+@refused
 def operator_command(*, print_manifests: bool, **given: object) -> None:
     """Roll out every change of a target, a ConfigMap or a Secret in a cluster, for the Canaries that Flagger reads.
 
