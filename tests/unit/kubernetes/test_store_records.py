@@ -232,3 +232,10 @@ def test_cookies_are_shown_while_the_canary_has_a_share_and_remembered_afterward
     assert over["primarySessionAffinityCookie"] == during["primarySessionAffinityCookie"]
     found["spec"]["provider"], found["status"] = "nginx", {}
     assert "sessionAffinityCookie" not in change(shared, found)
+
+
+def test_by_whom_an_undo_is_can_be_seen_in_the_list() -> None:
+    undo = run(kind=RolloutKind.UNDO, origin=Origin(), actor="admin")
+    assert rollouts.rollout_object(state(undo), (), OWNER, {})["spec"]["source"] == {"author": "admin"}  # type: ignore[index]
+    unknown = rollouts.rollout_object(state(replace(undo, actor="")), (), OWNER, {})["spec"]
+    assert "source" not in unknown  # type: ignore[operator]

@@ -21,8 +21,8 @@ from trimtab.errors import InputError
 from trimtab.model.journal import Entry
 from trimtab.model.names import CanaryKey
 from trimtab.model.policy import MetricKind
-from trimtab.model.revision import Origin, Revision
-from trimtab.model.rollout import CanaryState, Rollout
+from trimtab.model.revision import Revision
+from trimtab.model.rollout import CanaryState, Rollout, RolloutKind
 from trimtab.model.verdict import Evidence, Reading, Result
 from trimtab.rollout.status import status
 from trimtab.rollout.watchwords import line
@@ -71,7 +71,7 @@ def spec_of(key: CanaryKey, run: Rollout) -> Object:
             "to": revision_record(run.to),
             "changedKeys": list(run.changes),
             "policy": msgspec.to_builtins(replace(run.policy, document="")),
-            "source": source_of(run.origin) or None,
+            "source": source_of(run) or None,
         }
     )
 
@@ -227,8 +227,11 @@ def revision_record(revision: Revision) -> Object:
     }
 
 
-def source_of(origin: Origin) -> Object:
-    """Where a change came from."""
+def source_of(run: Rollout) -> Object:
+    """Where a change came from; of an undo, which has no change of its own, who made it."""
+    origin = run.origin
+    if run.kind is RolloutKind.UNDO:
+        return {"author": run.actor} if run.actor else {}
     at = stamp(origin.at) if origin.at is not None else None
     found: Object = {"commit": origin.commit, "author": origin.author, "message": origin.message, "at": at}
     return {name: value for name, value in found.items() if value}
