@@ -20,7 +20,7 @@ from trimtab.adapters.kubernetes.services import reconcile
 from trimtab.adapters.kubernetes.workloads import ClusterWorkloads
 from trimtab.config.digest import canonical_json, template_fingerprint
 from trimtab.config.references import copy_name
-from trimtab.errors import Conflict, Unavailable
+from trimtab.errors import Conflict, InputError, Unavailable
 from trimtab.model.facts import Copy
 from trimtab.model.names import CanaryKey, ConfigKind, ConfigName, Target
 from trimtab.model.policy import Policy, Service
@@ -418,7 +418,7 @@ async def test_the_primarys_hpa_comes_when_it_serves_and_changes_with_promotions
 ) -> None:
     """AS-1, WL-4."""
     async with running(plane, api, namespace, at(0, deployment()), autoscalerRef=SCALED_BY_HPA) as runtime:
-        with pytest.raises(Unavailable, match=r'HorizontalPodAutoscaler app\.\S+ get query error: .* "app" not found'):
+        with pytest.raises(InputError, match=r'HorizontalPodAutoscaler app\.\S+ get query error: .* "app" not found'):
             await runtime.want(runtime.one, runtime.two)
         await api.create(HPA, namespace)
         await runtime.want(runtime.one, runtime.two)
@@ -462,39 +462,46 @@ async def pause_of(api: Api, namespace: str, name: str) -> str | None:
     return annotations.get("autoscaling.keda.sh/paused-replicas")
 
 
+async def served(runtime: Runtime, serial: int, *, routed: bool) -> None:
+    """The Services as a record wants them."""
+    canary = runtime.cluster.canary(runtime.key)
+    assert canary is not None
+    await reconcile(runtime.cluster, runtime.key, canary, serial, routed=routed)
+
+
 async def test_services_are_made_in_two_steps_and_then_left_alone(plane: ControlPlane, api: Api, namespace: str) -> None:
     """SVC-3: the apex, here somebody's own, leads to the primary only when that serves; it is never written without need."""
     spec = {"type": "NodePort", "selector": {"app": "app"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}
     own = await api.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"}, "spec": spec}, namespace)
     async with running(plane, api, namespace, at(0, deployment()), service={"port": 80, "targetPort": 9898}) as runtime:
-        await reconcile(runtime.cluster, runtime.key, 1, routed=False)
+        await served(runtime, 1, routed=False)
         assert await selected(api, namespace) == {"app": "app", "app-canary": "app", "app-primary": "app-primary"}
         assert (await api.get("Service", namespace, "app"))["metadata"]["resourceVersion"] == own["metadata"]["resourceVersion"]
-        await reconcile(runtime.cluster, runtime.key, 1, routed=True)
+        await served(runtime, 1, routed=True)
         assert await selected(api, namespace) == {"app": "app-primary", "app-canary": "app", "app-primary": "app-primary"}
         port = (await api.get("Service", namespace, "app"))["spec"]["ports"]
         assert [(one["targetPort"], one["nodePort"]) for one in port] == [(9898, own["spec"]["ports"][0]["nodePort"])]
         before = requests(plane, namespace)
-        await reconcile(runtime.cluster, runtime.key, 1, routed=True)
+        await served(runtime, 1, routed=True)
         assert requests(plane, namespace) == before
         await api.patch("Service", namespace, "app", {"spec": {"selector": {"app": "wrong"}}})
         await until(lambda: seen_wrong(runtime.cluster, namespace), "the mirror has the drift")
-        await reconcile(runtime.cluster, runtime.key, 1, routed=True)
+        await served(runtime, 1, routed=True)
         assert (await selected(api, namespace))["app"] == "app-primary"
 
 
 async def test_a_deposed_leader_that_slept_leads_no_service_back(plane: ControlPlane, api: Api, namespace: str) -> None:
     """What a newer record has given back to the target stays with it."""
     async with running(plane, api, namespace, at(0, deployment())) as runtime:
-        await reconcile(runtime.cluster, runtime.key, 5, routed=True)
+        await served(runtime, 5, routed=True)
         uid = runtime.cluster.user(runtime.key)["uid"]
         given_back = {"metadata": {"annotations": {"trimtab.dev/serial": f"7/{uid}"}}, "spec": {"selector": {"app": "wrong"}}}
         await api.patch("Service", namespace, "app", given_back)
         await until(lambda: seen_wrong(runtime.cluster, namespace), "the mirror has it")
         with pytest.raises(Conflict, match="record 6 is stale, 7 was seen"):
-            await reconcile(runtime.cluster, runtime.key, 6, routed=True)
+            await served(runtime, 6, routed=True)
         assert (await selected(api, namespace))["app"] == "wrong"
-        await reconcile(runtime.cluster, runtime.key, 7, routed=True)
+        await served(runtime, 7, routed=True)
         assert (await selected(api, namespace))["app"] == "app-primary"
 
 

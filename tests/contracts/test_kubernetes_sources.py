@@ -104,6 +104,9 @@ async def test_nothing_starts_while_the_rollout_policy_that_is_named_does_not_ex
     assert await anext(changes) == KEY
     source = await made.read(KEY)
     assert source.revision is not None and source.policy is not None and source.policy.approvals and not source.problem
+    put(mirrors, ROLLOUT_POLICY, {"metadata": {"name": "careful"}, "spec": {"gates": {"approvals": "all"}}}, version="3")
+    source = await made.read(KEY)
+    assert source.revision is not None and "RolloutPolicy careful" in source.policy_problem, "the last valid policy counts (R2)"
 
 
 def named(address: str = "http://metrics:9090") -> tuple[ClusterSources, Cluster, dict[Kind, Raw]]:

@@ -115,7 +115,7 @@ class ClusterSources:
         self._again.discard(key)
         before = self._dependents.forth.get(key, ())
         policy, wrong = (None, found.problem) if found.canary is None else await self._policy(key, canary)
-        lacking = missing_policy(canary, self._companions, key.namespace) if found.canary is not None else ""
+        lacking = self._lacking(key, canary) if found.canary is not None else ""
         source = Source(None, "", policy, "" if lacking else wrong, canary.spec.suspend, canary.spec.skip_analysis)
         self._depend(key, canary, ())
         try:
@@ -292,6 +292,12 @@ class ClusterSources:
             there = self._cluster.mirrors[thing[0]].get(thing[1], thing[2]) if thing not in self._versions else None
             if there is not None:
                 self._versions[thing] = substance(thing[0], there)
+
+    def _lacking(self, key: CanaryKey, canary: Canary) -> str:
+        """What is said where its RolloutPolicy is not there; empty also where that cannot be read, which is told elsewhere."""
+        with suppress(InputError):
+            return missing_policy(canary, self._companions, key.namespace)
+        return ""
 
     def _also_measured(self, key: CanaryKey, canary: Canary) -> Sequence[CanaryMetric]:
         """The metrics of its RolloutPolicy; none while that cannot be read, which is told elsewhere."""
