@@ -95,9 +95,9 @@ class Client:
         except Absent:
             return None
 
-    async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", metadata_only: bool = False) -> Listing:
-        """All objects of a kind in a namespace, or in all; asked for page by page."""
-        query = {"labelSelector": labels} if labels else {}
+    async def list(self, kind: Kind, namespace: str = "", *, labels: str = "", fields: str = "", metadata_only: bool = False) -> Listing:
+        """All objects of a kind in a namespace, or in all, that labels and fields select; asked for page by page."""
+        query = {name: chosen for name, chosen in (("labelSelector", labels), ("fieldSelector", fields)) if chosen}
         asked = self._asked("list", kind, namespace)
         accept = AS.format("PartialObjectMetadataList") if metadata_only else "application/json"
         try:

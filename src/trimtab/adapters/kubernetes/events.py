@@ -1,4 +1,4 @@
-"""Events on the Canary object, as `kubectl describe` shows them (EV-1). Called by the teller; made by `wiring`.
+"""Events on the Canary object, as `kubectl describe` shows them (EV-1). Called by the teller, and by `visitor` to read; made by `wiring`.
 
 The name of an Event follows from what is told, so telling it twice makes one Event. Its reason says what happened, so that
 aggregation never folds different ones.
@@ -8,12 +8,13 @@ import hashlib
 from datetime import UTC, datetime
 
 from trimtab.adapters.kubernetes.client import Client, Object
-from trimtab.adapters.kubernetes.cluster import Cluster
+from trimtab.adapters.kubernetes.cluster import Cluster, metadata_of
 from trimtab.adapters.kubernetes.kinds import CANARY, EVENT
 from trimtab.config.references import mapping
 from trimtab.errors import Conflict
 from trimtab.model.names import CanaryKey
 from trimtab.model.tellings import Telling
+from trimtab.rollout.reasons import STANDING
 
 COMPONENT = "trimtab"
 LONGEST = 1024
@@ -34,6 +35,18 @@ class Events:
                 await self._client.create(EVENT, event(key, canary, telling))
             except Conflict:
                 return
+
+
+async def standing_warning(client: Client, key: CanaryKey) -> str:
+    """What was last told about a Canary, as `CanaryState.spoken` has it, where that is a problem that stands; else empty."""
+    canary = await client.get(CANARY, key.namespace, key.name, metadata_only=True)
+    if canary is None:
+        return ""
+    fields = f"involvedObject.kind={CANARY.kind},involvedObject.uid={metadata_of(canary).get('uid')}"
+    listed = (await client.list(EVENT, key.namespace, fields=fields)).items
+    ours = [found for found in listed if mapping(found.get("source")).get("component") == COMPONENT]
+    last = max(ours, key=lambda found: str(found.get("lastTimestamp")), default={})
+    return f"{last['reason']}: {last['message']}" if last.get("reason") in STANDING else ""
 
 
 def event(key: CanaryKey, canary: Object, telling: Telling) -> Object:

@@ -10,6 +10,7 @@ from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, command_name, command_object
 from trimtab.adapters.kubernetes.configs import content_of
 from trimtab.adapters.kubernetes.counted import counted_of
+from trimtab.adapters.kubernetes.events import standing_warning
 from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_MAP, CONFIG_ROLLOUT, ROLLOUT_COMMAND, SECRET, SELF_SUBJECT_REVIEW
 from trimtab.adapters.kubernetes.rollouts import canary_of, entries_of, number_of, rollout_name, state_of
 from trimtab.config.digest import checksum
@@ -35,9 +36,15 @@ class Visitor:
         return tuple(sorted(key_of(found) for found in (await self._client.list(CANARY, self._namespace, metadata_only=True)).items))
 
     async def load(self, key: CanaryKey) -> Stored:
-        """The newest record; an empty one where there is none yet."""
+        """The newest record; where there is none yet an empty one, with what the events say keeps the first from being made."""
         found = await self._newest(key)
-        return Stored(state_of(found, key) if found is not None else CanaryState(key))
+        if found is not None:
+            return Stored(state_of(found, key))
+        warning = ""
+        # Who may not read events sees the rest all the same.
+        with suppress(OutsideError):
+            warning = await standing_warning(self._client, key)
+        return Stored(CanaryState(key, spoken=frozenset((warning,)) if warning else frozenset()))
 
     async def journal(self, key: CanaryKey, rollout: int | None = None) -> tuple[Entry, ...]:
         """The audit trail, oldest first, of one attempt or of all."""
