@@ -1,6 +1,7 @@
 """What a person reads about a rollout."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from trimtab.faces.cli.stories import check_words, status_text
 from trimtab.faces.views import check_view, status_view
@@ -43,3 +44,16 @@ def test_status_says_why_a_rollout_was_paused(told: Callable[..., Story]) -> Non
     story.say(Verb.PAUSE, reason="looking at a dashboard")
     story.look()
     assert "(looking at a dashboard): trimtab resume" in status_text(status_view(story.state))
+
+
+def test_status_says_that_the_next_look_is_overdue_where_nobody_looks_any_more(told: Callable[..., Story]) -> None:
+    story = told()
+    story.memory.world.edit(color="blue")
+    story.go_on(until=lambda state: state.running is not None and state.running.position > 0 and state.due is not None)
+    view = status_view(story.state)
+    assert view.next_look is not None
+    assert "overdue" not in status_text(view, now=view.next_look + timedelta(seconds=20))
+    assert "overdue" in status_text(view, now=view.next_look + timedelta(minutes=1))
+    story.say(Verb.PAUSE)
+    story.look()
+    assert "overdue" not in status_text(status_view(story.state), now=view.next_look + timedelta(hours=1))

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 import msgspec
@@ -62,7 +62,8 @@ def status_command(canary: str | None, asked: Asked, output: str) -> None:
         elif not views:
             click.echo("no Canary was seen here yet")
         else:
-            click.echo(stories.status_text(views[0], columns()) if len(views) == 1 else tables.status_table(views))
+            now = datetime.now(UTC)  # noqa: TID251  # when it is read
+            click.echo(stories.status_text(views[0], columns(), now) if len(views) == 1 else tables.status_table(views))
 
     at_place(asked, work)
 

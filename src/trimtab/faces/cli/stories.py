@@ -7,12 +7,16 @@ find them, but for the judge's sentences.
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 
 from trimtab.faces.cli.tables import aligned, author, clock, took
 from trimtab.faces.verdicts import VerdictView
 from trimtab.faces.views import CheckView, EntryView, RolloutView, ShowView, StatusView
 
 INDENT = 15
+LATE = timedelta(seconds=30)
+"""After which a look that did not come is told: a pass may take a while, and clocks differ."""
+OVERDUE = ": overdue, so what is shown may be old. Does the operator, or `trimtab up`, still run?"
 WIDE = 135
 """Columns at which the judge's sentences go on below, where there is no terminal that is narrower."""
 LEAST = 40
@@ -23,8 +27,8 @@ TOGETHER = re.compile(r"(?<=\d) (?=%|\d{3}\b)")
 LEGEND = "(scrape by scrape; | a new step; a full block: the odds have come to the bar)"
 
 
-def status_text(view: StatusView, columns: int | None = None) -> str:
-    """Everything about one Canary."""
+def status_text(view: StatusView, columns: int | None = None, now: datetime | None = None) -> str:
+    """Everything about one Canary. With `now` it says where the next look is overdue."""
     lines = [f"{view.canary}: {view.phase}" + (f" since {clock(view.since)}" if view.since else "")]
     lines += hung(f"  {bar(view.weight)}  {view.exposure}", columns, 26)
     kept = f"; kept for undo: {', '.join(view.kept)}" if view.kept else ""
@@ -36,11 +40,18 @@ def status_text(view: StatusView, columns: int | None = None) -> str:
     if view.suspended:
         facts.append(("suspended", "nothing happens until spec.suspend is taken away"))
     if view.next_look is not None:
-        facts.append(("next", f"{view.next_question or 'step'} at {clock(view.next_look)}"))
+        late = OVERDUE if now is not None and not waits(view) and now - view.next_look > LATE else ""
+        facts.append(("next", f"{view.next_question or 'step'} at {clock(view.next_look)}{late}"))
     lines += [line for name, text in facts for line in hung(f"  {name:12} {text}", columns, INDENT)]
     if view.rollout is not None:
         lines += ["", *rollout_lines(view.rollout, columns)]
     return "\n".join(lines)
+
+
+def waits(view: StatusView) -> bool:
+    """Does it wait for something else than a time?"""
+    run = view.rollout
+    return view.suspended or (run is not None and (run.gate is not None or bool(run.paused_by) or run.ready_by is not None))
 
 
 def show_text(view: ShowView, columns: int | None = None) -> str:
