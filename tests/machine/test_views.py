@@ -57,3 +57,10 @@ def test_status_says_that_the_next_look_is_overdue_where_nobody_looks_any_more(t
     story.say(Verb.PAUSE)
     story.look()
     assert "overdue" not in status_text(status_view(story.state), now=view.next_look + timedelta(hours=1))
+
+
+def test_an_undo_with_nothing_kept_says_so_and_speaks_of_no_revision_that_was_named(told: Callable[..., Story]) -> None:
+    story = told()
+    answer = story.say(Verb.UNDO)
+    assert "there is nothing to go back to: no revision is kept" in answer
+    assert "there is no such revision to go back to; kept are: " not in answer

@@ -167,8 +167,8 @@ def undo(turn: Turn, command: Command) -> str:
         return f"{TOO_LATE}: rollout {last.number} has ended as {last.outcome} since; nothing was changed"
     kept = next((revision for revision in state.kept if command.revision in ("", revision.id)), None)
     if kept is None:
-        ids = ", ".join(revision.id for revision in state.kept) or "none"
-        return f"there is no such revision to go back to; kept are: {ids}"
+        ids = ", ".join(revision.id for revision in state.kept)
+        return f"there is no such revision to go back to; kept are: {ids}" if ids else "there is nothing to go back to: no revision is kept"
     undo_to(turn, kept, who(command))
     return ""
 
