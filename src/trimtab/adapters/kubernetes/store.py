@@ -132,11 +132,6 @@ class ClusterStore:
             raise
         self._held[key] = written
         await self._follow_up(key, written)
-        if new != held.number:
-            try:
-                await self._forget(key, written)
-            except (OutsideError, InputError) as error:
-                self._fell_behind(key, str(error))
 
     async def submit(self, key: CanaryKey, command: Command) -> None:
         """Makes the command's object. The same id twice is one command."""
@@ -306,7 +301,8 @@ class ClusterStore:
                 await self._answered(found, held.state)
             if canary is not None and self._uid(key) == held.uid:
                 await self._hold(key, done=held.state.leaving is Leaving.GONE and not held.state.to_tell)
-            if key in self._behind:
+            # Also where the pass that began the attempt was cut off before it came to this.
+            if key in self._behind or len(self._attempts.of(key)) > (held.state.policy.history if held.state.policy is not None else 1):
                 await self._forget(key, held)
         except Conflict:
             # The Canary or the command is gone.
@@ -331,13 +327,13 @@ class ClusterStore:
         if policy is None:
             return
         oldest = held.number - policy.history + 1
-        gone = [found for found in self._mirrored(key) if number_of(found) < oldest]
-        for found in gone:
-            await self._delete(CONFIG_ROLLOUT, found)
-        for found in self._commands(key) if gone or key in self._behind else ():
+        for found in self._commands(key):
             command = command_of(found)
             if answer_of(found) is not None and command is not None and command.rollout < oldest:
                 await self._delete(ROLLOUT_COMMAND, found)
+        for found in self._mirrored(key):
+            if number_of(found) < oldest:
+                await self._delete(CONFIG_ROLLOUT, found)
 
     async def _delete(self, kind: Kind, found: Object) -> None:
         place = key_of(found)
