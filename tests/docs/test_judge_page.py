@@ -29,7 +29,7 @@ PAGE = (TOP / "docs" / "judge.md").read_text(encoding="utf-8")
 LIMITS = (TOP / "docs" / "judge-limits.md").read_text(encoding="utf-8")
 REPORT = (TOP / "benchmarks" / "judge" / "report.md").read_text(encoding="utf-8")
 CALM = "calm: a pod restarts once a day, is not ready twice a day for 45 s"
-KNOBS = re.findall(r"^\| (`.+?) \| ([^|]*) \|", PAGE.split("## How to choose tolerances")[1].split("```yaml")[0], re.MULTILINE)
+KNOBS = re.findall(r"^\| (`.+?) \| ([^|]*) \|", LIMITS.split("## Knobs")[1].split("```yaml")[0], re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_equal_canaries_fall_to_p_values_and_thresholds_are_blind_as_it_says(too
 
 
 def test_the_policies_decode_and_mean_what_the_page_says() -> None:
-    blocks = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", PAGE + LIMITS, re.MULTILINE | re.DOTALL)
     found = []
     for block in blocks:
         (decoded,) = read_documents(block, "judge.md")
@@ -82,7 +82,7 @@ def test_every_knob_exists_and_has_the_default_that_the_table_names() -> None:
     rules = JudgeRules()
     for number in (rules.rollback_odds, rules.hold_odds, rules.tolerance_odds, rules.cap):
         assert f"{number:g}:1" in PAGE
-    assert f"only {['', 'ten'][rules.constants.guard_ratio == 10]} times the primary's errors roll back" in PAGE
+    assert f"only {['', 'ten'][rules.constants.guard_ratio == 10]} times the primary's errors roll back" in LIMITS
 
 
 def test_the_verdict_that_it_shows_is_what_the_judge_says_of_such_counts() -> None:
@@ -147,7 +147,7 @@ def test_what_was_measured_is_what_the_report_says() -> None:
 
 
 def test_what_is_said_of_the_watch_after_promotion_is_its_rule_and_what_was_measured() -> None:
-    said = " ".join(PAGE.split("## After promotion")[1].split("\n## ")[0].split())
+    said = " ".join(" ".join(text.split("## After promotion")[1].split("\n## ")[0] for text in (PAGE, LIMITS)).split())
     rules = WatchRules()
     words = {2: "two", 3: "three", 4: "four"}
     assert f"For {rules.lasts.total_seconds() / 60:.0f} minutes" in said
