@@ -17,6 +17,7 @@ from trimtab.model.rollout import Ask, CanaryState, Outcome, Phase, Rollout, Rol
 from trimtab.model.scrapes import Arm, PodCounts, Scrape
 from trimtab.model.verdict import Sample
 from trimtab.model.watching import Watch, WatchRules
+from trimtab.rollout.wishes import DONE
 from trimtab.testing.memory import Script
 from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
@@ -287,7 +288,6 @@ def test_an_objective_of_the_judge_is_held_against_what_the_primary_alone_counts
     ("happens", "why"),
     [
         (lambda story: story.memory.world.edit(color="green"), "its source holds something else now"),
-        (lambda story: story.say(Verb.PAUSE), "ann says pause"),
         (lambda story: story.say(Verb.UNDO), "ann says undo"),
         (lambda story: setattr(story.memory.world, "suspended", True), "the Canary is suspended"),
         (lambda story: setattr(story.memory.world, "leaving", True), "the Canary is being deleted"),
@@ -311,6 +311,22 @@ def test_the_watch_ends_at_once_when_something_else_goes_on(told: Tell, happens:
 def test_a_wish_about_an_older_attempt_does_not_end_it(told: Tell, wish: Verb) -> None:
     story = promoted(told)
     assert "too late" in story.say(wish, rollout=1)
+    assert watch_of(story).ended is None
+
+
+@pytest.mark.parametrize("wish", [Verb.PAUSE, Verb.APPROVE, Verb.RESUME, Verb.ABORT, Verb.RETRY])
+def test_a_wish_that_is_refused_does_not_end_it(told: Tell, wish: Verb) -> None:
+    story = promoted(told, UNDO)
+    assert story.say(wish) not in DONE.values()
+    assert watch_of(story).ended is None
+    story.memory.world.restart("primary", 9)
+    story.go_on(timedelta(minutes=10))
+    assert attempt(story, 3).actor == "the watch after promotion"
+
+
+def test_an_undo_to_a_revision_that_is_not_kept_does_not_end_it(told: Tell) -> None:
+    story = promoted(told, UNDO)
+    assert story.say(Verb.UNDO, revision="0123456789").startswith("there is no such revision")
     assert watch_of(story).ended is None
 
 

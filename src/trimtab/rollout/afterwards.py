@@ -16,7 +16,7 @@ from trimtab.model.watching import Checked, Look, PodRestarts, Watch, Watched, W
 from trimtab.rollout import watchwords
 from trimtab.rollout.endings import undo_to
 from trimtab.rollout.turn import Turn
-from trimtab.rollout.wishes import who
+from trimtab.rollout.wishes import refusal, who
 
 RESTARTS, READINESS = "restarts", "readiness"
 
@@ -60,15 +60,15 @@ def put_back(turn: Turn) -> None:
 
 
 def interruption(turn: Turn, run: Rollout) -> str:
-    """What ends a watch early: an edit, a person's wish, suspension, deletion, or a policy that asks for none any more."""
+    """What ends a watch early: an edit, a wish that is obeyed, suspension, deletion, or a policy that asks for none any more."""
     source = turn.facts.source
     if source.leaving:
         return "the Canary is being deleted"
     if source.suspended:
         return "the Canary is suspended"
     handled = {answer.command for answer in turn.state.handled}
-    wishes = (wish for wish in turn.facts.commands if wish.rollout == run.number and wish.id not in handled)
-    if (wish := next(wishes, None)) is not None:
+    wishes = (wish for wish in turn.facts.commands if wish.id not in handled)
+    if (wish := next((wish for wish in wishes if not refusal(turn, wish)), None)) is not None:
         return f"{who(wish)} says {wish.verb}"
     if source.revision is not None and not source.problem and source.revision != run.to:
         return "its source holds something else now"

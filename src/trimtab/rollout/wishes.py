@@ -22,10 +22,10 @@ def obey(turn: Turn) -> None:
     handled = {answer.command for answer in turn.state.handled}
     for command in [command for command in turn.facts.commands if command.id not in handled][:REMEMBERED]:
         before = turn.state
-        refusal = stale(turn, command) or VERBS[command.verb](turn, command)
-        text = refusal or DONE[command.verb]
+        refused = stale(turn, command) or VERBS[command.verb](turn, command)
+        text = refused or DONE[command.verb]
         turn.note(Message(command.verb.capitalize(), said(command, text)), command)
-        turn.reply(Answer(command.id, text, not refusal), REMEMBERED)
+        turn.reply(Answer(command.id, text, not refused), REMEMBERED)
         turn.again()
         if moved(before, turn.state):
             return
@@ -35,6 +35,11 @@ def moved(before: CanaryState, after: CanaryState) -> bool:
     """Is it another phase, or has the attempt an outcome that it had not?"""
     outcomes = [state.rollout.outcome if state.rollout is not None else None for state in (before, after)]
     return before.phase is not after.phase or outcomes[0] is not outcomes[1]
+
+
+def refusal(turn: Turn, command: Command) -> str:
+    """What a wish would be answered now, were it not obeyed; empty where it would be. Nothing comes of it."""
+    return stale(turn, command) or VERBS[command.verb](Turn(turn.state, turn.facts, turn.verdict), command)
 
 
 def said(command: Command, text: str) -> str:
