@@ -7,15 +7,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from trimtab.control.asking import past
 from trimtab.documents.records import from_text, to_text
 from trimtab.model.commands import Verb
 from trimtab.model.evidence import Calibration, MetricCalibration, Noise
+from trimtab.model.facts import Copy, Facts, Source
 from trimtab.model.judging import Ending, JudgeRules, MetricRule, Ramp
 from trimtab.model.policy import Analysis, Hook, HookType, Policy
 from trimtab.model.rollout import CanaryState, Outcome, Phase
 from trimtab.model.ruling import Ruling
 from trimtab.model.scrapes import Arm, PodCounts, Scrape
 from trimtab.model.verdict import History, Samples
+from trimtab.testing.memory import run
 from trimtab.testing.policies import SUCCESS
 from trimtab.testing.story import Story
 
@@ -100,6 +103,23 @@ def test_a_canary_that_fails_more_is_rolled_back_by_the_next_scrapes_not_by_the_
     (said,) = [text for text in story.said() if text.startswith("Rolling back")]
     assert "canary requests failed" in said and "that it is worse at all" in said
     assert story.state.held is not None
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [((0, 0, None), "one pod"), ((2, 3, None), "2 pods"), ((0, 2, None), "2 pods"), ((0, 3, 2), "2 pods"), ((2, 3, 1), "2 pods")],
+)
+def test_the_pods_that_a_canary_has_are_counted_also_where_its_source_names_no_number(
+    told: Callable[..., Story], there: tuple[int, int, int | None], said: str
+) -> None:
+    story = told(analysis=Analysis((SUCCESS,), 2, judge=RULES))
+    story.memory.metrics.past = PAST
+    canary, primary, asked_for = there
+    source = Source(policy=story.state.policy, replicas=asked_for)
+    facts = Facts(story.memory.world.now, source, primary=Copy(desired=primary), canary=Copy(desired=canary))
+    assert story.state.policy is not None
+    cautions = run(past(facts, story.state.policy, story.state, story.memory.outside)).cautions
+    assert any(text.startswith(f"the canary has {said}: ") for text in cautions), cautions
 
 
 def test_limits_roll_back_beside_the_comparison(compared: Callable[..., tuple[Story, Requests]]) -> None:

@@ -42,10 +42,10 @@ async def past(facts: Facts, policy: Policy, state: CanaryState, outside: Outsid
     found, rules = await outside.metrics.history(state.key, policy), policy.analysis.judge
     said: tuple[str, ...] = ()
     if rules is not None:
-        pods = (facts.source.replicas or 1) if found.by_pod else 0
+        pods = facts.canary.desired or facts.source.replicas or facts.primary.desired or 1
         weights = tuple(weight / 100 for weight in policy.weights)
         lasts = policy.interval.total_seconds() if policy.analysis.ramp is Ramp.CLOCK else None
-        said = cautions(rules, found.calibration, pods, policy.analysis.sticky, weights, lasts)
+        said = cautions(rules, found.calibration, pods if found.by_pod else 0, policy.analysis.sticky, weights, lasts)
     return replace(facts, asked=Ask.HISTORY, history=found, cautions=said)
 
 
