@@ -71,6 +71,15 @@ def test_a_plan_from_given_figures_tells_of_every_step() -> None:
     assert "warning: the canary has one pod: a bad node looks like a bad configuration" in result.output
 
 
+def test_a_plan_says_where_its_last_step_lasts_longer_than_its_evidence_needs() -> None:
+    quick = plan("--rps", 500, "--baseline", "0.1%", "--weights", "50", "--canary-pods", 3)
+    assert "All steps: 5 min, of which the last, with its bake time, 5 min." in quick.output
+    assert "bake" not in plan("--rps", 500, "--baseline", "0.1%", "--step", "5m").output
+    found = said(plan("--rps", 500, "--baseline", "0.1%", "-o", "json"))
+    lasts = [step["lastsSeconds"] for step in found["steps"]]
+    assert found["totalSeconds"] == sum(lasts[:-1]) + max(lasts[-1], found["bakeSeconds"])
+
+
 def test_a_plan_for_too_little_traffic_says_so_and_what_it_would_take() -> None:
     result = plan("--rps", 0.8, "--baseline", "0.1%", "--weights", "1,50")
     assert "1 % for 30 min is blind to anything below 150x the usual errors; to refute 3x, as the next weight asks, takes" in result.output
@@ -115,6 +124,7 @@ def test_knobs_of_the_judge_can_be_turned() -> None:
         ((), "--rps and --baseline, or --csv, or --prometheus"),
         (("--rps", 5, "--baseline", "much"), "--baseline is 'much'; it must be like 0.1% or 0.001"),
         (("--rps", 5, "--baseline", "100%"), "--baseline is '100%'; it must be more than 0 % and less than 100 %"),
+        (("--rps", 5, "--baseline", "0%"), "where nothing failed so far, take 3 divided by the requests that were counted"),
         (("--rps", 5, "--baseline", "1%", "--weights", "5,1"), "weights are '5,1'; they must rise"),
         (("--rps", 5, "--baseline", "1%", "--weights", "few"), "weights are 'few'; they must be percentages like 1,5,10,25,50"),
         (("--rps", 5, "--baseline", "1%", "--set", "gorwth=1"), "there is no knob 'gorwth'; there are: "),
@@ -137,9 +147,28 @@ def test_a_backtest_tells_false_rollbacks_what_is_caught_and_what_it_cannot_show
     assert result.exit_code == 0, (result.output, result.exception)
     assert re.search(r"^trimtab +0 % +5\.8\d %", result.output, re.MULTILINE)
     assert re.search(r"^20x +trimtab +100 %", result.output, re.MULTILINE)
-    assert "trimtab catches 20x in 80 of 100 rollouts or more" in result.output
+    assert "trimtab catches 20x in 80 of 100 rollouts or more\n" in result.output
     assert "warning: The canary has 2 pods" in result.output
     assert "What would have come after that was not recorded." in result.output
+
+
+def test_everything_that_a_policy_catches_is_named_and_what_it_does_not(recording: Path) -> None:
+    result = backtest(
+        "--csv", recording, *SHORT, "--policy", "loose:limit=50%,failures=2", "--policy", "tight:limit=5%,failures=2",
+        "--regression", "1.5x", "--regression", "90%", "--regression", "95%",
+    )  # fmt: skip
+    assert result.exit_code == 0, (result.output, result.exception)
+    for policy in ("loose", "tight"):
+        assert f"{policy} catches 90%, 95% in 80 of 100 rollouts or more, but not 1.5x" in result.output
+
+
+def test_a_backtest_in_which_most_rollouts_stay_undecided_says_that_they_were_followed_too_shortly(recording: Path) -> None:
+    found = said(backtest("--csv", recording, "--length", "6m", "--history", "30m", "--rollouts", 50, "--policy", "trimtab", "-o", "json"))
+    (placebo,) = (cell for cell in found["cells"] if cell["placebo"])
+    assert placebo["undecided"] > 0.5
+    (warning,) = (each for each in found["warnings"] if each.startswith("Nothing was decided"))
+    assert f"in 6 min by trimtab (of 100 rollouts {100 * placebo['undecided']:.3g})" in warning
+    assert "`trimtab plan --canary-pods 3` says how long" in warning
 
 
 def test_a_backtest_of_several_policies_and_regressions_as_json(recording: Path) -> None:
@@ -249,7 +278,7 @@ def test_a_page_that_cannot_be_written_is_named(recording: Path, tmp_path: Path)
         (("--canary-pods", 4), "at most 4 pods of the primary were there at once; 4 of them cannot play the canary"),
         (("--regression", "x"), "--regression x: the size must be like 5x, more than 1x, or like 2% or +25%"),
         (("--regression", "0.5x"), "--regression 0.5x: the size must be like 5x"),
-        (("--regression", "+25%"), "latency was not recorded; there are: errors"),
+        (("--regression", "+25%"), "latency was not recorded; there are: errors. It is counted by an objective: add --slo, as --slo 500ms"),
         (("--regression", "errors:+25%"), "only a histogram can get slower, and errors is none"),
         (("--history", "0s", "--slo", "500ms"), "latency cannot be judged without a history"),
         (("--regression", "cpu:5x"), "cpu was not recorded; there are: errors"),

@@ -5,7 +5,7 @@ from html import escape
 
 from trimtab.analysis.backtest.reporting import Report
 from trimtab.faces import plots
-from trimtab.faces.backtests import heading, least, placebo_rows, policies, quarrel, regression_rows
+from trimtab.faces.backtests import catches, heading, placebo_rows, policies, quarrel, regression_rows
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
@@ -23,7 +23,7 @@ def page(found: Report) -> str:
     body += [f'<p class="warning">{escape(warning)}</p>' for warning in found.warnings]
     body += ["<h2>Nothing was wrong</h2>", false_rollbacks(found), table(placebo_rows(found))]
     if any(not cell.placebo for cell in found.cells):
-        body += ["<h2>Something was wrong</h2>", listed([least(found, policy) for policy in policies(found)])]
+        body += ["<h2>Something was wrong</h2>", listed([catches(found, policy) for policy in policies(found)])]
         body += [caught(found, name) for name in regressions(found)]
         body.append(table(regression_rows(found)))
     if found.quarrels:

@@ -16,7 +16,7 @@ def backtest_text(found: Report) -> str:
     lines = [heading(found), "", "Nothing was wrong (A/A):", aligned(placebo_rows(found)), ""]
     if any(not cell.placebo for cell in found.cells):
         lines += ["Something was wrong:", aligned(regression_rows(found)), ""]
-        lines += [least(found, policy) for policy in policies(found)]
+        lines += [catches(found, policy) for policy in policies(found)]
         lines.append("")
     if found.quarrels:
         lines += ["Windows in which policies disagree though nothing was wrong:", *(f"  {quarrel(each)}" for each in found.quarrels), ""]
@@ -115,12 +115,13 @@ def policies(found: Report) -> list[str]:
     return list(dict.fromkeys(cell.policy for cell in found.cells))
 
 
-def least(found: Report, policy: str) -> str:
-    """What a policy catches."""
-    caught = found.least_caught(policy)
-    if caught is None:
+def catches(found: Report, policy: str) -> str:
+    """What a policy catches, and what it does not."""
+    caught, missed = found.caught_by(policy)
+    if not caught:
         return f"{policy} catches none of these in 80 of 100 rollouts"
-    return f"{policy} catches {caught} in 80 of 100 rollouts or more"
+    but = f", but not {', '.join(missed)}" if missed else ""
+    return f"{policy} catches {', '.join(caught)} in 80 of 100 rollouts or more{but}"
 
 
 def quarrel(found: Quarrel) -> str:

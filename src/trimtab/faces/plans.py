@@ -61,6 +61,8 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     interval_seconds: float
     canary_pods: int
     steps: list[StepView]
+    bake_seconds: float
+    """What the last step lasts at least."""
     total_seconds: float | None
     blindness: list[str]
     proposal: ProposalView | None
@@ -79,6 +81,7 @@ def plan_view(traffic: Traffic, plan: RolloutPlan, rules: JudgeRules, warnings: 
         interval_seconds=traffic.interval,
         canary_pods=traffic.canary_pods,
         steps=[step_view(step) for step in plan.steps],
+        bake_seconds=plan.bake,
         total_seconds=finite(plan.total),
         blindness=list(blindness(plan)),
         proposal=proposal_view(better) if better is not None else None,
@@ -151,7 +154,9 @@ def whole(view: PlanView) -> str:
     late = [f"{step.weight:g} %" for step in view.steps if not step.fits]
     if late:
         return f"Within the deadline of a step nothing is proved at {', '.join(late)}."
-    return f"All steps: {took(view.total_seconds)}."
+    last = view.steps[-1].lasts_seconds
+    baked = f", of which the last, with its bake time, {took(view.bake_seconds)}" if last is not None and last < view.bake_seconds else ""
+    return f"All steps: {took(view.total_seconds)}{baked}."
 
 
 def rows(view: PlanView) -> list[tuple[str, ...]]:

@@ -67,7 +67,8 @@ class Recording:
         """Of a metric; InputError for one that was not recorded."""
         names = [metric.name for metric in self.metrics]
         if name not in names:
-            raise InputError(f"{name} was not recorded; there are: {', '.join(names)}")
+            how = ". It is counted by an objective: add --slo, as --slo 500ms" if name == "latency" else ""
+            raise InputError(f"{name} was not recorded; there are: {', '.join(names)}{how}")
         return names.index(name)
 
 

@@ -40,6 +40,7 @@ HOUR = 3600.0
 ENOUGH_WINDOWS = 300
 FEW_ERRORS = 1.0
 MUCH_TRAFFIC = 0.8
+MOST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,12 @@ class Report:
     warnings: tuple[str, ...]
     limits: tuple[str, ...] = LIMITS
 
-    def least_caught(self, policy: str) -> str | None:
-        """The first of the regressions, in their order, that the policy catches."""
-        return next(
-            (cell.regression for cell in self.cells if cell.policy == policy and not cell.placebo and cell.rolled_back >= CAUGHT), None
+    def caught_by(self, policy: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The regressions that the policy catches, and those that it does not, each in their order."""
+        tried = [cell for cell in self.cells if cell.policy == policy and not cell.placebo]
+        return (
+            tuple(cell.regression for cell in tried if cell.rolled_back >= CAUGHT),
+            tuple(cell.regression for cell in tried if cell.rolled_back < CAUGHT),
         )
 
 
@@ -245,12 +248,13 @@ def warnings(found: Report, plan: Plan) -> Iterator[str]:
 
 
 def undecided(found: Report) -> Iterator[str]:
-    """Policies that came to nothing in the time that they were followed."""
-    late = [cell.policy for cell in found.cells if cell.placebo and cell.undecided == 1]
+    """Policies that mostly came to nothing in the time that they were followed."""
+    late = [f"{cell.policy} (of 100 rollouts {100 * cell.undecided:.3g})" for cell in found.cells if cell.placebo and cell.undecided > MOST]
     if late:
+        pods = f" --canary-pods {found.canaries}" if found.canaries else ""
         yield (
-            f"Nothing was decided in {spoken(found.length)} by {', '.join(late)}, though nothing was wrong. "
-            "`trimtab plan` says how long a rollout takes; follow it as long (--length)."
+            f"Nothing was decided in {spoken(found.length)} by {', '.join(late)}, though nothing was wrong: what they did not catch may "
+            f"only have needed longer. `trimtab plan{pods}` says how long a rollout takes; follow it as long (--length)."
         )
 
 

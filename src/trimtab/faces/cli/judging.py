@@ -73,7 +73,7 @@ def traffic_of(options: dict[str, Any], wanted: Any, rules: "JudgeRules") -> "tu
     from trimtab.analysis.planning import Traffic
     from trimtab.model.evidence import Calibration
 
-    given = {"rate": options["rps"], "base": share(options["baseline"], "--baseline") if options["baseline"] else None}
+    given = {"rate": options["rps"], "base": baseline(options["baseline"]) if options["baseline"] else None}
     given |= {"pods": options["pods"], "canary_pods": options["canary_pods"]}
     if wanted is not None:
         measured, history = from_recording(recording_of(wanted), rules)
@@ -82,6 +82,20 @@ def traffic_of(options: dict[str, Any], wanted: Any, rules: "JudgeRules") -> "tu
     else:
         measured, history = Traffic(given["rate"], given["base"], interval=options["interval"].total_seconds()), Calibration()
     return replace(measured, **{name: value for name, value in given.items() if value is not None}), history
+
+
+def baseline(text: str) -> float:
+    """The share that fails on a good day. None at all is no answer: so far nothing failed, which bounds the share by what was counted."""
+    try:
+        none = float(text.strip().removesuffix("%")) == 0
+    except ValueError:
+        none = False
+    if none:
+        raise InputError(
+            f"--baseline is {text!r}, but no service never fails; where nothing failed so far, take 3 divided by the requests that were "
+            "counted, which the true share hardly exceeds: after 1,000,000 requests --baseline 0.0003%"
+        )
+    return share(text, "--baseline")
 
 
 def from_recording(found: "Recording", rules: "JudgeRules") -> "tuple[Traffic, Calibration]":
