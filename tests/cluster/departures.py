@@ -31,7 +31,7 @@ OF_THE_CLUSTER: tuple[Departure, ...] = (
         trimtab=r"^ sum\( rate\( nginx_ingress_controller_response_duration_seconds_sum",
     ),
     Departure(
-        ("alerts-of-skip-and-restart", "retry-after-failure"),
+        ("retry-after-failure",),
         "queries",
         "C6, ADR 20: what was counted of the canary before is not asked for again",
         trimtab=r"^ (sum\( rate\( istio_requests_total|histogram_quantile\( 0\.99, ).*\[\d+s\] .* -> ",

@@ -45,7 +45,7 @@ def played(folder: Path, controller: str, names: list[str]) -> list[str]:
 
 
 def test_trimtab_does_what_flagger_did_but_for_the_departures_that_are_declared(plane: ControlPlane, tmp_path: Path) -> None:
-    """All 103 side by side; each row of the table has to occur. `plane` says why where there can be no control plane."""
+    """All 102 side by side; each row of the table has to occur. `plane` says why where there can be no control plane."""
     if left := played(tmp_path, "trimtab", NAMES):
         pytest.fail("\n".join(left), pytrace=False)
 
@@ -58,6 +58,6 @@ def test_flagger_itself_does_what_the_traces_say(plane: ControlPlane, tmp_path: 
 
 
 def test_every_departure_is_about_a_trace_that_there_is_and_names_its_reason() -> None:
-    assert len(NAMES) == 103
+    assert len(NAMES) == 102
     for row in OF_THE_CLUSTER:
         assert row.traces and set(row.traces) <= set(NAMES) and row.reason and (row.flagger or row.trimtab)
