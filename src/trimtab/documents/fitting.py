@@ -66,6 +66,11 @@ def meant(found: str, allowed: Iterable[str]) -> str:
     return lowered[close[0]] if close else ""
 
 
+def did_you_mean(near: str) -> str:
+    """What `meant` found as a question of its own; empty where it found nothing."""
+    return f"Did you mean {near}?" if near else ""
+
+
 def dotted(path: Path) -> str:
     """A path as people write it: `spec.metrics[0].name`; names that hold a dot stand in brackets."""
     text = ""

@@ -11,7 +11,7 @@ import jsonschema_rs
 
 from trimtab.config.references import mapping
 from trimtab.config.showing import cut, quoted, shown_value
-from trimtab.documents.fitting import meant, nearest
+from trimtab.documents.fitting import did_you_mean, meant, nearest
 from trimtab.documents.nodes import Path
 from trimtab.inspection.places import Lines, about, at
 from trimtab.model.content import Finding
@@ -108,7 +108,7 @@ def _unknown(one: RenderedObject, schemas: Schemas, lines: Lines) -> Iterator[Fi
     if schemas.kinds_of(one.api_version) and (near or versions):
         path = ("apiVersion",) if versions else ("kind",)
         problem = f"{one.api_version} has no kind {one.kind}"
-        yield at("kubernetes/schema", one, lines, path, problem, elsewhere or f"Did you mean {near}?")
+        yield at("kubernetes/schema", one, lines, path, problem, elsewhere or did_you_mean(near))
         return
     fix = f"If it is one of Kubernetes' own: {elsewhere[:1].lower()}{elsewhere[1:]}" if elsewhere else ""
     yield about("kubernetes/unknown", one, f"{one.api_version} {one.kind} is not checked: its schema is not known here", fix)
@@ -135,7 +135,7 @@ def _explained(error: jsonschema_rs.ValidationError, schemas: Schemas, *, secret
             options = [str(option) for option in _listed(details.get("options")) if option]
             near = "" if secret else meant(str(error.instance), options)
             problem = f"expected one of {some(options, MOST)}, found {_seen(error.instance, secret=secret)}"
-            return path, problem, f"Did you mean {near}?" if near else ""
+            return path, problem, did_you_mean(near)
     return path, f"does not fit the schema ({error.kind.name})", ""
 
 

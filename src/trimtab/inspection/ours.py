@@ -13,7 +13,7 @@ from trimtab.config.references import mapping
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import decode
-from trimtab.documents.fitting import meant
+from trimtab.documents.fitting import did_you_mean, meant
 from trimtab.documents.flagger import POLICY_ANNOTATION, AlertProvider, Canary, MetricTemplate
 from trimtab.documents.translate import Companions, translate
 from trimtab.documents.trimtab import RolloutPolicy
@@ -230,7 +230,7 @@ def _target(one: RenderedObject, canary: Canary, kin: Kin, objects: Sequence[Ren
     taken = {other.spec.target_ref.name for _, other in kin.canaries if other.spec.target_ref.kind == target.kind}
     near = meant(target.name, there - taken)
     problem = f"{target.kind} {target.name} is not rendered with this Canary"
-    finding = at("document/reference", one, lines, ("spec", "targetRef", "name"), problem, f"Did you mean {near}?" if near else BESIDE)
+    finding = at("document/reference", one, lines, ("spec", "targetRef", "name"), problem, did_you_mean(near) or BESIDE)
     yield changed(finding, severity=Severity.ERROR) if near else finding
 
 
@@ -239,7 +239,7 @@ def _lacking(kin: Kin, wanted: TextName, there: Collection[tuple[str, str]]) -> 
     kind, space, name = wanted
     if (space, name) not in there and (space, kind, name) not in kin.invalid:
         near = meant(name, [other for of, other in there if of == space])
-        yield f"{kind} {name} of namespace {space} is not rendered with this Canary", f"Did you mean {near}?" if near else BESIDE
+        yield f"{kind} {name} of namespace {space} is not rendered with this Canary", did_you_mean(near) or BESIDE
 
 
 def path_in(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from trimtab.config.consumers import pod_template
 from trimtab.config.governing import governs
 from trimtab.config.references import items, mapping
-from trimtab.documents.fitting import meant
+from trimtab.documents.fitting import did_you_mean, meant
 from trimtab.documents.nodes import Path
 from trimtab.inspection.neighbours import Neighbours, labels
 from trimtab.inspection.places import Lines, at
@@ -29,7 +29,7 @@ def unknown_ports(target: Rendered, beside: Neighbours, lines: Lines) -> Iterato
             if pods and name not in there:
                 near = meant(name, there)
                 listed = ", ".join(sorted(there)) or "none, no container names one"
-                fix = f"Did you mean {near}?" if near else f"Name one of: {listed}."
+                fix = did_you_mean(near) or f"Name one of: {listed}."
                 yield at(CHECK, one, lines, path, f"no container of {pods[0]} has a port of the name {name}", fix)
 
 

@@ -5,7 +5,7 @@ A ConfigMap may come from another target of the same app; a Secret often comes f
 
 from collections.abc import Iterator
 
-from trimtab.documents.fitting import meant
+from trimtab.documents.fitting import did_you_mean, meant
 from trimtab.inspection.neighbours import Neighbours
 from trimtab.inspection.places import Lines, about, at_use
 from trimtab.model.content import Finding
@@ -36,7 +36,7 @@ def needs(target: Rendered, beside: Neighbours, lines: Lines) -> Iterator[Findin
             yield from _missing(use, target, near, lines)
         elif found is not None and found.content is not None:
             for key, fix in lacking(use.keys, found.content):
-                fix = _did_you_mean(meant(key, sorted({*found.content.data, *found.content.binary}))) or fix
+                fix = did_you_mean(meant(key, sorted({*found.content.data, *found.content.binary}))) or fix
                 problem = f"needs the key {key} of {use.name}, which has none of that name; read by {', '.join(use.places)}"
                 yield at_use(use, lines, about("reference/missing", use.reader, problem, fix), key)
     for one in target.configs():
@@ -51,7 +51,7 @@ def readers(target: Rendered) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _missing(use: Use, target: Rendered, near: RenderedObject | None, lines: Lines) -> Iterator[Finding]:
-    places, instead = ", ".join(use.places), _did_you_mean(near.logical if near is not None else "")
+    places, instead = ", ".join(use.places), did_you_mean(near.logical if near is not None else "")
     if use.name.kind is ConfigKind.SECRET:
         if not any(one.kind in MAKERS and _mentions(one.tree, use.name.name) for one in target.objects):
             problem = f"needs {use.name}, which is not rendered here; read by {places}"
@@ -75,10 +75,6 @@ def _near(use: Use, target: Rendered, beside: Neighbours) -> RenderedObject | No
 
 def _is_read(one: RenderedObject, beside: Neighbours) -> bool:
     return one.content is not None and (one.namespace, one.content.name) in beside.read
-
-
-def _did_you_mean(name: str) -> str:
-    return f"Did you mean {name}?" if name else ""
 
 
 def _mentions(tree: object, name: str) -> bool:

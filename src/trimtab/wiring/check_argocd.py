@@ -13,7 +13,7 @@ from trimtab.adapters.argocd.application import Wanted, application, source_of
 from trimtab.adapters.rendering.objects import manifests
 from trimtab.adapters.rendering.request import LARGEST, inside, read, relative
 from trimtab.config.references import items, mapping
-from trimtab.documents.fitting import dotted, meant
+from trimtab.documents.fitting import did_you_mean, dotted, meant
 from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.pipeline import App, Target
@@ -92,7 +92,7 @@ def _target(project: Project, whose: tuple[App, Target], there: Sequence[Found],
         where = ("spec", "apps", index, "targets", app.targets.index(target), "argocd", "application")
         near = meant(wanted, {one.name for one in there if one.kind == KIND} - named)
         problem = f"there are Applications in this repository, but none is {wanted}, which {app.name}/{target.name} is brought by"
-        fix = f"Did you mean {near}?" if near else "Write it beside the others, or see to it that the cluster has it."
+        fix = did_you_mean(near) or "Write it beside the others, or see to it that the cluster has it."
         line = project.written.line_of(where)
         yield Finding(CHECK, severity_of(CHECK), problem, file=project.file, line=line, fix=fix)
     path = app.chart if app.chart is not None else target.path or ""

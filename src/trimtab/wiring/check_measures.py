@@ -14,7 +14,7 @@ from trimtab.adapters.rendering.request import Request
 from trimtab.documents.analysis import CanaryMetric
 from trimtab.documents.checks import unmeasured
 from trimtab.documents.decode import decode
-from trimtab.documents.fitting import meant
+from trimtab.documents.fitting import did_you_mean, meant
 from trimtab.documents.flagger import MetricTemplate
 from trimtab.documents.monitoring import Reach, limits
 from trimtab.documents.pipeline import App, Target
@@ -109,7 +109,7 @@ def _watched(there: Named, app: App, target: Target) -> Iterator[Finding]:
             meant_ones.add(near)
             field = ("templateRef",) if metric.template_ref is not None else ()
             where = ("spec", "analysis", "metrics", index, *field)
-            yield at(CHECK, one, there.lines, where, problem, f"Did you mean {near}?" if near else "")
+            yield at(CHECK, one, there.lines, where, problem, did_you_mean(near))
     yield from _unused(there, (app, target), templates, metrics, meant_ones)
 
 

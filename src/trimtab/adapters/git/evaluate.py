@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from trimtab.adapters.git.manifests import CanaryFile, Manifests, Workload
 from trimtab.config.digest import DigestKey, canonical_json, checksum, digest, template_fingerprint
 from trimtab.config.references import Reference, references, tracked
-from trimtab.documents.fitting import meant
+from trimtab.documents.fitting import did_you_mean, meant
 from trimtab.documents.flagger import Canary
 from trimtab.documents.translate import Companions, missing_policy
 from trimtab.errors import InputError
@@ -123,6 +123,6 @@ def _missing(manifests: Manifests, target: Workload, reference: Reference) -> st
     kind = "configmap" if name.kind is ConfigKind.CONFIG_MAP else "secret"
     query = f"{kind} {name.name}.{target.namespace} get query error"
     near = meant(name.name, [there.name for space, there in manifests.configs if space == target.namespace and there.kind is name.kind])
-    fix = "Add it, or mark the reference as optional." if not near else f"Did you mean {near}?"
+    fix = did_you_mean(near) or "Add it, or mark the reference as optional."
     where = f"read by {target.kind.lower()} {target.name} in {target.place}, {', '.join(reference.places)}"
     return f'GetTargetConfigs failed: {query}: {kind}s "{name.name}" not found ({where}). {fix}'
