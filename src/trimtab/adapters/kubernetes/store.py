@@ -302,8 +302,9 @@ class ClusterStore:
             if canary is not None and self._uid(key) == held.uid:
                 await self._hold(key, done=held.state.leaving is Leaving.GONE and not held.state.to_tell)
             # Also where the pass that began the attempt was cut off before it came to this.
-            if key in self._behind or len(self._attempts.of(key)) > (held.state.policy.history if held.state.policy is not None else 1):
-                await self._forget(key, held)
+            policy = held.state.policy
+            if policy is not None and (key in self._behind or len(self._attempts.of(key)) > policy.history):
+                await self._forget(key, held.number - policy.history + 1)
         except Conflict:
             # The Canary or the command is gone.
             self._behind.pop(key, None)
@@ -321,12 +322,8 @@ class ClusterStore:
             there = await self._cluster.client.patch(ROLLOUT_COMMAND, key.namespace, name, answered(answer), subresource="status")
             self._cluster.mirrors[ROLLOUT_COMMAND].put(there)
 
-    async def _forget(self, key: CanaryKey, held: Held) -> None:
-        """Drops attempts beyond those that the policy keeps, and answered commands about them. The newest always stays."""
-        policy = held.state.policy
-        if policy is None:
-            return
-        oldest = held.number - policy.history + 1
+    async def _forget(self, key: CanaryKey, oldest: int) -> None:
+        """Drops attempts before the oldest that the policy keeps, and answered commands about them."""
         for found in self._commands(key):
             command = command_of(found)
             if answer_of(found) is not None and command is not None and command.rollout < oldest:
