@@ -88,13 +88,11 @@ def _target(project: Project, whose: tuple[App, Target], there: Sequence[Found],
     wanted = target.argocd.application
     ours = [one for one in there if one.kind == KIND and one.name == wanted]
     if not ours and any(one.kind == KIND for one in there) and not any(one.kind == "ApplicationSet" for one in there):
-        index = project.document.spec.apps.index(app)
-        where = ("spec", "apps", index, "targets", app.targets.index(target), "argocd", "application")
         near = meant(wanted, {one.name for one in there if one.kind == KIND} - named)
         problem = f"there are Applications in this repository, but none is {wanted}, which {app.name}/{target.name} is brought by"
         fix = did_you_mean(near) or "Write it beside the others, or see to it that the cluster has it."
-        line = project.written.line_of(where)
-        yield Finding(CHECK, severity_of(CHECK), problem, file=project.file, line=line, fix=fix)
+        file, line = project.written_at(app, target, "argocd", "application")
+        yield Finding(CHECK, severity_of(CHECK), problem, file=file, line=line, fix=fix)
     path = app.chart if app.chart is not None else target.path or ""
     about = Wanted(target.argocd.namespace, wanted, "", project.document.spec.branch, path=path)
     wrong = [problem for one in ours if not one.patched for problem in [_amiss(one, about)]]

@@ -59,12 +59,6 @@ class Named:
             if isinstance(value, MetricTemplate)
         }
 
-    def at_target(self, app: App, target: Target, *field: str | int) -> tuple[str, int]:
-        """File and line in `trimtab.yaml`."""
-        index = self.project.document.spec.apps.index(app)
-        where = ("spec", "apps", index, "targets", app.targets.index(target), *field)
-        return self.project.file, self.project.written.line_of(where)
-
 
 def named(project: Project | None) -> Iterator[Finding]:
     """What is wrong with the policies and metric templates that targets name. InputError for a file that cannot be read."""
@@ -91,7 +85,7 @@ def _watched(there: Named, app: App, target: Target) -> Iterator[Finding]:
     if target.policy is None:
         # Where nothing is said of monitor, it may be judged by something else.
         if app.monitor is not None:
-            file, line = there.at_target(app, target)
+            file, line = there.project.written_at(app, target)
             yield Finding(CHECK, severity_of(CHECK), NOTHING.format(app.name, target.name), file=file, line=line, fix=ANYTHING)
         return
     found, templates = there.policy(target.policy), there.templates(target)
@@ -146,7 +140,7 @@ def _unused(
     used = {metric.template_ref.name for metric in metrics if metric.template_ref is not None} | suspected
     for index, name in enumerate(whose[1].metrics):
         if templates[name].metadata.name not in used:
-            file, line = there.at_target(*whose, "metrics", index)
+            file, line = there.project.written_at(*whose, "metrics", index)
             problem = f"MetricTemplate {templates[name].metadata.name} of {name} is held against no limit, which monitor refuses"
             fix = "Name it in spec.analysis.metrics of the policy, or leave it out of `metrics` of the target."
             yield Finding(CHECK, severity_of(CHECK), problem, file=file, line=line, fix=fix)

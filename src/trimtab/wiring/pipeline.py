@@ -83,6 +83,11 @@ class Project:
         near = meant(wanted, names)
         return f"; did you mean {near}?" if near else ""
 
+    def written_at(self, app: App, target: Target, *field: str | int) -> tuple[str, int]:
+        """File and line of a field of a target."""
+        index = self.document.spec.apps.index(app)
+        return self.file, self.written.line_of(("spec", "apps", index, "targets", app.targets.index(target), *field))
+
     def chosen(self, wanted: str) -> tuple[tuple[App, Target], ...]:
         """What `APP`, `APP/TARGET`, or nothing at all stands for: pairs in the order of the file."""
         app, _, target = wanted.partition("/")

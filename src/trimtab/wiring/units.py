@@ -55,15 +55,14 @@ def of_project(project: Project, word: str) -> Iterator[Unit]:
     """The targets that `APP`, `APP/TARGET`, or nothing at all stands for."""
     for app, target in project.chosen(word):
         name, space = f"{app.name}/{target.name}", target.namespace or app.namespace or ""
-        index = project.document.spec.apps.index(app)
-        line = project.written.line_of(("spec", "apps", index, "targets", app.targets.index(target), "path"))
+        place = project.written_at(app, target, "path")
         if app.chart is not None or app.rendering == "helm":
             release = target.release or f"{app.name}-{target.name}"
             request = Request(project.root, name, app.chart or "", target.name, space, release, target.values, target.set)
-            yield Unit(name, request, "helm", app=app.name, origin=target.from_ or "", place=(project.file, line))
+            yield Unit(name, request, "helm", app=app.name, origin=target.from_ or "", place=place)
         else:
             request = Request(project.root, name, target.path or "", target.name, space)
-            yield Unit(name, request, app.rendering or "", app=app.name, origin=target.from_ or "", place=(project.file, line))
+            yield Unit(name, request, app.rendering or "", app=app.name, origin=target.from_ or "", place=place)
 
 
 def _named(project: Project | None, word: str) -> Iterator[Unit]:
