@@ -11,13 +11,14 @@ from pathlib import Path
 
 from trimtab.adapters.argocd.application import Wanted, application, source_of
 from trimtab.adapters.rendering.objects import manifests
-from trimtab.adapters.rendering.request import LARGEST, inside, read, relative
+from trimtab.adapters.rendering.parts import of_file
+from trimtab.adapters.rendering.request import LARGEST, inside, relative
 from trimtab.config.references import items, mapping
 from trimtab.documents.fitting import did_you_mean, dotted, meant
 from trimtab.documents.kubernetes import KUSTOMIZATIONS
 from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.pipeline import App, Target
-from trimtab.documents.yaml import Document, read_yaml
+from trimtab.documents.yaml import Document
 from trimtab.errors import DocumentError, InputError, Unavailable
 from trimtab.inspection.catalogue import severity_of
 from trimtab.model.content import Finding, Severity
@@ -125,7 +126,7 @@ def _misspelt(one: Found) -> Iterator[Finding]:
 
 def _objects(root: Path, file: Path) -> Iterator[Found]:
     patched = any((file.parent / name).is_file() for name in KUSTOMIZATIONS)
-    for document, kind, name in manifests(read_yaml(read(root, inside(root, file, written=relative(root, file))), relative(root, file))):
+    for document, kind, name in manifests(of_file(root, inside(root, file, written=relative(root, file)))):
         if str(mapping(document.value).get("apiVersion")).startswith(GROUP):
             yield Found(document, kind, name, patched)
 

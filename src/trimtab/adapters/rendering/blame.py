@@ -7,8 +7,8 @@ from pathlib import Path
 from trimtab.adapters.rendering.hidden import in_helm, in_kustomize
 from trimtab.adapters.rendering.kustomization import Kustomization, Tree
 from trimtab.adapters.rendering.objects import manifests
-from trimtab.adapters.rendering.request import Request, read, relative
-from trimtab.documents.yaml import read_yaml
+from trimtab.adapters.rendering.parts import of_file
+from trimtab.adapters.rendering.request import Request, relative
 from trimtab.errors import DocumentError, InputError
 
 LONGEST = 600
@@ -77,7 +77,7 @@ def _of_values(request: Request, problem: str) -> tuple[str, int]:
     steps = tuple(int(part) if part.isdigit() else part for part in found["path"].split("/")[1:]) if found else ()
     for name in names if steps else ():
         try:
-            there = [one for one in read_yaml(read(request.root, request.root / name), name) if steps in one.lines]
+            there = [one for one in of_file(request.root, request.root / name) if steps in one.lines]
         except InputError:
             continue
         if there:
@@ -98,7 +98,7 @@ def _places(request: Request, tree: Tree, said: str) -> Iterator[tuple[str, int,
     """Files, lines, and what is wrong there if that can be said better than the tool does; the likeliest first."""
     for path in dict.fromkeys(tree.resources):
         try:
-            read_yaml(read(request.root, path), relative(request.root, path))
+            of_file(request.root, path)
         except DocumentError as error:
             yield error.file, error.line, error.problem
     yield from _counted(tree, said)
@@ -141,7 +141,7 @@ def _files(request: Request, tree: Tree, named: Sequence[str]) -> Iterator[tuple
 def _mentions(request: Request, tree: Tree, kind: str, name: str) -> Iterator[tuple[str, int, str]]:
     """Where an object of that name is written, patches first."""
     for path in dict.fromkeys(tree.resources):
-        for document, of, called in manifests(read_yaml(read(request.root, path), relative(request.root, path))):
+        for document, of, called in manifests(of_file(request.root, path)):
             if (of, called) == (kind, name):
                 yield document.file, document.line, ""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import Tree, numbered, strings
 from trimtab.adapters.rendering.objects import manifests
-from trimtab.adapters.rendering.request import Request, read, relative
-from trimtab.documents.yaml import read_yaml
+from trimtab.adapters.rendering.parts import of_file
+from trimtab.adapters.rendering.request import Request
 from trimtab.errors import InputError
 
 UNSHOWN = "what helm says of it may hold a value, and is not shown"
@@ -112,7 +112,7 @@ def _of_secrets(request: Request, tree: Tree) -> Iterator[str]:
     """Whatever Secrets say that are written as such, or as a patch in a file."""
     for path in dict.fromkeys(tree.resources):
         try:
-            found = read_yaml(read(request.root, path), relative(request.root, path))
+            found = of_file(request.root, path)
         except InputError:
             continue
         for document, kind, _ in manifests(found):
@@ -122,7 +122,7 @@ def _of_secrets(request: Request, tree: Tree) -> Iterator[str]:
 
 def _scalars_of(request: Request, path: Path) -> Iterator[str]:
     try:
-        found = read_yaml(read(request.root, path), relative(request.root, path))
+        found = of_file(request.root, path)
     except (InputError, ValueError):
         return
     for document in found:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import Kustomization, Tree, numbered, strings
 from trimtab.adapters.rendering.objects import Written, key_places, manifests, value_lines
-from trimtab.adapters.rendering.parts import documents as parsed
+from trimtab.adapters.rendering.parts import of_file
 from trimtab.adapters.rendering.patches import merged
 from trimtab.adapters.rendering.request import read, relative
 from trimtab.documents.yaml import Document
@@ -118,9 +118,7 @@ class Origins:
 
     def _read(self, path: Path) -> None:
         try:
-            found = [
-                document for document in parsed(read(self._root, path), relative(self._root, path)) if isinstance(document.value, dict)
-            ]
+            found = [document for document in of_file(self._root, path) if isinstance(document.value, dict)]
         except DocumentError:
             return
         for document, kind, name in manifests(found):

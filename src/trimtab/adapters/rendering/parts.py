@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 
+from trimtab.adapters.rendering.request import read, relative
 from trimtab.documents.yaml import Document, read_yaml
 from trimtab.errors import DocumentError
 
@@ -17,6 +19,11 @@ BREAK = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 WHOLE = re.compile(r"^[%\t ]*%|^\.\.\.|\r(?!\n)|[\u0085\u2028\u2029]", re.MULTILINE)
 """What makes parts mean something else than the whole: directives, ends of documents, breaks that only YAML counts as such."""
 REMEMBERED = 50_000
+
+
+def of_file(root: Path, path: Path) -> list[Document]:
+    """The documents of a file that `inside` has seen. InputError as `read` raises it, DocumentError for what is no YAML."""
+    return documents(read(root, path), relative(root, path))
 
 
 def documents(text: str, file: str) -> list[Document]:

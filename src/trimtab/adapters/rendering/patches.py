@@ -6,8 +6,8 @@ from pathlib import Path
 
 from trimtab.adapters.rendering.kustomization import numbered
 from trimtab.adapters.rendering.objects import manifests
-from trimtab.adapters.rendering.parts import documents, inside_of
-from trimtab.adapters.rendering.request import inside, read, relative
+from trimtab.adapters.rendering.parts import documents, inside_of, of_file
+from trimtab.adapters.rendering.request import inside
 from trimtab.documents.nodes import Path as Steps
 from trimtab.documents.yaml import Document
 from trimtab.errors import InputError
@@ -56,7 +56,7 @@ def _pointed(pointer: object) -> Steps:
 def _of_file(root: Path, path: Path, name: str) -> list[Document]:
     try:
         there = inside(root, path, written=name)
-        return [one for one in _parsed(read(root, there), relative(root, there)) if isinstance(one.value, list)]
+        return [one for one in of_file(root, there) if isinstance(one.value, list)]
     except InputError:
         return []
 
