@@ -291,8 +291,8 @@ async def prune(made: Machine) -> None:
     if not idle:
         return
     # Whoever has a Service exposed has a manifest and a record before that.
-    manifests, states = made.sources.manifests, await made.store.states()
-    known = {*manifests.known(), *made.node.keys()}
+    known |= {*made.node.keys()}
+    states = await made.store.states()
     idle -= {(state.key.namespace, state.policy.service.name) for state in states if state.policy is not None and state.key in known}
     idle -= {(found.namespace, front[0]) for found in manifests.without_canary() if (front := service_for(manifests, found)) is not None}
     for namespace, name in sorted(idle):
