@@ -8,10 +8,10 @@ from contextlib import suppress
 from trimtab.adapters.kubernetes.client import Client, Object
 from trimtab.adapters.kubernetes.cluster import key_of, metadata_of
 from trimtab.adapters.kubernetes.commands import answer_of, command_name, command_object
-from trimtab.adapters.kubernetes.configs import content_of
+from trimtab.adapters.kubernetes.configs import KINDS, content_of
 from trimtab.adapters.kubernetes.counted import counted_of
 from trimtab.adapters.kubernetes.events import standing_warning
-from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_MAP, CONFIG_ROLLOUT, ROLLOUT_COMMAND, SECRET, SELF_SUBJECT_REVIEW
+from trimtab.adapters.kubernetes.kinds import CANARY, CONFIG_ROLLOUT, ROLLOUT_COMMAND, SELF_SUBJECT_REVIEW
 from trimtab.adapters.kubernetes.rollouts import canary_of, entries_of, number_of, rollout_name, state_of
 from trimtab.config.digest import checksum
 from trimtab.config.references import mapping
@@ -19,7 +19,7 @@ from trimtab.errors import Conflict, InputError, OutsideError
 from trimtab.model.commands import Command
 from trimtab.model.counted import Counted
 from trimtab.model.journal import Entry
-from trimtab.model.names import CanaryKey, ConfigKind, ConfigName
+from trimtab.model.names import CanaryKey, ConfigName
 from trimtab.model.rollout import Answer, CanaryState
 from trimtab.ports import Stored
 
@@ -77,7 +77,7 @@ class Visitor:
 
     async def checksum(self, key: CanaryKey, name: ConfigName) -> str:
         """What a ConfigMap or Secret in the Canary's namespace holds now, as `status.trackedConfigs` tells it. InputError for none."""
-        kind = CONFIG_MAP if name.kind is ConfigKind.CONFIG_MAP else SECRET
+        kind = KINDS[name.kind]
         found = await self._client.get(kind, key.namespace, name.name)
         if found is None:
             raise InputError(f"{kind.kind} {name.name} is not in namespace {key.namespace}. Correct --content, or apply it first")
