@@ -13,6 +13,7 @@ from trimtab.analysis.noise import Dispersion
 from trimtab.analysis.packing import Table
 from trimtab.model.evidence import Calibration, JudgeEvidence, MetricCalibration
 from trimtab.model.judging import JudgeRules, JudgeStep, Measured, Role
+from trimtab.model.names import how_many
 from trimtab.model.ruling import Counts, MetricReading
 from trimtab.model.spans import spoken
 
@@ -208,5 +209,5 @@ def origin(known: MetricCalibration) -> str:
     """Where the noise was learned, in words."""
     if known.began is None or known.ended is None:
         return "no history"
-    pods = f"{known.pods} primary pod{'s' if known.pods != 1 else ''}"
+    pods = how_many(known.pods, "primary pod")
     return f"{spoken(known.ended - known.began)} of {pods} until {known.ended:%Y-%m-%d %H:%M} UTC"

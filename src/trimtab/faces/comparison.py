@@ -7,7 +7,7 @@ import msgspec
 
 from trimtab.config.difference import Change, line
 from trimtab.config.renderings import Affected, Comparison, Differing
-from trimtab.model.names import some
+from trimtab.model.names import how_many, some
 from trimtab.promotion.text import cell, fenced, one_line
 
 LONGEST = 65_536
@@ -188,7 +188,7 @@ def _parts(found: Comparison) -> Iterator[str]:
     """What goes into a comment as a whole or not at all."""
     objects = told(found)
     count = sum(len(one.changes) for one in objects)
-    numbers = f"{count} change{'s' if count != 1 else ''} in {len(objects)} object{'s' if len(objects) != 1 else ''}"
+    numbers = f"{how_many(count, 'change')} in {how_many(len(objects), 'object')}"
     affecting = found.affected if objects else ()
     meant = "".join(f"\n- {cell(part)}" for part in by_design(found))
     who = meant + "".join(f"\n- affects {cell(affected(one))}" for one in affecting[:20])

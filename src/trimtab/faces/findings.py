@@ -10,6 +10,7 @@ from trimtab.errors import InputError
 from trimtab.inspection.catalogue import BY_ID
 from trimtab.inspection.explanations import WHY
 from trimtab.inspection.report import Found, Report, counted
+from trimtab.model.names import how_many
 from trimtab.promotion.text import one_line
 
 MOST_TARGETS = 3
@@ -73,9 +74,8 @@ def lines(report: Report) -> Iterator[str]:
         yield f"{place(one)}: {one.severity.value}: {said(one)}"
         if one.finding.fix and not one.waived:
             yield f"    {one_line(one.finding.fix)}"
-    many = len(report.targets)
-    objects = sum(one.objects for one in report.targets)
-    yield f"{counted(report.found)} in {many} target{'' if many == 1 else 's'} with {objects} object{'' if objects == 1 else 's'}"
+    targets, objects = how_many(len(report.targets), "target"), how_many(sum(one.objects for one in report.targets), "object")
+    yield f"{counted(report.found)} in {targets} with {objects}"
 
 
 def place(one: Found) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from trimtab.analysis.planning import RolloutPlan, StepPlan, Traffic, blindness, digits, percent, proposed, quickest
 from trimtab.faces.cli.tables import aligned
 from trimtab.model.judging import JudgeRules
+from trimtab.model.names import how_many
 from trimtab.model.spans import spoken
 
 
@@ -134,7 +135,7 @@ def plan_text(view: PlanView) -> str:
         f"pods fail {single:.3g} to {lasting:.3g} times as unevenly as by chance" if lasting > 1 else "pods fail as evenly as by chance"
     )
     noise = uneven if view.noise_measured else "no noise is known"
-    pods = f"{view.canary_pods} canary pod{'s' * (view.canary_pods > 1)}"
+    pods = how_many(view.canary_pods, "canary pod")
     usual = f"{percent(view.baseline)} fail" if view.steps[0].must_refute_rate is None else f"hardly any fail ({percent(view.baseline)})"
     lines = [
         f"{digits(view.requests_per_second, 4)} requests a second, of which {usual}; a scrape every "

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from trimtab.model.content import Finding, Severity
+from trimtab.model.names import how_many
 from trimtab.model.rendered import Rendered
 
 Told = tuple[str, str, Finding]
@@ -118,6 +119,6 @@ def counted(found: Sequence[Found]) -> str:
     """`2 errors, 1 warning`, for people."""
     words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
     numbers = {severity: sum(one.severity is severity and not one.waived for one in found) for severity in ORDER}
-    parts = [f"{count} {words[severity]}{'' if count == 1 else 's'}" for severity, count in numbers.items() if count]
+    parts = [how_many(count, words[severity]) for severity, count in numbers.items() if count]
     waived = sum(bool(one.waived) for one in found)
     return ", ".join([*parts, *([f"{waived} waived"] if waived else [])]) or "nothing found"

@@ -46,3 +46,8 @@ class Target:
 def some(names: Sequence[str], most: int) -> str:
     """Names in a line for a message: the first ones, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def how_many(count: int, what: str) -> str:
+    """`1 look`, `2 looks`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -10,6 +10,7 @@ from datetime import timedelta
 from math import ceil
 
 from trimtab.model.facts import Copy
+from trimtab.model.names import how_many
 from trimtab.model.policy import Policy
 from trimtab.model.rollout import Ask, CanaryState, Rollout, RolloutKind
 from trimtab.model.watching import Checked, Look, PodRestarts, Watch, Watched, WatchRules
@@ -160,8 +161,8 @@ def noted(seen: tuple[Watched, ...], checked: Iterable[Checked]) -> tuple[Watche
 def broken(watch: Watch, rules: WatchRules) -> tuple[str, ...]:
     """What is broken by the rule, in words."""
     many = max(rules.restarts, ceil(rules.restarts_of_pods * watch.pods))
-    restarts = (f"{watchwords.times(watch.restarts, 'restart')} of containers since promotion",) if watch.restarts >= many else ()
-    rows = tuple(f"{one.said}, in {watchwords.times(one.broken, 'look')} in a row" for one in watch.seen if one.broken >= rules.looks)
+    restarts = (f"{how_many(watch.restarts, 'restart')} of containers since promotion",) if watch.restarts >= many else ()
+    rows = tuple(f"{one.said}, in {how_many(one.broken, 'look')} in a row" for one in watch.seen if one.broken >= rules.looks)
     return restarts + rows
 
 

@@ -1,6 +1,7 @@
 """What the watch after promotion says, in words. Called by `afterwards`, by stores and by the faces."""
 
 from trimtab.model.judging import MetricRule
+from trimtab.model.names import how_many
 from trimtab.model.ruling import Counts
 from trimtab.model.spans import spoken
 from trimtab.model.verdict import Reading, Result
@@ -35,7 +36,7 @@ def over(watch: Watch, rules: WatchRules) -> Message:
 
 def stopped(watch: Watch) -> Message:
     """It was left off early."""
-    return Message("WatchStopped", f"The watch after promotion ends after {times(watch.looks, 'look')}: {watch.stopped}")
+    return Message("WatchStopped", f"The watch after promotion ends after {how_many(watch.looks, 'look')}: {watch.stopped}")
 
 
 def line(watch: Watch, rules: WatchRules, until: str) -> str:
@@ -48,9 +49,9 @@ def line(watch: Watch, rules: WatchRules, until: str) -> str:
 
 def state(watch: Watch, rules: WatchRules) -> str:
     """How it stands where nothing was found broken, without its time."""
-    looks = times(watch.looks, "look")
+    looks = how_many(watch.looks, "look")
     found = [f"{one.said} (in {one.broken} of {rules.looks} looks in a row)" for one in watch.seen if one.broken]
-    found += [f"{times(watch.restarts, 'restart')} of containers"] if watch.restarts else []
+    found += [f"{how_many(watch.restarts, 'restart')} of containers"] if watch.restarts else []
     silent = [f"{one.what} in {one.unknown} of them ({one.said})" if one.known else f"{one.what} ({one.said})" for one in unknown(watch)]
     silence = f"; nothing is known of {', '.join(silent)}" if silent else ""
     stop = f"; it was left off: {watch.stopped}" if watch.stopped else ""
@@ -78,8 +79,3 @@ def objective(metric: MetricRule, counts: Counts, missing: tuple[str, ...]) -> C
 def unknown(watch: Watch) -> tuple[Watched, ...]:
     """What some looks said nothing of."""
     return tuple(one for one in watch.seen if one.unknown)
-
-
-def times(count: int, what: str) -> str:
-    """`1 look`, `2 looks`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"

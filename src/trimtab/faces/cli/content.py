@@ -17,6 +17,7 @@ from trimtab.faces import comparison
 from trimtab.faces.cli.options import output_option, state_option
 from trimtab.faces.cli.rollouts import show_json
 from trimtab.faces.rendering import documents, view
+from trimtab.model.names import how_many
 from trimtab.model.rendered import Rendered
 from trimtab.promotion.text import one_line
 from trimtab.wiring.check_base import from_a_fork
@@ -196,7 +197,7 @@ def render_command(target: str, revision: str, repo: Path | None, network: bool,
         click.echo(json.dumps({"targets": [msgspec.to_builtins(view(one, secret)) for one in found]}, indent=2, ensure_ascii=True))
         return
     for one in found:
-        click.echo(f"{one.name}: {len(one.objects)} object{'' if len(one.objects) == 1 else 's'} by {one.tool}", err=True)
+        click.echo(f"{one.name}: {how_many(len(one.objects), 'object')} by {one.tool}", err=True)
         for text in one.warnings:
             click.echo(f"warning: {one_line(text)}", err=True)
         click.echo(documents(one, secret), nl=False)
