@@ -5,7 +5,7 @@ The texts are those that Flagger sends, so that recording rules and scripted ans
 
 from dataclasses import dataclass
 
-from trimtab.model.policy import MetricKind, Policy
+from trimtab.model.policy import MetricKind, Policy, counts_itself
 from trimtab.model.scrapes import Arm
 
 POD = "[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"
@@ -99,7 +99,7 @@ TRAEFIK = Observer(
 
 def observer(provider: str) -> Observer:
     """Who counts for a provider; what is not known is taken for Istio, as Flagger does (MET-3)."""
-    if provider in ("", "kubernetes") or provider.startswith("gatewayapi"):
+    if counts_itself(provider):
         return HTTP
     by_prefix = (("linkerd", LINKERD), ("contour", CONTOUR))
     known = {"nginx": NGINX, "traefik": TRAEFIK}

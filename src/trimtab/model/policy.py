@@ -223,3 +223,8 @@ class Policy:
     def hooks_of(self, kind: HookType) -> tuple[Hook, ...]:
         """The webhooks of one type, in their order."""
         return tuple(hook for hook in self.hooks if hook.type is kind)
+
+
+def counts_itself(provider: str) -> bool:
+    """Does the workload count its own requests, since the provider has no proxy that does (MET-3)?"""
+    return provider in ("", "kubernetes") or provider.startswith("gatewayapi")

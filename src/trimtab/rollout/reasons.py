@@ -6,7 +6,7 @@ Functions from data to messages; called by the phases, which never write prose t
 from dataclasses import dataclass
 
 from trimtab.model.facts import HookAnswer
-from trimtab.model.policy import Hook, HookType, MetricKind, Policy
+from trimtab.model.policy import Hook, HookType, MetricKind, Policy, counts_itself
 from trimtab.model.rollout import CanaryState, Step
 from trimtab.model.tellings import Telling
 from trimtab.model.verdict import Reading, Result
@@ -349,7 +349,7 @@ def metric_failed(names: Names, result: Result, provider: str) -> Message:
 
 def asking(provider: str) -> str:
     """What Flagger puts before the problem of a built-in query, as recorded: nothing where the workload's own metrics are asked."""
-    return "" if provider in ("", "kubernetes") or provider.startswith("gatewayapi") else "running query failed: "
+    return "" if counts_itself(provider) else "running query failed: "
 
 
 def unreachable(result: Result, provider: str) -> str:
