@@ -24,6 +24,11 @@ from trimtab.wiring.cluster import MIRRORED
 
 APP, OTHER = CanaryKey("shop", "app"), CanaryKey("shop", "other")
 Raw = dict[str, Any]
+OWNER: Raw = {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": "app", "uid": "Canary-uid"}
+
+
+async def nothing(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
+    return None
 
 
 class Values:
@@ -74,6 +79,15 @@ class Place:
         """Somebody edits the Canary that reads nothing."""
         self.put(CANARY, canary("other", {"edited": str(number)}))
 
+    def attempt(self, number: int) -> Raw:
+        """The record of an attempt of the first Canary, as the watch brings it."""
+        made = rollout_object(following(CanaryState(APP), number), (), OWNER, {})
+        return self.put(CONFIG_ROLLOUT, {**made, "metadata": {"name": f"app-{number}", "ownerReferences": [OWNER]}})
+
+    def store(self) -> ClusterStore:
+        """Over what the mirrors have; there was nothing before it."""
+        return ClusterStore(self.cluster, nothing, lambda namespace, name, digest: "", SystemClock())
+
 
 async def test_a_config_map_that_is_written_with_what_it_held_wakes_nobody_and_one_with_something_else_does() -> None:
     place = Place()
@@ -122,9 +136,7 @@ async def test_content_that_cannot_be_read_is_looked_at_again_and_cuts_off_nothi
 
 async def test_a_status_that_cannot_be_written_is_tried_again_and_cuts_off_nothing() -> None:
     place = Place()
-    owner: Raw = {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": "app", "uid": "Canary-uid"}
-    made = rollout_object(following(CanaryState(APP), 1), (), owner, {})
-    rollout = place.put(CONFIG_ROLLOUT, {**made, "metadata": {"name": "app-1", "ownerReferences": [owner]}})
+    rollout = place.attempt(1)
     place.put(CANARY, {**canary(), "metadata": {"name": "app", "finalizers": ["finalizer.flagger.app"]}})
     place.values.there = None
 
@@ -133,10 +145,7 @@ async def test_a_status_that_cannot_be_written_is_tried_again_and_cuts_off_nothi
 
     place.values.get = get  # type: ignore[method-assign]
 
-    async def nothing(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
-        return None
-
-    store = ClusterStore(place.cluster, nothing, lambda namespace, name, digest: "", SystemClock())
+    store = place.store()
     await store.load(APP)
     assert APP in store.behind
     coming = asyncio.ensure_future(anext(store.changes()))
@@ -149,12 +158,7 @@ async def test_a_status_that_cannot_be_written_is_tried_again_and_cuts_off_nothi
 
 async def test_a_newest_attempt_that_somebody_deletes_has_its_canary_looked_at_and_an_older_one_does_not() -> None:
     place = Place()
-    owner: Raw = {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": "app", "uid": "Canary-uid"}
-    there: dict[str, Raw] = {}
-    for number in (1, 2):
-        made = rollout_object(following(CanaryState(APP), number), (), owner, {})
-        name = f"app-{number}"
-        there[name] = place.put(CONFIG_ROLLOUT, {**made, "metadata": {"name": name, "ownerReferences": [owner]}})
+    there = {f"app-{number}": place.attempt(number) for number in (1, 2)}
 
     async def get(kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> Raw | None:
         return there.get(name)
@@ -163,12 +167,9 @@ async def test_a_newest_attempt_that_somebody_deletes_has_its_canary_looked_at_a
         place.versions += 1
         return Listing(tuple(there.values()), str(place.versions))
 
-    async def nothing(key: CanaryKey, older: CanaryState | None) -> Adopted | None:
-        return None
-
     place.values.get = get  # type: ignore[method-assign]
     place.values.list = listing  # type: ignore[attr-defined]
-    store = ClusterStore(place.cluster, nothing, lambda namespace, name, digest: "", SystemClock())
+    store = place.store()
     await store.load(APP)
     while not place.again.empty():
         place.again.get_nowait()
